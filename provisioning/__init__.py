@@ -1,0 +1,1 @@
+"""The provisioning app: directory in, SIP service and client profiles out."""
