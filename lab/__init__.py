@@ -1,0 +1,1 @@
+"""Real counterparts of the console, started on this machine for the demo and the tests."""
