@@ -1,0 +1,1 @@
+"""What machines fetch: provisioning documents and health. Small on purpose; no administration behind it."""

@@ -1,0 +1,5 @@
+"""Addresses that machines fetch."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

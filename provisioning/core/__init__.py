@@ -1,0 +1,1 @@
+"""Values and rules: no Django, no Celery, no input or output."""

@@ -1,0 +1,51 @@
+"""Errors that cross floors; each says what happened, what did not change and whether a retry makes sense."""
+
+from __future__ import annotations
+
+
+class ProvisioningError(Exception):
+    """Base of every error that an administrator may read.
+
+    `message` says what happened and what to do next, in plain words and without secrets.
+    `retry` answers whether the same call may succeed later without anybody changing anything.
+    """
+
+    retry = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Unreachable(ProvisioningError):
+    """The other side did not answer in time, or not at all: retried with backoff."""
+
+    retry = True
+
+
+class Rejected(ProvisioningError):
+    """The other side answered and refused: recorded with its own words, never retried blindly."""
+
+
+class IncompleteRead(ProvisioningError):
+    """A directory read did not reach its end; nothing of it counts."""
+
+    retry = True
+
+
+class UnsafePlan(ProvisioningError):
+    """A plan passes a limit and waits for an approver."""
+
+
+class StalePlan(ProvisioningError):
+    """What was planned no longer fits what is: it is planned anew, never forced."""
+
+
+class InvalidInput(ProvisioningError):
+    """A value that an administrator or a directory gave cannot be used."""
+
+
+class Busy(ProvisioningError):
+    """Somebody else holds the lease on this work right now."""
+
+    retry = True

@@ -1,0 +1,83 @@
+"""Limits: how much may be lost or changed in 24 hours before somebody has to look."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Category(StrEnum):
+    """What a planned change risks; changes without a category are never held."""
+
+    NONE = ""
+    SERVICE = "service"
+    AOR = "aor"
+    NUMBER = "number"
+    POOL = "pool"
+    CREDENTIAL = "credential"
+    MEMBERSHIP = "membership"
+
+
+LABELS: dict[Category, str] = {
+    Category.SERVICE: "loss of service",
+    Category.AOR: "changed SIP URI",
+    Category.NUMBER: "changed number",
+    Category.POOL: "changed home pool",
+    Category.CREDENTIAL: "new credential",
+    Category.MEMBERSHIP: "removed membership",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The smaller of `percent` of `population` and `ceiling`, never below one."""
+
+    percent: int = 5
+    ceiling: int = 250
+    membership_percent: int = 20
+
+    def allowed(self, category: Category, population: int) -> int:
+        """How many changes of `category` may pass in 24 hours where `population` things exist."""
+        if category is Category.MEMBERSHIP:
+            return max(1, math.ceil(population * self.membership_percent / 100))
+        return max(1, min(math.ceil(population * self.percent / 100), self.ceiling))
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A limit that a plan passes: of what, where, how many of how many allowed."""
+
+    scope: str
+    category: Category
+    count: int
+    earlier: int
+    allowed: int
+    population: int
+
+    def __str__(self) -> str:
+        earlier = f" on top of {self.earlier:,} in the last 24 hours" if self.earlier else ""
+        return (
+            f"{self.scope}: {self.count:,} × {LABELS[self.category]}{earlier}; "
+            f"at most {self.allowed:,} of {self.population:,} pass without approval."
+        )
+
+
+def find_breaches(
+    *, scope: str, limit: Limit, population: int, planned: Mapping[Category, int], earlier: Mapping[Category, int]
+) -> list[Breach]:
+    """The categories in which `planned` plus `earlier` (waiting and applied, last 24 hours) pass the limit.
+
+    Taking everything away is a breach whatever the percentage, unless only one thing exists.
+    """
+    breaches = []
+    for category, count in planned.items():
+        if category is Category.NONE or not count:
+            continue
+        allowed = limit.allowed(category, population)
+        before = earlier.get(category, 0)
+        empties = category is Category.SERVICE and population > 1 and count >= population
+        if before + count > allowed or empties:
+            breaches.append(Breach(scope, category, count, before, allowed, population))
+    return breaches

@@ -1,0 +1,116 @@
+"""Records: frozen values that cross the floors; no floor hands another its models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+TlsMode = Literal["ldaps", "starttls", "none"]
+Transport = Literal["tls", "tcp", "udp"]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """How to reach and read one directory.
+
+    `uris` are tried in order (ldap:// or ldaps://); `ca_pem` empty means the system's authorities;
+    time-outs are seconds; `key_attribute` is objectGUID or entryUUID.
+    """
+
+    name: str
+    uris: tuple[str, ...]
+    tls: TlsMode
+    ca_pem: str
+    bind_dn: str
+    bind_secret: str = field(repr=False)
+    person_bases: tuple[str, ...]
+    person_filter: str
+    group_bases: tuple[str, ...]
+    group_filter: str
+    key_attribute: str
+    page_size: int = 1000
+    connect_timeout: float = 5.0
+    read_timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One directory entry: key (canonical lower-case UUID text), DN, attributes (lower-case name → raw values)."""
+
+    guid: str
+    dn: str
+    attributes: dict[str, list[bytes]]
+
+
+# The fields that a source's attribute map fills, in the order of the forms.
+PERSON_FIELDS = (
+    "login", "display_name", "given_name", "surname", "mail", "phone", "mobile", "title",
+    "department", "office", "country", "employee_id", "sip_address",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecord:
+    """A configuration store: the database in which SIP servers read what the console writes.
+
+    `database` is a database name, or for SQLite a file path already checked to be below the allowed folder.
+    """
+
+    name: str
+    driver: str
+    dialect: Literal["postgresql", "sqlite"]
+    host: str
+    port: int
+    database: str
+    user: str
+    secret: str = field(repr=False)
+    tls: bool
+    ca_pem: str
+    connect_timeout: float = 3.0
+    statement_timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRecord:
+    """How the console talks to one SIP server. `rpc_url` is http(s)://host:port/RPC."""
+
+    name: str
+    driver: str
+    rpc_url: str
+    rpc_secret: str = field(repr=False)
+    ca_pem: str
+    connect_timeout: float = 3.0
+    total_timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where clients reach a SIP server: host, port, transport."""
+
+    host: str
+    port: int
+    transport: Transport
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One live contact of an address-of-record; `expires_at` and `since` are Unix seconds, 0 when unknown."""
+
+    aor: str
+    contact: str
+    user_agent: str
+    transport: str
+    expires_at: int
+    since: int
+    received: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerHealth:
+    """What a SIP server says of itself; `latency_ms` of the answered request, `registrations` None if not known."""
+
+    version: str
+    uptime_seconds: int
+    latency_ms: float
+    registrations: int | None
+    details: dict[str, str] = field(default_factory=dict)

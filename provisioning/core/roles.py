@@ -1,0 +1,31 @@
+"""Roles of console users and what each may do."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Capability(StrEnum):
+    """Something that a console user may or may not do."""
+
+    VIEW = "view"
+    OPERATE = "operate"
+    CONFIGURE = "configure"
+    APPROVE = "approve"
+    ADMINISTER = "administer"
+
+
+class Role(StrEnum):
+    """The role of a console user."""
+
+    ADMINISTRATOR = "administrator"
+    HELPDESK = "helpdesk"
+    VIEWER = "viewer"
+
+
+# OPERATE: block, unblock, rotate, numbers, restore, links, rooms. CONFIGURE: sources, rules, servers, profiles.
+CAPABILITIES: dict[Role, frozenset[Capability]] = {
+    Role.ADMINISTRATOR: frozenset(Capability),
+    Role.HELPDESK: frozenset({Capability.VIEW, Capability.OPERATE}),
+    Role.VIEWER: frozenset({Capability.VIEW}),
+}

@@ -1,0 +1,63 @@
+"""Telephone numbers: everything is kept as E.164 (`+` and 7 to 15 digits, ITU-T E.164)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+import phonenumbers
+
+from provisioning.core.errors import InvalidInput
+
+E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
+_EXTENSION = re.compile(r"(?i)[;,\s]*(?:ext\.?|x|#)\s*[0-9]{1,7}$")
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: str, region: str | None) -> str | None:
+    try:
+        parsed = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(parsed):
+        return None
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def normalise(text: str, region: str = "") -> str:
+    """`text` as E.164; national formats are read as those of `region` (ISO 3166-1 alpha-2).
+
+    Raises InvalidInput with the reason when `text` is not a number.
+    """
+    text = text.strip()
+    if E164.fullmatch(text):
+        return text
+    if text[:4].lower() == "tel:":
+        text = text[4:].split(";", 1)[0]
+    bare = _EXTENSION.sub("", text)
+    number = _parse(bare, region.upper() or None) if len(bare) <= 40 else None
+    if number is None:
+        hint = f" in {region.upper()}" if region else "; it has no country code and no site gives one"
+        raise InvalidInput(f"“{text[:40]}” is not a telephone number{hint}.")
+    return number
+
+
+def check_range(first: str, last: str) -> tuple[int, int]:
+    """First and last number of a range as integers; both E.164 of the same length, at most 1,000,000 apart."""
+    for value in (first, last):
+        if not E164.fullmatch(value):
+            raise InvalidInput(f"“{value[:40]}” is not an E.164 number such as +442079460000.")
+    low, high = int(first[1:]), int(last[1:])
+    if len(first) != len(last) or low > high:
+        raise InvalidInput("The last number must have as many digits as the first and not be smaller.")
+    if high - low >= 1_000_000:
+        raise InvalidInput("A range holds at most 1,000,000 numbers; split it.")
+    return low, high
+
+
+def numbers_between(first: str, last: str) -> Iterator[str]:
+    """Every number of the range in order, as E.164."""
+    low, high = check_range(first, last)
+    for number in range(low, high + 1):
+        yield f"+{number}"

@@ -1,0 +1,1 @@
+"""SIP servers: what each server family stores, reloads and reports; no policy, no retries, no models."""

@@ -1,0 +1,167 @@
+"""The contract of a driver: it translates between the console's rows and one family of SIP servers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, Protocol
+
+from provisioning.core.records import Registration, ServerHealth, ServerRecord, StoreRecord
+from provisioning.core.sip import Algorithm
+
+
+class Kind(StrEnum):
+    """What is pushed, in the order in which it is created; deleted in reverse."""
+
+    SIP_DOMAIN = "sip_domain"
+    SUBSCRIBER = "subscriber"
+    ALIAS = "alias"
+
+
+@dataclass(frozen=True, slots=True)
+class SipDomainRow:
+    """A domain that the servers answer for. Key: the domain."""
+
+    domain: str
+
+    @property
+    def key(self) -> str:
+        return self.domain
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberRow:
+    """Credentials of one address-of-record; `ha1` None means: known, but nobody can register. Key: user@domain."""
+
+    user: str
+    domain: str
+    ha1: str | None = field(repr=False)
+
+    @property
+    def key(self) -> str:
+        return f"{self.user}@{self.domain}"
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRow:
+    """A further address (a number) that rings an address-of-record. Key: alias_user@alias_domain."""
+
+    alias_user: str
+    alias_domain: str
+    user: str
+    domain: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.alias_user}@{self.alias_domain}"
+
+
+Row = SipDomainRow | SubscriberRow | AliasRow
+
+
+@dataclass(frozen=True, slots=True)
+class RowChange:
+    """What to do with one key: `after` None deletes; otherwise the row is created or replaced."""
+
+    kind: Kind
+    key: str
+    after: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one change; `error` holds the server's own words, empty when it was accepted."""
+
+    kind: Kind
+    key: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignAccount:
+    """An account found in an existing store, for the Observe report; `digest_set` is whether it has an HA1."""
+
+    user: str
+    domain: str
+    display_name: str = ""
+    mail: str = ""
+    digest_set: bool = True
+
+
+KindSupport = Literal["pushed", "served", "unsupported"]
+
+
+class StoreDriver(Protocol):
+    """Rows of one configuration store. Every method raises Unreachable or Rejected, nothing else.
+
+    `algorithm` says which HA1 the store's servers verify. Kinds in `reload_kinds` take effect only after
+    ServerDriver.activate; the others at once.
+    """
+
+    kinds: Mapping[Kind, KindSupport]
+    reload_kinds: frozenset[Kind]
+    capacity: int
+
+    def __init__(self, store: StoreRecord) -> None: ...
+
+    def check(self) -> list[str]:
+        """Connect and verify schema versions and rights; returns what was found, line by line."""
+        ...
+
+    def read(self, kind: Kind, keys: Collection[str] | None = None) -> Iterator[Row]:
+        """Existing rows of `kind`: those of `keys`, or all as a stream with bounded memory."""
+        ...
+
+    def apply(self, changes: Sequence[RowChange]) -> list[Outcome]:
+        """Make the rows so, in bulk and idempotently: within a kind deletes come first. One outcome per change."""
+        ...
+
+    def registrations(self, aors: Collection[str] | None = None) -> Iterator[Registration] | None:
+        """Live contacts from the store, or None where the store does not hold them."""
+        ...
+
+    def accounts(self) -> Iterator[ForeignAccount]:
+        """Every account of the store, foreign ones included, for Observe."""
+        ...
+
+    def close(self) -> None:
+        """Give connections back; the driver is not used afterwards."""
+        ...
+
+
+class ServerDriver(Protocol):
+    """Control of one SIP server. Every method raises Unreachable or Rejected, nothing else."""
+
+    def __init__(self, server: ServerRecord) -> None: ...
+
+    def activate(self, kinds: Iterable[Kind]) -> None:
+        """Reload what `kinds` need; returns after the server confirmed."""
+        ...
+
+    def health(self) -> ServerHealth:
+        """Ask the server how it is."""
+        ...
+
+    def end_registration(self, aor: str) -> bool:
+        """Drop every contact of `aor`; False when there was none."""
+        ...
+
+    def registrations_of(self, aor: str) -> list[Registration]:
+        """Live contacts of one address-of-record, asked of the server itself."""
+        ...
+
+    def close(self) -> None:
+        """Give connections back; the driver is not used afterwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """One family of SIP servers."""
+
+    name: str
+    label: str
+    store: type[StoreDriver]
+    server: type[ServerDriver]
+    algorithms: tuple[Algorithm, ...]

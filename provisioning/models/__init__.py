@@ -1,0 +1,45 @@
+"""What is kept, one file a noun."""
+
+from provisioning.models.account import Account, Credential, Pin
+from provisioning.models.audit import AuditEvent
+from provisioning.models.console import ConsoleUser
+from provisioning.models.domain import SipDomain
+from provisioning.models.group import DirectoryGroup, GroupMember, GroupNesting
+from provisioning.models.number import Number, NumberRange
+from provisioning.models.person import Person
+from provisioning.models.pool import ConfigStore, ServerPool, SipServer
+from provisioning.models.profile import ClientProfile, ProvisioningLink
+from provisioning.models.push import OwnedRow, PendingChange, PushPause
+from provisioning.models.rule import AccountRule
+from provisioning.models.run import PlannedChange, Run
+from provisioning.models.site import Site
+from provisioning.models.source import DirectorySource, RoleGroup
+
+__all__ = [
+    "Account",
+    "AccountRule",
+    "AuditEvent",
+    "ClientProfile",
+    "ConfigStore",
+    "ConsoleUser",
+    "Credential",
+    "DirectoryGroup",
+    "DirectorySource",
+    "GroupMember",
+    "GroupNesting",
+    "Number",
+    "NumberRange",
+    "OwnedRow",
+    "PendingChange",
+    "Person",
+    "Pin",
+    "PlannedChange",
+    "ProvisioningLink",
+    "PushPause",
+    "RoleGroup",
+    "Run",
+    "ServerPool",
+    "SipDomain",
+    "SipServer",
+    "Site",
+]

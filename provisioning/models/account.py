@@ -1,0 +1,125 @@
+"""Accounts: one address-of-record each, with its credential and its pins."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from provisioning.core.states import MEANINGS, State
+from provisioning.models.fields import keyring
+
+
+class Account(models.Model):
+    """One address-of-record: SIP domain, user part, home pool, state."""
+
+    class Kind(models.TextChoices):
+        PERSON = "person", "Person"
+        ROOM = "room", "Room"
+        COMMON_AREA = "common-area phone", "Common-area phone"
+        CONTRACTOR = "contractor", "Contractor"
+        SERVICE = "service", "Service"
+
+    person = models.ForeignKey(
+        "provisioning.Person", on_delete=models.PROTECT, null=True, blank=True, related_name="accounts"
+    )
+    slot = models.CharField(max_length=20, default="main")
+    kind = models.CharField(max_length=20, choices=Kind)
+    domain = models.ForeignKey("provisioning.SipDomain", on_delete=models.PROTECT, related_name="accounts")
+    user_part = models.CharField(max_length=64)
+    aor = models.CharField("SIP URI", max_length=129, editable=False)
+    name = models.CharField(max_length=200)
+    pool = models.ForeignKey(
+        "provisioning.ServerPool", on_delete=models.PROTECT, related_name="accounts", verbose_name="home pool"
+    )
+    site = models.ForeignKey("provisioning.Site", on_delete=models.PROTECT, null=True, blank=True)
+    rule = models.ForeignKey("provisioning.AccountRule", on_delete=models.SET_NULL, null=True, blank=True)
+    profile = models.ForeignKey(
+        "provisioning.ClientProfile", on_delete=models.PROTECT, null=True, blank=True, verbose_name="client profile"
+    )
+    state = models.CharField(
+        max_length=10, choices=[(state.value, MEANINGS[state].label) for state in State], default=State.ACTIVE
+    )
+    state_since = models.DateTimeField()
+    blocked = models.BooleanField(default=False)
+    blocked_reason = models.CharField(max_length=200, blank=True)
+    responsible = models.CharField(max_length=200, blank=True, help_text="Who answers for an account without a person")
+    ends_on = models.DateField("ends on", null=True, blank=True)
+    grace_until = models.DateTimeField(null=True, blank=True)
+    name_key = models.CharField(max_length=200, editable=False)
+    search_key = models.TextField(editable=False)
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["domain", "user_part"], condition=~models.Q(state="removed"), name="account_aor"
+            ),
+            models.UniqueConstraint(
+                fields=["person", "slot"], condition=models.Q(person__isnull=False), name="account_slot"
+            ),
+        )
+        indexes = (
+            models.Index(fields=["name_key", "id"], name="account_by_name"),
+            models.Index(fields=["state", "name_key", "id"], name="account_by_state"),
+            models.Index(fields=["pool", "aor"], name="account_by_pool"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def meaning(self) -> object:
+        """What the state means (core.states.Meaning)."""
+        return MEANINGS[State(self.state)]
+
+
+class Credential(models.Model):
+    """How an account authenticates: the clear text is sealed, HA1s are derived for each target at push."""
+
+    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="credential")
+    uid = models.CharField(max_length=32, unique=True, editable=False)
+    auth_user = models.CharField("authentication user name", max_length=64)
+    sealed_secret = models.BinaryField(null=True, editable=False)
+    version = models.PositiveIntegerField(default=1)
+    rotated_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"credential of {self.account_id}"
+
+    @staticmethod
+    def place(uid: str) -> str:
+        """Where a sealed secret belongs (the associated data of its seal)."""
+        return f"Credential:{uid}:secret"
+
+    def set_secret(self, secret: str) -> None:
+        """Seal a new clear text."""
+        self.sealed_secret = keyring().seal(secret, self.place(self.uid))
+
+    def secret(self) -> str | None:
+        """The clear text, or None where only hashes were imported."""
+        return keyring().open(bytes(self.sealed_secret), self.place(self.uid)) if self.sealed_secret else None
+
+
+class Pin(models.Model):
+    """A value that an administrator fixed; it beats rules and sync until it ends."""
+
+    class Field(models.TextChoices):
+        STATE = "state", "State"
+        USER_PART = "user_part", "SIP URI"
+        NUMBER = "number", "Number"
+        POOL = "pool", "Home pool"
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="pins")
+    field = models.CharField(max_length=20, choices=Field)
+    value = models.CharField(max_length=200)
+    reason = models.CharField(max_length=200)
+    ends_on = models.DateField(null=True, blank=True)
+    by = models.ForeignKey("provisioning.ConsoleUser", on_delete=models.SET_NULL, null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["account", "field"], name="pin_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.field} = {self.value}"

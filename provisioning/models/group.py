@@ -1,0 +1,58 @@
+"""Directory groups and who is in them, directly or through other groups."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class DirectoryGroup(models.Model):
+    """A group as it was read, keyed by GUID."""
+
+    source = models.ForeignKey("provisioning.DirectorySource", on_delete=models.PROTECT, related_name="groups")
+    guid = models.CharField(max_length=36)
+    dn = models.TextField()
+    name = models.CharField(max_length=200)
+    description = models.CharField(max_length=500, blank=True)
+    content_hash = models.CharField(max_length=32)
+    member_count = models.PositiveIntegerField("members", default=0)
+    unresolved_count = models.PositiveIntegerField("members outside the bases", default=0)
+    left_at = models.DateTimeField(null=True)
+    name_key = models.CharField(max_length=200, editable=False)
+    version = models.PositiveIntegerField(default=1)
+    changed_at = models.DateTimeField()
+    children = models.ManyToManyField("self", symmetrical=False, related_name="parents", through="GroupNesting")
+
+    class Meta:
+        verbose_name = "group"
+        constraints = (models.UniqueConstraint(fields=["source", "guid"], name="group_guid"),)
+        indexes = (models.Index(fields=["name_key", "id"], name="group_by_name"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GroupNesting(models.Model):
+    """`child` is a member of `parent`."""
+
+    parent = models.ForeignKey(DirectoryGroup, on_delete=models.CASCADE, related_name="+")
+    child = models.ForeignKey(DirectoryGroup, on_delete=models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["parent", "child"], name="nesting_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.child} in {self.parent}"
+
+
+class GroupMember(models.Model):
+    """A person's effective membership; `direct` when the group names the person itself."""
+
+    group = models.ForeignKey(DirectoryGroup, on_delete=models.CASCADE, related_name="members")
+    person = models.ForeignKey("provisioning.Person", on_delete=models.CASCADE, related_name="memberships")
+    direct = models.BooleanField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["group", "person"], name="member_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.person} in {self.group}"

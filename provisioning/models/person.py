@@ -1,0 +1,42 @@
+"""People as they were read from a directory, keyed by GUID, never by name or DN."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Person(models.Model):
+    """Somebody in a directory. Directory-mastered columns carry no unique constraint."""
+
+    source = models.ForeignKey("provisioning.DirectorySource", on_delete=models.PROTECT, related_name="people")
+    guid = models.CharField(max_length=36)
+    dn = models.TextField()
+    content_hash = models.CharField(max_length=32)
+    login = models.CharField("user name", max_length=200)
+    display_name = models.CharField("name", max_length=200)
+    given_name = models.CharField(max_length=200, blank=True)
+    surname = models.CharField(max_length=200, blank=True)
+    mail = models.CharField(max_length=200, blank=True)
+    phone = models.CharField(max_length=200, blank=True)
+    mobile = models.CharField(max_length=200, blank=True)
+    title = models.CharField(max_length=200, blank=True)
+    department = models.CharField(max_length=200, blank=True)
+    office = models.CharField(max_length=200, blank=True)
+    country = models.CharField(max_length=200, blank=True)
+    employee_id = models.CharField(max_length=200, blank=True)
+    sip_address = models.CharField("SIP address", max_length=200, blank=True)
+    disabled = models.BooleanField("disabled in the directory", default=False)
+    left_at = models.DateTimeField("left", null=True)
+    name_key = models.CharField(max_length=200, editable=False)
+    search_key = models.TextField(editable=False)
+    version = models.PositiveIntegerField(default=1)
+    first_seen_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "people"
+        constraints = (models.UniqueConstraint(fields=["source", "guid"], name="person_guid"),)
+        indexes = (models.Index(fields=["name_key", "id"], name="person_by_name"),)
+
+    def __str__(self) -> str:
+        return self.display_name or self.login

@@ -1,0 +1,61 @@
+"""The outbox and the rows that the console owns at each store."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class PendingChange(models.Model):
+    """Something at a store is to be made as intended; key `*` means everything of the kind.
+
+    Marking again raises `version`; a push deletes the row only at the version that it read, so nothing that
+    came meanwhile is lost.
+    """
+
+    ALL = "*"
+
+    store = models.ForeignKey("provisioning.ConfigStore", on_delete=models.CASCADE, related_name="pending")
+    kind = models.CharField(max_length=20)
+    key = models.CharField(max_length=200)
+    version = models.PositiveIntegerField(default=1)
+    attempts = models.PositiveIntegerField(default=0)
+    not_before = models.DateTimeField(null=True)
+    dead = models.BooleanField(default=False)
+    problem = models.TextField(blank=True)
+    marked_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["store", "kind", "key"], name="pending_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
+class OwnedRow(models.Model):
+    """A row at a store that the console created or adopted; every other row there is foreign and never changed.
+
+    `content` is a keyed hash of what was last read back, empty while the first write is under way.
+    """
+
+    store = models.ForeignKey("provisioning.ConfigStore", on_delete=models.CASCADE, related_name="owned_rows")
+    kind = models.CharField(max_length=20)
+    key = models.CharField(max_length=200)
+    content = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["store", "kind", "key"], name="owned_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"
+
+
+class PushPause(models.Model):
+    """The one global Pause: while `paused`, nothing is written to any SIP server."""
+
+    paused = models.BooleanField(default=False)
+    reason = models.CharField(max_length=200, blank=True)
+    by = models.ForeignKey("provisioning.ConsoleUser", on_delete=models.SET_NULL, null=True)
+    since = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return "paused" if self.paused else "not paused"

@@ -1,0 +1,102 @@
+"""Directory sources: where people and groups come from."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from provisioning.core.records import SourceRecord
+from provisioning.core.roles import Role
+from provisioning.models.fields import keyring
+from provisioning.models.limits import Limited
+
+
+class DirectorySource(Limited):
+    """One directory (a forest, an LDAP tree) that is read."""
+
+    class Kind(models.TextChoices):
+        ACTIVE_DIRECTORY = "active_directory", "Active Directory"
+        OPENLDAP = "openldap", "OpenLDAP"
+        DS389 = "389ds", "389 Directory Server"
+
+    class Tls(models.TextChoices):
+        LDAPS = "ldaps", "LDAPS (TLS from the start)"
+        STARTTLS = "starttls", "StartTLS"
+        NONE = "none", "None (only on this machine)"
+
+    name = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.ACTIVE_DIRECTORY)
+    uris = models.TextField("addresses", help_text="One per line, tried in order, such as ldaps://dc1.example.com")
+    tls = models.CharField("encryption", max_length=10, choices=Tls, default=Tls.LDAPS)
+    ca_pem = models.TextField("certificate authority (PEM)", blank=True)
+    bind_dn = models.CharField("bind account", max_length=500, blank=True)
+    sealed_bind_secret = models.BinaryField(null=True, editable=False)
+    person_bases = models.TextField("bases of people", help_text="One DN per line")
+    person_filter = models.CharField("filter of people", max_length=500)
+    group_bases = models.TextField("bases of groups", blank=True, help_text="One DN per line; empty reads no groups")
+    group_filter = models.CharField("filter of groups", max_length=500, blank=True)
+    mapping = models.JSONField("attribute map", default=dict)
+    disabled_expression = models.CharField("“disabled” when", max_length=500, blank=True)
+    key_attribute = models.CharField(max_length=50)
+    page_size = models.PositiveIntegerField(default=1000)
+    enabled = models.BooleanField("read on schedule", default=True)
+    interval_seconds = models.PositiveIntegerField("read every (seconds)", default=900)
+    grace_days = models.PositiveIntegerField("keep leavers for (days)", default=30)
+    allows_sign_in = models.BooleanField("console users may sign in with this directory", default=False)
+    lease_owner = models.CharField(max_length=64, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    last_complete_at = models.DateTimeField(null=True, editable=False)
+    groups_stale_since = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def _place(self) -> str:
+        return f"DirectorySource:{self.pk}:bind_secret"
+
+    def set_bind_secret(self, secret: str) -> None:
+        """Seal `secret` (the row must have its id); empty erases it."""
+        self.sealed_bind_secret = keyring().seal(secret, self._place) if secret else None
+
+    def bind_secret(self) -> str:
+        """The bind secret in clear, empty when none is kept."""
+        return keyring().open(bytes(self.sealed_bind_secret), self._place) if self.sealed_bind_secret else ""
+
+    def as_record(self) -> SourceRecord:
+        """The source as a value for the directory floor; holds the bind secret."""
+        return SourceRecord(
+            name=self.name,
+            uris=tuple(self.uris.split()),
+            tls=self.tls,  # type: ignore[arg-type]
+            ca_pem=self.ca_pem,
+            bind_dn=self.bind_dn,
+            bind_secret=self.bind_secret(),
+            person_bases=_lines(self.person_bases),
+            person_filter=self.person_filter,
+            group_bases=_lines(self.group_bases),
+            group_filter=self.group_filter,
+            key_attribute=self.key_attribute,
+            page_size=self.page_size,
+            connect_timeout=settings.LDAP_CONNECT_TIMEOUT,
+            read_timeout=settings.LDAP_READ_TIMEOUT,
+        )
+
+
+class RoleGroup(models.Model):
+    """Members of a directory group sign in to the console with a role."""
+
+    source = models.ForeignKey(DirectorySource, on_delete=models.CASCADE, related_name="role_groups")
+    group = models.ForeignKey("provisioning.DirectoryGroup", on_delete=models.CASCADE, related_name="+")
+    role = models.CharField(max_length=20, choices=[(role.value, role.value.title()) for role in Role])
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["source", "group"], name="role_group_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.group} → {self.role}"
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

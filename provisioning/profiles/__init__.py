@@ -1,0 +1,1 @@
+"""Client profiles: documents that make a client register; renderers see plain values only."""

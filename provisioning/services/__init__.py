@@ -1,0 +1,1 @@
+"""The verbs: everything that web, API, command line and tasks do, as plain keyword-only functions."""

@@ -1,0 +1,27 @@
+"""Who acts: a console user, or the console itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from provisioning.models import ConsoleUser
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, for the audit log. `user` is None where no console user signed in."""
+
+    name: str
+    user: ConsoleUser | None = None
+    request_id: str = ""
+
+    @classmethod
+    def of(cls, user: ConsoleUser, request_id: str = "") -> Actor:
+        """The signed-in console user."""
+        return cls(user.username, user, request_id)
+
+
+SYNC = Actor("directory sync")
+PUSH = Actor("push")
+SCHEDULE = Actor("schedule")
+COMMAND_LINE = Actor("command line")

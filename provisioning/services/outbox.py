@@ -1,0 +1,74 @@
+"""The outbox: marking what must be pushed, in the same transaction as the change itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from django.db import connection
+from django.utils import timezone
+
+from provisioning.drivers.base import Kind
+from provisioning.models import Account, ConfigStore, PendingChange, SipDomain
+from provisioning.services import wake
+
+# Above so many keys of one kind the whole kind is compared instead: one row, one pass.
+BULK = 500
+
+_UPSERT = """
+INSERT INTO provisioning_pendingchange (store_id, kind, key, version, attempts, not_before, dead, problem, marked_at)
+VALUES (%s, %s, %s, 1, 0, NULL, FALSE, '', %s)
+ON CONFLICT (store_id, kind, key) DO UPDATE SET
+    version = provisioning_pendingchange.version + 1, attempts = 0, not_before = NULL, dead = FALSE,
+    problem = '', marked_at = excluded.marked_at
+"""
+
+
+def mark(*, store_ids: Iterable[int], kind: Kind, keys: Sequence[str]) -> None:
+    """Ask for `keys` of `kind` to be made as intended at each store; many keys become one `*`.
+
+    Call inside the transaction that makes the change. A worker is woken after commit.
+    """
+    if not keys:
+        return
+    wanted = [PendingChange.ALL] if len(keys) > BULK else sorted(set(keys))
+    now = timezone.now()
+    for store_id in store_ids:
+        with connection.cursor() as cursor:
+            cursor.executemany(_UPSERT, [(store_id, kind.value, key, now) for key in wanted])
+        wake.push(store_id=store_id)
+
+
+def mark_account(account: Account, *, former_aor: str = "", numbers: Iterable[str] = ()) -> None:
+    """Ask for everything of one account: its subscriber, and `numbers` (E.164, old ones too) as aliases.
+
+    `former_aor` names the address-of-record that the account had before a rename.
+    """
+    stores = manageable_stores()
+    aors = [aor for aor in (account.aor, former_aor) if aor]
+    mark(store_ids=stores, kind=Kind.SUBSCRIBER, keys=aors)
+    domains = {aor.partition("@")[2] for aor in aors}
+    aliases = [alias_key(number, domain) for number in numbers if number for domain in domains]
+    mark(store_ids=stores, kind=Kind.ALIAS, keys=aliases)
+
+
+def mark_domain(domain: SipDomain) -> None:
+    """Ask for a SIP domain at every store."""
+    mark(store_ids=manageable_stores(), kind=Kind.SIP_DOMAIN, keys=[domain.domain])
+
+
+def mark_store(store: ConfigStore) -> None:
+    """Ask for a full comparison of one store."""
+    for kind in Kind:
+        mark(store_ids=[store.pk], kind=kind, keys=[PendingChange.ALL])
+
+
+def manageable_stores() -> list[int]:
+    """Ids of the stores that the console writes to."""
+    return list(
+        ConfigStore.objects.filter(mode=ConfigStore.Mode.MANAGE).order_by("id").values_list("id", flat=True)
+    )
+
+
+def alias_key(number: str, domain: str) -> str:
+    """The server-side key of a number."""
+    return f"{number}@{domain}"

@@ -1,0 +1,37 @@
+"""The only place that sends Celery messages: by task name, after commit; a broker that is down loses nothing."""
+
+from __future__ import annotations
+
+import structlog
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def push(*, store_id: int) -> None:
+    """Wake a worker for the pending changes of a store."""
+    _after_commit("provisioning.tasks.push_store", store_id)
+
+
+def run(*, run_id: int) -> None:
+    """Wake a worker for a queued run."""
+    _after_commit("provisioning.tasks.execute_run", run_id)
+
+
+def check_server(*, server_id: int) -> None:
+    """Wake a worker to ask a SIP server how it is."""
+    _after_commit("provisioning.tasks.check_server", server_id)
+
+
+def _after_commit(task: str, *arguments: int) -> None:
+    transaction.on_commit(lambda: _send(task, arguments))
+
+
+def _send(task: str, arguments: tuple[int, ...]) -> None:
+    try:
+        current_app.send_task(task, args=arguments, expires=600)
+    except (OperationalError, OSError) as error:
+        # The row is in the database; the sweeper finds it when the broker is back.
+        log.warning("broker unreachable, the sweeper will do it", task=task, error=type(error).__name__)

@@ -1,0 +1,224 @@
+"""Settings: everything comes from the environment, with defaults that run on one machine."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+
+from rtcadmin import environment as env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA = Path(env.text("RTCADMIN_DATA", str(BASE_DIR / "var"))).absolute()
+DATA.mkdir(parents=True, exist_ok=True)
+
+# --- Secrets -------------------------------------------------------------------------------------------------
+SECRET_KEY = env.kept_secret("RTCADMIN_SECRET_KEY", DATA / "secrets", "secret-key")
+# Hex keys of 32 bytes for stored secrets, the sealing one first; older ones only open what they sealed.
+SEALING_KEYS = env.kept_secret("RTCADMIN_SEALING_KEYS", DATA / "secrets", "sealing-keys")
+
+# --- Web -----------------------------------------------------------------------------------------------------
+DEBUG = False
+# The address that administrators and clients use; https:// turns secure cookies, HSTS and redirects on.
+PUBLIC_URL = env.text("RTCADMIN_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+# Provisioning links may have an address of their own.
+LINK_URL = env.text("RTCADMIN_LINK_URL", PUBLIC_URL).rstrip("/")
+ALLOWED_HOSTS = env.words("RTCADMIN_ALLOWED_HOSTS", "127.0.0.1,localhost")
+ENVIRONMENT = env.text("RTCADMIN_ENVIRONMENT")
+_SECURE = PUBLIC_URL.startswith("https://")
+CSRF_TRUSTED_ORIGINS = sorted({PUBLIC_URL, LINK_URL})
+SECURE_SSL_REDIRECT = _SECURE and env.flag("RTCADMIN_SSL_REDIRECT", default=True)
+SECURE_HSTS_SECONDS = 31_536_000 if _SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = _SECURE
+SECURE_HSTS_PRELOAD = _SECURE
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _SECURE
+SESSION_COOKIE_NAME = "__Host-session" if _SECURE else "rtcadmin-session"
+CSRF_COOKIE_NAME = "__Host-csrf" if _SECURE else "rtcadmin-csrf"
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_SAVE_EVERY_REQUEST = False
+CSRF_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+if proxies := env.text("RTCADMIN_PROXY_SSL_HEADER"):
+    SECURE_PROXY_SSL_HEADER = (proxies, "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_htmx",
+    "django_filters",
+    "django_celery_beat",
+    "axes",
+    "csp",
+    "provisioning",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "provisioning.web.middleware.RequestId",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "rtcadmin.urls"
+WSGI_APPLICATION = "rtcadmin.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "provisioning.web.shell.shell",
+            ],
+            "libraries": {"console": "provisioning.web.templatetags.console"},
+            "loaders": [
+                (
+                    "django.template.loaders.cached.Loader",
+                    [
+                        "django.template.loaders.filesystem.Loader",
+                        "django.template.loaders.app_directories.Loader",
+                    ],
+                )
+            ],
+        },
+    }
+]
+STATIC_URL = "static/"
+STATIC_ROOT = DATA / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# Serves straight from static/ as well, so that no collectstatic run is needed on a single machine.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 3600
+
+# --- Database ------------------------------------------------------------------------------------------------
+DATABASES = {"default": env.database(env.text("RTCADMIN_DATABASE_URL"), DATA / "rtcadmin.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Sign-in -------------------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "provisioning.ConsoleUser"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+    "rtcadmin.ldap_login.DirectoryBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "sign-in"
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_CALLABLE = "provisioning.web.sign_in.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username", "password", "token"]
+AXES_ENABLE_ACCESS_FAILURE_LOG = False
+AXES_VERBOSE = False
+
+# --- Celery --------------------------------------------------------------------------------------------------
+# Without a broker URL messages are files on this machine: right for one machine, needs no other service.
+CELERY_BROKER_URL = env.text("RTCADMIN_BROKER_URL", "filesystem://")
+if CELERY_BROKER_URL == "filesystem://":
+    _messages = {name: DATA / "broker" / name for name in ("messages", "processed", "control")}
+    for _folder in _messages.values():
+        _folder.mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
+        "data_folder_in": str(_messages["messages"]),
+        "data_folder_out": str(_messages["messages"]),
+        "processed_folder": str(_messages["processed"]),
+        "control_folder": str(_messages["control"]),
+        "store_processed": False,
+        "polling_interval": 0.1,
+    }
+else:
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "socket_timeout": 5}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT = 270
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 2
+CELERY_TIMEZONE = "UTC"
+
+# --- Provisioning: leases, sweeps and time-outs, all in seconds ----------------------------------------------
+PUSH_LEASE = env.number("RTCADMIN_PUSH_LEASE", 60)
+PUSH_SLICE = env.number("RTCADMIN_PUSH_SLICE", 30)
+PUSH_ATTEMPTS = int(env.number("RTCADMIN_PUSH_ATTEMPTS", 3))
+PUSH_BACKOFF = env.number("RTCADMIN_PUSH_BACKOFF", 5)
+SWEEP_EVERY = env.number("RTCADMIN_SWEEP_EVERY", 15)
+HEALTH_EVERY = env.number("RTCADMIN_HEALTH_EVERY", 30)
+SYNC_LEASE = env.number("RTCADMIN_SYNC_LEASE", 120)
+SERVER_CONNECT_TIMEOUT = env.number("RTCADMIN_SERVER_CONNECT_TIMEOUT", 3)
+SERVER_TOTAL_TIMEOUT = env.number("RTCADMIN_SERVER_TOTAL_TIMEOUT", 10)
+LDAP_CONNECT_TIMEOUT = env.number("RTCADMIN_LDAP_CONNECT_TIMEOUT", 5)
+LDAP_READ_TIMEOUT = env.number("RTCADMIN_LDAP_READ_TIMEOUT", 30)
+# SQLite files of SIP servers are opened only below this folder.
+SQLITE_STORES = Path(env.text("RTCADMIN_SQLITE_STORES", str(DATA / "stores"))).absolute()
+# Servers and directories on this machine itself are refused unless allowed here.
+ALLOW_LOOPBACK = env.flag("RTCADMIN_ALLOW_LOOPBACK")
+# Ports of the console itself, which no server or source may name on this machine.
+CONSOLE_PORTS = [int(port) for port in env.words("RTCADMIN_CONSOLE_PORTS", "8000")]
+
+# --- Language, time, logs ------------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = env.text("RTCADMIN_TIME_ZONE", "UTC")
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"console": {"()": "rtcadmin.logs.Formatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "console"}},
+    "root": {"handlers": ["console"], "level": env.text("RTCADMIN_LOG_LEVEL", "INFO")},
+    "loggers": {
+        "axes": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "django_auth_ldap": {"level": "WARNING"},
+    },
+}
