@@ -114,7 +114,7 @@ def main(arguments: list[str]) -> int:
     try:
         install(names)
     except subprocess.CalledProcessError as error:
-        print(f"{error.cmd[-1]}: failed with status {error.returncode}", file=sys.stderr)
+        print(f"{' '.join(error.cmd)} failed with status {error.returncode}", file=sys.stderr)
         return 1
     return 0
 

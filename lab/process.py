@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 # Debian keeps daemons where an ordinary user's PATH does not look.
-SYSTEM_PATH = ("/usr/sbin", "/sbin", "/usr/lib/postgresql/15/bin")
+SYSTEM_PATH = ("/usr/sbin", "/sbin")
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 0.1
 
 

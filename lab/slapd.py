@@ -164,9 +164,7 @@ class Slapd(Counterpart):
             draft.unlink()
 
     @contextmanager
-    def session(
-        self, dn: str = ROOT_DN, password: str = ""
-    ) -> Iterator[LDAPObject]:
+    def session(self, dn: str = ROOT_DN, password: str = "") -> Iterator[LDAPObject]:
         """A connection bound as the root DN, or as anybody else with their password."""
         connection = ldap.initialize(self.uri)
         connection.set_option(ldap.OPT_NETWORK_TIMEOUT, 5)

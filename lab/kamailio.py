@@ -1,0 +1,257 @@
+"""A Kamailio server, and the database that one or several of them read."""
+
+import json
+import sqlite3
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+
+from lab.authority import Authority
+from lab.ports import HOST
+from lab.postgresql import Postgresql
+from lab.process import Counterpart, LabError, Process
+from lab.state import State, write_private
+
+CONFIGURATION = Path(__file__).with_name("kamailio.cfg")
+SCHEMAS = Path("/usr/share/kamailio")
+# `standard` makes the table of versions that the others write to.
+TABLES = ("standard", "auth_db", "alias_db", "usrloc", "domain", "permissions")
+# Group 100: those whose management requests are answered.
+CONSOLE_ADDRESS = (
+    "INSERT INTO address (grp, ip_addr, mask, port, tag) "
+    "VALUES (100, '127.0.0.1', 32, 0, 'console');"
+)
+CONSOLE_WRITES = ("subscriber", "dbaliases", "domain", "domain_attrs", "address")
+CONSOLE_READS = ("version", "location")
+
+INSTANCE = """\
+#!KAMAILIO
+#!define {backend}
+#!define RUNDIR "{directory}"
+#!define DBURL "{url}"
+#!define RPC_SECRET "{secret}"
+#!substdef "!SIPPORT!{sip}!g"
+#!substdef "!TLSPORT!{tls}!g"
+#!substdef "!RPCPORT!{rpc}!g"
+#!substdef "!SERVER_ID!{server_id}!g"
+{more}
+include_file "{configuration}"
+"""
+TLS = """\
+[server:default]
+method = TLSv1.2+
+verify_certificate = no
+require_certificate = no
+private_key = {key}
+certificate = {certificate}
+
+[client:default]
+verify_certificate = yes
+require_certificate = yes
+ca_list = {ca}
+"""
+
+
+class Store(Protocol):
+    """The database of one or several Kamailio servers."""
+
+    backend: str
+
+    @property
+    def server_url(self) -> str:
+        """The URL as Kamailio wants it, with its password."""
+
+    def create(self) -> None:
+        """Makes the tables, unless they exist."""
+
+    def execute(self, text: str) -> None:
+        """Runs SQL statements with every right."""
+
+
+class SqliteStore:
+    """A store in one SQLite file in WAL mode."""
+
+    backend = "WITH_SQLITE"
+
+    def __init__(self, file: Path) -> None:
+        self.file = file.absolute()
+
+    @property
+    def server_url(self) -> str:
+        return f"sqlite:///{self.file}"
+
+    def create(self) -> None:
+        if self.file.exists():
+            return
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self.file)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(f"BEGIN; {_schema('db_sqlite')} {CONSOLE_ADDRESS} COMMIT;")
+
+    def execute(self, text: str) -> None:
+        with closing(sqlite3.connect(self.file, timeout=10)) as connection:
+            connection.executescript(f"BEGIN IMMEDIATE; {text}; COMMIT;")
+
+
+class PostgresqlStore:
+    """A store in a PostgreSQL database, copied from a template that is made once per cluster.
+
+    The servers sign in as `kamailio`; the console as `rtcadmin`, who may write what it manages,
+    read the registrations, and nothing else.
+    """
+
+    backend = "WITH_POSTGRES"
+    server_role = "kamailio"
+    console_role = "rtcadmin"
+    template = "kamailio_template"
+
+    def __init__(self, cluster: Postgresql, name: str = "kamailio") -> None:
+        self.cluster = cluster
+        self.name = name
+
+    @property
+    def server_url(self) -> str:
+        url = self.cluster.url(self.name, role=self.server_role)
+        return url.replace("postgresql:", "postgres:", 1)
+
+    @property
+    def console_url(self) -> str:
+        """The URL for the console, with its password."""
+        return self.cluster.url(self.name, role=self.console_role)
+
+    def create(self) -> None:
+        if self.cluster.has_database(self.name):
+            return
+        if not self.cluster.has_database(self.template):
+            self._create_template()
+        self.cluster.create_database(self.name, template=self.template)
+
+    def drop(self) -> None:
+        self.cluster.drop_database(self.name)
+
+    def execute(self, text: str) -> None:
+        self.cluster.sql(text, database=self.name)
+
+    def _create_template(self) -> None:
+        for role in (self.server_role, self.console_role):
+            self.cluster.create_role(role)
+        self.cluster.create_database(self.template)
+        everything = "ALL TABLES IN SCHEMA public"
+        sequences = ", ".join(f"{table}_id_seq" for table in CONSOLE_WRITES)
+        self.cluster.sql(
+            f"{_schema('postgres')} {CONSOLE_ADDRESS}"
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {everything} TO {self.server_role};"
+            f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {self.server_role};"
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(CONSOLE_WRITES)} "
+            f"TO {self.console_role};"
+            f"GRANT SELECT ON {', '.join(CONSOLE_READS)} TO {self.console_role};"
+            f"GRANT USAGE ON {sequences} TO {self.console_role};",
+            database=self.template,
+        )
+
+
+class RpcError(LabError):
+    """Kamailio answered a management request with an error; `status` is that of HTTP."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+
+
+class Kamailio(Counterpart):
+    """A registrar and proxy on UDP and TCP (`sip_port`), TLS (`tls_port`) and, for management,
+    JSON-RPC over HTTP (`rpc_url`, header X-RPC-Secret: `rpc_secret`).
+
+    Servers that share a store need a `server_id` each.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        authority: Authority,
+        store: Store,
+        *,
+        sha256: bool = False,
+        server_id: int = 1,
+    ) -> None:
+        self.directory = directory.absolute()
+        self.authority = authority
+        self.store = store
+        self.sha256 = sha256
+        self.server_id = server_id
+        self.ca_file = authority.certificate
+        state = State(self.directory)
+        self.sip_port = state.port("sip")
+        self.tls_port = state.port("tls")
+        self.rpc_port = state.port("rpc")
+        self.rpc_url = f"http://{HOST}:{self.rpc_port}/RPC"
+        self.rpc_secret = state.secret("rpc")
+        self._instance = self.directory / "instance.cfg"
+        self.process = Process(
+            "kamailio",
+            [
+                "kamailio", "-DD", "-E", "-m", "128", "-M", "16", "-f", str(self._instance),
+                "-Y", str(self.directory), "-w", str(self.directory),
+            ],
+            log=self.directory / "kamailio.log",
+        )  # fmt: skip
+
+    def start(self) -> None:
+        self.store.create()
+        self._configure()
+        self.process.start(self._answers)
+
+    def stop(self) -> None:
+        self.process.stop()
+
+    def rpc(
+        self, method: str, params: Sequence[str | int] = (), *, timeout: float = 10.0
+    ) -> object:
+        """Calls a method and returns its result; raises RpcError with Kamailio's words."""
+        call = {"jsonrpc": "2.0", "method": method, "params": list(params), "id": 1}
+        return self.post(json.dumps(call, separators=(",", ":")), timeout=timeout)
+
+    def post(self, body: str, *, secret: str | None = None, timeout: float = 10.0) -> object:
+        """Sends a request body as it is and returns the result in the answer."""
+        headers = {"X-RPC-Secret": self.rpc_secret if secret is None else secret}
+        request = urllib.request.Request(self.rpc_url, body.encode(), headers)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as reply:  # noqa: S310
+                return json.load(reply)["result"]
+        except urllib.error.HTTPError as error:
+            text = error.read().decode()
+            message = json.loads(text)["error"]["message"] if text else error.reason
+            raise RpcError(error.code, message) from error
+
+    def _answers(self) -> bool:
+        try:
+            self.rpc("core.uptime", timeout=1.0)
+        except OSError:
+            return False
+        return True
+
+    def _configure(self) -> None:
+        leaf = self.authority.leaf("kamailio")
+        tls = TLS.format(key=leaf.key, certificate=leaf.certificate, ca=self.ca_file)
+        (self.directory / "tls.cfg").write_text(tls)
+        text = INSTANCE.format(
+            backend=self.store.backend,
+            directory=self.directory,
+            url=self.store.server_url,
+            secret=self.rpc_secret,
+            sip=self.sip_port,
+            tls=self.tls_port,
+            rpc=self.rpc_port,
+            server_id=self.server_id,
+            more="#!define WITH_SHA256" if self.sha256 else "",
+            configuration=CONFIGURATION,
+        )
+        write_private(self._instance, text)
+
+
+def _schema(dialect: str) -> str:
+    scripts = (SCHEMAS / dialect / f"{name}-create.sql" for name in TABLES)
+    return "\n".join(script.read_text() for script in scripts)
