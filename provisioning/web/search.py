@@ -1,0 +1,57 @@
+"""The search box: every word must occur in the folded search key; numbers in any notation."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeVar
+
+from django.db.models import Model, Q, QuerySet
+from django.db.models.expressions import Value
+from django.db.models.functions import StrIndex
+
+from provisioning.core.text import fold
+
+M = TypeVar("M", bound=Model)
+
+MAX_QUERY = 100
+MAX_WORDS = 6
+# Up to so many matches are kept by id: counting and sorting then need no second look at each row.
+FEW = 500
+
+_PHONE = re.compile(r"[+0-9][0-9 ()./-]*", re.ASCII)
+
+
+def words(query: str) -> list[str]:
+    """What must occur: the folded words of `query`, at most six."""
+    return fold(query.replace("\x00", "")[:MAX_QUERY]).split()[:MAX_WORDS]
+
+
+def phone_digits(query: str) -> str:
+    """The digits of a telephone number without `+` and trunk zeros; empty if it is none.
+
+    "020 7946 0123", "+44 (0)20 7946 0123" and "0044 20…" all occur in +442079460123 that way.
+    """
+    text = query.strip()[:MAX_QUERY]
+    if not _PHONE.fullmatch(text):
+        return ""
+    digits = re.sub(r"[^0-9]", "", text.replace("(0)", "")).lstrip("0")
+    return digits if len(digits) >= 3 else ""
+
+
+def matching(queryset: QuerySet[M], query: str, column: str = "search_key") -> QuerySet[M]:
+    """The rows of `queryset` in whose `column` (made by core.text.search_key) every word occurs.
+
+    Runs one bounded query where there is something to search for; INSTR on SQLite, STRPOS on
+    PostgreSQL.
+    """
+    wanted = words(query)
+    if not wanted:
+        return queryset
+    hits = {f"_hit{i}": StrIndex(column, Value(word)) for i, word in enumerate(wanted)}
+    condition = Q(**{f"{name}__gt": 0 for name in hits})
+    if digits := phone_digits(query):
+        hits["_phone"] = StrIndex(column, Value(digits))
+        condition |= Q(_phone__gt=0)
+    found = queryset.alias(**hits).filter(condition)
+    ids = list(found.order_by().values_list("pk", flat=True)[: FEW + 1])
+    return found if len(ids) > FEW else queryset.filter(pk__in=ids)
