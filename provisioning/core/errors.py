@@ -1,4 +1,4 @@
-"""Errors that cross floors; each says what happened, what did not change and whether a retry makes sense."""
+"""Errors that cross floors: what happened, what did not change, whether a retry makes sense."""
 
 from __future__ import annotations
 

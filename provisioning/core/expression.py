@@ -1,33 +1,43 @@
 """The one expression language: attribute maps, "disabled", SIP URI formulas.
 
-An expression is a name, a text in quotes or a call:
+An expression is a name, a text in quotes, a whole number or a call:
 
     first(displayName, cn)                      lower(before(mail, '@'))
     '{given_name}.{surname}'                    match(proxyAddresses, '^sip:(.+)$')
     bit(userAccountControl, 2)                  replace(login, '[^a-z0-9]', '-')
 
-Every value is text; empty text is "no" and "absent". A name stands for its first value; `match` and `has`
-look at all values. In a text, {…} holds an expression; {{ and }} are braces. Regular expressions are RE2's,
-which run in linear time. There is no assignment, no loop and no access to anything but the given values.
+Every value is text; empty text is "no" and "absent". A name stands for its first value; `match`
+and `has` look at all values. In a text, {…} holds an expression; {{ and }} are braces. In patterns,
+separators and replacements braces stand for themselves. Patterns are RE2's: they run in linear time
+and ignore case. There is no assignment, no loop and no access to anything but the given values.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import re2
-
 from provisioning.core.errors import InvalidInput
-from provisioning.core.text import ascii_fold
-
-Values = Mapping[str, Sequence[str]]
-Evaluate = Callable[[Values], str]
+from provisioning.core.expression_functions import FUNCTIONS, Evaluate, Kind, Values
 
 MAX_SOURCE = 500
 MAX_RESULT = 1000
-_TOKEN = re.compile(r"\s*(?:(?P<name>[A-Za-z][A-Za-z0-9_;-]*)|(?P<text>'[^']*'|\"[^\"]*\")|(?P<mark>[(),]))")
+MAX_DEPTH = 20
+MAX_ARGUMENTS = 10
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<name>[A-Za-z][A-Za-z0-9_;-]*)|(?P<number>-?[0-9]+)"
+    r"|(?P<text>'[^']*'|\"[^\"]*\")|(?P<mark>[(),]))",
+    re.ASCII,
+)
+_BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_TOKEN_OF_KIND = {
+    Kind.TEXT: "text",
+    Kind.PATTERN: "text",
+    Kind.NAME: "name",
+    Kind.NUMBER: "number",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +49,10 @@ class Expression:
     _evaluate: Evaluate
 
     def __call__(self, values: Values) -> str:
-        """The value over `values` (lower-case name → its values, possibly none); at most 1,000 characters."""
+        """The value over `values` (lower-case name → its values, possibly none).
+
+        At most 1,000 characters. Raises InvalidInput when a function cannot use a value.
+        """
         return self._evaluate(values)[:MAX_RESULT]
 
 
@@ -47,10 +60,10 @@ def compile_expression(source: str) -> Expression:
     """Compile `source`; raises InvalidInput that quotes the place where it cannot be read."""
     if len(source) > MAX_SOURCE:
         raise InvalidInput(f"The expression is longer than {MAX_SOURCE} characters.")
+    if not source.strip():
+        raise InvalidInput("The expression is empty.")
     names: set[str] = set()
-    parser = _Parser(source, names)
-    evaluate = parser.expression()
-    parser.end()
+    evaluate = _Parser(source, names).whole()
     return Expression(source, frozenset(names), evaluate)
 
 
@@ -58,52 +71,99 @@ class _Parser:
     """Recursive descent over one expression."""
 
     def __init__(self, source: str, names: set[str], depth: int = 0) -> None:
-        if depth > 20:
-            raise InvalidInput("The expression is nested more than 20 deep.")
         self.source, self.names, self.depth, self.at = source, names, depth, 0
 
-    def expression(self) -> Evaluate:
+    def whole(self) -> Evaluate:
+        evaluate = self._expression()
+        rest = self.source[self.at :].strip()
+        if rest:
+            raise self._unexpected(rest[:20])
+        return evaluate
+
+    def _expression(self) -> Evaluate:
         token = self._next()
         if token.lastgroup == "text":
-            return _text(token["text"][1:-1], self.names, self.depth)
+            return self._text(token["text"][1:-1])
+        if token.lastgroup == "number":
+            return _constant(token["number"])
         if token.lastgroup != "name":
-            raise self._unexpected(token[0].strip())
-        name = token["name"]
+            raise self._unexpected(token["mark"])
         if self._peek() == "(":
-            return self._call(name)
-        key = name.lower()
-        self.names.add(key)
-        return _name(key)
-
-    def end(self) -> None:
-        if self.source[self.at :].strip():
-            raise self._unexpected(self.source[self.at :].strip()[:20])
+            return self._call(token["name"])
+        return _name(self._read(token["name"]))
 
     def _call(self, name: str) -> Evaluate:
+        function = FUNCTIONS.get(name.lower())
+        if function is None:
+            known = ", ".join(sorted(FUNCTIONS))
+            raise InvalidInput(f"There is no function “{name}”. There are: {known}.")
+        self._enter()
         self._next()
-        arguments: list[tuple[str, Evaluate]] = []
-        if self._peek() != ")":
-            while True:
-                start = self.at
-                inner = _Parser(self.source, self.names, self.depth + 1)
-                inner.at = start
-                evaluate = inner.expression()
-                self.at = inner.at
-                arguments.append((self.source[start : self.at].strip(), evaluate))
-                if self._peek() != ",":
-                    break
-                self._next()
+        most = MAX_ARGUMENTS if function.repeats else len(function.takes)
+        arity = f"“{name}” takes {f'1 to {most}' if function.repeats else most} values."
+        arguments: list[object] = []
+        while self._peek() != ")" or arguments:
+            if len(arguments) == most:
+                raise InvalidInput(arity)
+            kind = function.takes[min(len(arguments), len(function.takes) - 1)]
+            arguments.append(self._argument(name, kind))
+            if self._peek() != ",":
+                break
+            self._next()
         if self._peek() != ")":
             raise InvalidInput(f"“{name}(” has no closing bracket in: {self.source}")
         self._next()
-        try:
-            make, least, most = _FUNCTIONS[name.lower()]
-        except KeyError:
-            known = ", ".join(sorted(_FUNCTIONS))
-            raise InvalidInput(f"There is no function “{name}”. There are: {known}.") from None
-        if not least <= len(arguments) <= most:
-            raise InvalidInput(f"“{name}” takes {least}{f' to {most}' if most != least else ''} values.")
-        return make(arguments)
+        self.depth -= 1
+        if len(arguments) < len(function.takes):
+            raise InvalidInput(arity)
+        return function.make(*arguments)
+
+    def _argument(self, function: str, kind: Kind) -> object:
+        if kind is Kind.VALUE:
+            return self._expression()
+        token = self._next()
+        if token.lastgroup != _TOKEN_OF_KIND[kind] or self._peek() not in ",)":
+            raise InvalidInput(f"“{function}” needs {kind} where “{token[0].strip()}” stands.")
+        if kind is Kind.NAME:
+            return self._read(token["name"])
+        if kind is Kind.NUMBER:
+            return int(token["number"])
+        return token["text"][1:-1]
+
+    def _read(self, name: str) -> str:
+        key = name.lower()
+        self.names.add(key)
+        return key
+
+    def _text(self, body: str) -> Evaluate:
+        self._enter()
+        parts = [part for part in self._parts(body) if part != ""]
+        self.depth -= 1
+        if all(isinstance(part, str) for part in parts):
+            return _constant("".join(part for part in parts if isinstance(part, str)))
+        evaluates = [_constant(part) if isinstance(part, str) else part for part in parts]
+        return lambda values: "".join([evaluate(values) for evaluate in evaluates])
+
+    def _parts(self, body: str) -> Iterator[str | Evaluate]:
+        at = 0
+        for found in _BRACES.finditer(body):
+            yield self._plain(body[at : found.start()])
+            if found[1] is None:
+                yield found[0][0]
+            else:
+                yield _Parser(found[1], self.names, self.depth).whole()
+            at = found.end()
+        yield self._plain(body[at:])
+
+    def _plain(self, text: str) -> str:
+        if "{" in text or "}" in text:
+            raise InvalidInput(f"A brace is left open in: {self.source}")
+        return text
+
+    def _enter(self) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise InvalidInput(f"The expression is nested more than {MAX_DEPTH} deep.")
 
     def _next(self) -> re.Match[str]:
         token = _TOKEN.match(self.source, self.at)
@@ -113,12 +173,15 @@ class _Parser:
         return token
 
     def _peek(self) -> str:
-        rest = self.source[self.at :].lstrip()
-        return rest[:1]
+        return self.source[self.at :].lstrip()[:1]
 
     def _unexpected(self, found: str) -> InvalidInput:
         where = f"“{found}”" if found else "its end"
         return InvalidInput(f"The expression cannot be read at {where}: {self.source}")
+
+
+def _constant(text: str) -> Callable[[Values], str]:
+    return lambda values: text
 
 
 def _name(key: str) -> Evaluate:
@@ -127,161 +190,3 @@ def _name(key: str) -> Evaluate:
         return found[0] if found else ""
 
     return evaluate
-
-
-def _text(body: str, names: set[str], depth: int) -> Evaluate:
-    parts = [*_pieces(body, names, depth)]
-    if all(isinstance(part, str) for part in parts):
-        constant = "".join(part for part in parts if isinstance(part, str))
-        return lambda values: constant
-    return lambda values: "".join(part if isinstance(part, str) else part(values) for part in parts)
-
-
-def _pieces(body: str, names: set[str], depth: int) -> Iterator[str | Evaluate]:
-    at = 0
-    for found in re.finditer(r"\{\{|\}\}|\{([^{}]*)\}", body):
-        yield body[at : found.start()]
-        if found[0] in ("{{", "}}"):
-            yield found[0][0]
-        else:
-            inner = _Parser(found[1], names, depth + 1)
-            evaluate = inner.expression()
-            inner.end()
-            yield evaluate
-        at = found.end()
-    rest = body[at:]
-    if "{" in rest or "}" in rest:
-        raise InvalidInput(f"A brace is left open in the text: {body}")
-    yield rest
-
-
-Arguments = list[tuple[str, Evaluate]]
-
-
-def _constant(argument: tuple[str, Evaluate], what: str) -> str:
-    source, evaluate = argument
-    if source[:1] not in "'\"" or "{" in source:
-        raise InvalidInput(f"{what} must be a plain text in quotes, not {source}.")
-    return evaluate({})
-
-
-def _pattern(argument: tuple[str, Evaluate]) -> re2._Regexp[str]:
-    source = argument[0]
-    if source[:1] not in "'\"":
-        raise InvalidInput(f"A pattern must be a text in quotes, not {source}.")
-    options = re2.Options()
-    options.case_sensitive = False
-    options.log_errors = False
-    try:
-        return re2.compile(source[1:-1], options=options)
-    except re2.error as error:
-        raise InvalidInput(f"The pattern {source} cannot be read: {error}.") from error
-
-
-def _first(arguments: Arguments) -> Evaluate:
-    evaluates = [evaluate for _, evaluate in arguments]
-
-    def evaluate(values: Values) -> str:
-        for each in evaluates:
-            found = each(values)
-            if found:
-                return found
-        return ""
-
-    return evaluate
-
-
-def _all(arguments: Arguments) -> Evaluate:
-    evaluates = [evaluate for _, evaluate in arguments]
-    return lambda values: "true" if all(each(values) for each in evaluates) else ""
-
-
-def _not(arguments: Arguments) -> Evaluate:
-    evaluate = arguments[0][1]
-    return lambda values: "" if evaluate(values) else "true"
-
-
-def _mapped(change: Callable[[str], str]) -> Callable[[Arguments], Evaluate]:
-    def make(arguments: Arguments) -> Evaluate:
-        evaluate = arguments[0][1]
-        return lambda values: change(evaluate(values))
-
-    return make
-
-
-def _cut(take: Callable[[str, str], str]) -> Callable[[Arguments], Evaluate]:
-    def make(arguments: Arguments) -> Evaluate:
-        evaluate, separator = arguments[0][1], _constant(arguments[1], "The separator")
-        if not separator:
-            raise InvalidInput("The separator must not be empty.")
-        return lambda values: take(evaluate(values), separator)
-
-    return make
-
-
-def _equals(arguments: Arguments) -> Evaluate:
-    left, right = arguments[0][1], arguments[1][1]
-    return lambda values: "true" if left(values).casefold() == right(values).casefold() else ""
-
-
-def _bit(arguments: Arguments) -> Evaluate:
-    """bit(name, n): whether the integer value has bit n set; a text that is no integer raises InvalidInput."""
-    source, evaluate = arguments[0]
-    text = _constant(arguments[1], "The bit") if arguments[1][0][:1] in "'\"" else arguments[1][0]
-    try:
-        mask = int(text)
-    except ValueError:
-        raise InvalidInput(f"bit() takes a number such as 2, not {text}.") from None
-
-    def has_bit(values: Values) -> str:
-        value = evaluate(values)
-        try:
-            return "true" if value and int(value) & mask else ""
-        except ValueError:
-            raise InvalidInput(f"{source} is “{value[:40]}”, which is not a number.") from None
-
-    return has_bit
-
-
-def _match(arguments: Arguments) -> Evaluate:
-    """match(name, 'pattern'): group 1 (or all) of the first value that matches."""
-    source, pattern = arguments[0][0].lower(), _pattern(arguments[1])
-
-    def evaluate(values: Values) -> str:
-        for value in values.get(source, ()):
-            found = pattern.search(value)
-            if found:
-                return (found.group(1) if pattern.groups else found.group(0)) or ""
-        return ""
-
-    return evaluate
-
-
-def _has(arguments: Arguments) -> Evaluate:
-    """has(name, 'value'): whether one of the values is that one, whatever its case."""
-    source, wanted = arguments[0][0].lower(), _constant(arguments[1], "The value").casefold()
-    return lambda values: "true" if any(v.casefold() == wanted for v in values.get(source, ())) else ""
-
-
-def _replace(arguments: Arguments) -> Evaluate:
-    evaluate, pattern = arguments[0][1], _pattern(arguments[1])
-    replacement = _constant(arguments[2], "The replacement")
-    return lambda values: pattern.sub(replacement, evaluate(values))
-
-
-_FUNCTIONS: dict[str, tuple[Callable[[Arguments], Evaluate], int, int]] = {
-    "first": (_first, 1, 10),
-    "all": (_all, 1, 10),
-    "not": (_not, 1, 1),
-    "lower": (_mapped(str.lower), 1, 1),
-    "upper": (_mapped(str.upper), 1, 1),
-    "trim": (_mapped(str.strip), 1, 1),
-    "ascii": (_mapped(ascii_fold), 1, 1),
-    "before": (_cut(lambda value, separator: value.partition(separator)[0]), 2, 2),
-    "after": (_cut(lambda value, separator: value.partition(separator)[2]), 2, 2),
-    "equals": (_equals, 2, 2),
-    "bit": (_bit, 2, 2),
-    "match": (_match, 2, 2),
-    "has": (_has, 2, 2),
-    "replace": (_replace, 3, 3),
-}

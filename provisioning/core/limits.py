@@ -29,6 +29,8 @@ LABELS: dict[Category, str] = {
     Category.MEMBERSHIP: "removed membership",
 }
 
+_TAKES_AWAY = (Category.SERVICE, Category.MEMBERSHIP)
+
 
 @dataclass(frozen=True, slots=True)
 class Limit:
@@ -59,17 +61,23 @@ class Breach:
     def __str__(self) -> str:
         earlier = f" on top of {self.earlier:,} in the last 24 hours" if self.earlier else ""
         return (
-            f"{self.scope}: {self.count:,} × {LABELS[self.category]}{earlier}; "
+            f"{self.scope}: {LABELS[self.category]}, {self.count:,} planned{earlier}; "
             f"at most {self.allowed:,} of {self.population:,} pass without approval."
         )
 
 
 def find_breaches(
-    *, scope: str, limit: Limit, population: int, planned: Mapping[Category, int], earlier: Mapping[Category, int]
+    *,
+    scope: str,
+    limit: Limit,
+    population: int,
+    planned: Mapping[Category, int],
+    earlier: Mapping[Category, int],
 ) -> list[Breach]:
-    """The categories in which `planned` plus `earlier` (waiting and applied, last 24 hours) pass the limit.
+    """The categories in which `planned` plus `earlier` pass the limit.
 
-    Taking everything away is a breach whatever the percentage, unless only one thing exists.
+    `earlier` counts what waits and what was applied in the last 24 hours. Taking everything away is
+    a breach whatever the percentage, unless only one thing exists.
     """
     breaches = []
     for category, count in planned.items():
@@ -77,7 +85,7 @@ def find_breaches(
             continue
         allowed = limit.allowed(category, population)
         before = earlier.get(category, 0)
-        empties = category is Category.SERVICE and population > 1 and count >= population
+        empties = category in _TAKES_AWAY and population > 1 and count >= population
         if before + count > allowed or empties:
             breaches.append(Breach(scope, category, count, before, allowed, population))
     return breaches

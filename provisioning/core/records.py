@@ -35,7 +35,10 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One directory entry: key (canonical lower-case UUID text), DN, attributes (lower-case name → raw values)."""
+    """One directory entry: key (canonical lower-case UUID text), DN, attributes.
+
+    `attributes` maps a lower-case name to its raw values.
+    """
 
     guid: str
     dn: str
@@ -53,7 +56,8 @@ PERSON_FIELDS = (
 class StoreRecord:
     """A configuration store: the database in which SIP servers read what the console writes.
 
-    `database` is a database name, or for SQLite a file path already checked to be below the allowed folder.
+    `database` is a database name, or for SQLite the path of a file, already checked to be below the
+    allowed folder.
     """
 
     name: str
@@ -94,7 +98,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One live contact of an address-of-record; `expires_at` and `since` are Unix seconds, 0 when unknown."""
+    """One live contact of an address-of-record; `expires_at` and `since` in Unix seconds or 0."""
 
     aor: str
     contact: str
@@ -107,7 +111,10 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class ServerHealth:
-    """What a SIP server says of itself; `latency_ms` of the answered request, `registrations` None if not known."""
+    """What a SIP server says of itself.
+
+    `latency_ms` of the answered request; `registrations` is None when not known.
+    """
 
     version: str
     uptime_seconds: int

@@ -23,7 +23,8 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
-# OPERATE: block, unblock, rotate, numbers, restore, links, rooms. CONFIGURE: sources, rules, servers, profiles.
+# OPERATE: block, unblock, rotate, numbers, restore, links, rooms.
+# CONFIGURE: sources, rules, servers, profiles.
 CAPABILITIES: dict[Role, frozenset[Capability]] = {
     Role.ADMINISTRATOR: frozenset(Capability),
     Role.HELPDESK: frozenset({Capability.VIEW, Capability.OPERATE}),

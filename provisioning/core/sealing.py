@@ -12,6 +12,7 @@ from provisioning.core.errors import ProvisioningError
 
 _NONCE = 12
 _KEY_ID = 4
+_KEY = 32
 
 
 class SealBroken(ProvisioningError):
@@ -21,11 +22,16 @@ class SealBroken(ProvisioningError):
 class Keyring:
     """The keys that seal and open secrets; the first one seals.
 
-    `keys` maps a 4-byte key id to a 32-byte key. A sealed value is key id ‖ nonce (12) ‖ ciphertext ‖ tag (16).
-    The associated data binds a value to its place (`model:id:field`), so a copied row does not open.
+    `keys` maps a 4-byte key id to a 32-byte key. A sealed value is key id (4 bytes), nonce (12),
+    ciphertext and tag (16). The associated data binds a value to its place (`model:id:field`), so a
+    copied row does not open.
     """
 
     def __init__(self, keys: Mapping[bytes, bytes]) -> None:
+        if not keys:
+            raise ValueError("a keyring needs a key")
+        if any(len(key_id) != _KEY_ID or len(key) != _KEY for key_id, key in keys.items()):
+            raise ValueError(f"a key is {_KEY} bytes and its id {_KEY_ID}")
         self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._sealing_id = next(iter(self._keys))
 
@@ -42,11 +48,11 @@ class Keyring:
         """The secret in `sealed`; raises SealBroken when it was not sealed here for `place`."""
         key = self._keys.get(sealed[:_KEY_ID])
         if key is None:
-            raise SealBroken("A stored secret was sealed with a key that this console does not have.")
-        nonce = sealed[_KEY_ID : _KEY_ID + _NONCE]
+            raise SealBroken("A stored secret was sealed with a key this console does not have.")
+        nonce, body = sealed[_KEY_ID : _KEY_ID + _NONCE], sealed[_KEY_ID + _NONCE :]
         try:
-            return key.decrypt(nonce, sealed[_KEY_ID + _NONCE :], place.encode()).decode()
-        except InvalidTag as error:
+            return key.decrypt(nonce, body, place.encode()).decode()
+        except (InvalidTag, ValueError) as error:  # ValueError: too short to hold a nonce
             raise SealBroken("A stored secret does not belong where it was found.") from error
 
     def is_current(self, sealed: bytes) -> bool:

@@ -10,11 +10,10 @@ from provisioning.core.errors import InvalidInput
 
 Algorithm = Literal["MD5", "SHA-256"]
 
-# The unreserved part of RFC 3261's `user` that every server, client and database column takes unescaped.
-_USER_PART = re.compile(r"[A-Za-z0-9+*#][A-Za-z0-9._+*#~-]{0,63}", re.ASCII)
-_HOST = re.compile(
-    r"(?=.{1,64}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII
-)
+# The part of RFC 3261's `user` that servers, clients and database columns all take unescaped.
+_USER_PART = re.compile(r"[a-z0-9+*][a-z0-9._+*~-]{0,63}", re.ASCII)
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?=.{{1,64}}\Z){_LABEL}(\.{_LABEL})*", re.ASCII)
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 
 
@@ -27,8 +26,8 @@ def check_user_part(value: str) -> str:
     if not _USER_PART.fullmatch(user):
         shown = value if len(value) <= 80 else value[:79] + "…"
         raise InvalidInput(
-            f"“{shown}” cannot be the user part of a SIP URI: use 1 to 64 of the letters a–z, digits, "
-            "“.”, “_”, “-”, “+”, and start with a letter, digit or “+”."
+            f"“{shown}” cannot be the user part of a SIP URI: use 1 to 64 of the letters a to z, "
+            "digits, “.”, “_”, “-”, “+”, “*” and “~”, and start with a letter, digit, “+” or “*”."
         )
     return user
 
@@ -42,5 +41,5 @@ def check_domain(value: str) -> str:
 
 
 def ha1(auth_user: str, realm: str, secret: str, algorithm: Algorithm = "MD5") -> str:
-    """H(user:realm:secret) in lower-case hex, 32 (MD5) or 64 (SHA-256) characters (RFC 8760 section 2.6)."""
+    """H(user:realm:secret) in lower-case hex: 32 (MD5) or 64 (SHA-256) characters (RFC 8760)."""
     return _HASHES[algorithm](f"{auth_user}:{realm}:{secret}".encode()).hexdigest()

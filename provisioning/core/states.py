@@ -32,28 +32,37 @@ class Meaning:
     on_server: bool
 
 
+_REFUSED = "Refused; registrations ended"
+_REVOKED = "Links revoked"
+
 MEANINGS: dict[State, Meaning] = {
     State.PREPARED: Meaning(
-        "Prepared", "blue", "clock", "Not there yet", "No profile is given out", "Reserved", False, False
+        "Prepared", "blue", "clock",
+        "Not there yet", "No profile is given out", "Reserved", usable=False, on_server=False,
     ),
     State.ACTIVE: Meaning(
-        "Active", "green", "circle-check", "Registers and calls", "Profiles and links work", "Assigned", True, True
+        "Active", "green", "circle-check",
+        "Registers and calls", "Profiles and links work", "Assigned", usable=True, on_server=True,
     ),
     State.DISABLED: Meaning(
-        "Disabled", "secondary", "player-pause", "Refused; registrations ended", "Links revoked", "Kept", False, True
+        "Disabled", "secondary", "player-pause",
+        _REFUSED, _REVOKED, "Kept", usable=False, on_server=True,
     ),
     State.BLOCKED: Meaning(
-        "Blocked", "red", "lock", "Refused; registrations ended", "Links revoked", "Kept", False, True
+        "Blocked", "red", "lock",
+        _REFUSED, _REVOKED, "Kept", usable=False, on_server=True,
     ),
     State.HELD: Meaning(
-        "Held", "yellow", "calendar", "Refused; registrations ended", "Links revoked", "Kept", False, True
+        "Held", "yellow", "calendar",
+        _REFUSED, _REVOKED, "Kept", usable=False, on_server=True,
     ),
     State.GRACE: Meaning(
-        "Grace", "yellow", "hourglass", "Refused; registrations ended", "Links revoked", "Kept until removal",
-        False, True,
+        "Grace", "yellow", "hourglass",
+        _REFUSED, _REVOKED, "Kept until removal", usable=False, on_server=True,
     ),
     State.REMOVED: Meaning(
-        "Removed", "secondary", "trash", "Not there", "Links revoked", "Quarantined, then free", False, False
+        "Removed", "secondary", "trash",
+        "Not there", _REVOKED, "Quarantined, then free", usable=False, on_server=False,
     ),
 }  # fmt: skip
 

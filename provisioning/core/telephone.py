@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 import phonenumbers
+from phonenumbers import ValidationResult
 
 from provisioning.core.errors import InvalidInput
 
@@ -20,9 +21,11 @@ def _parse(text: str, region: str | None) -> str | None:
         parsed = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(parsed):
+    # A number that is possible only inside its area would become another one's E.164 number.
+    if phonenumbers.is_possible_number_with_reason(parsed) != ValidationResult.IS_POSSIBLE:
         return None
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return number if E164.fullmatch(number) else None
 
 
 def normalise(text: str, region: str = "") -> str:
@@ -33,24 +36,40 @@ def normalise(text: str, region: str = "") -> str:
     text = text.strip()
     if E164.fullmatch(text):
         return text
-    if text[:4].lower() == "tel:":
-        text = text[4:].split(";", 1)[0]
-    bare = _EXTENSION.sub("", text)
+    bare = _EXTENSION.sub("", _tel_subscriber(text) if text[:4].lower() == "tel:" else text)
     number = _parse(bare, region.upper() or None) if len(bare) <= 40 else None
     if number is None:
-        hint = f" in {region.upper()}" if region else "; it has no country code and no site gives one"
+        hint = f" in {region.upper()}" if region else "; it has no country code and no site has one"
         raise InvalidInput(f"“{text[:40]}” is not a telephone number{hint}.")
     return number
 
 
+def _tel_subscriber(uri: str) -> str:
+    """The number of a tel URI behind the prefix that its phone-context gives (RFC 3966, 5.1.5).
+
+    Empty when the context is a domain: such a number means something there only.
+    """
+    number, *parameters = uri[4:].split(";")
+    for parameter in parameters:
+        name, _, context = parameter.partition("=")
+        if name.strip().lower() == "phone-context" and not number.startswith("+"):
+            return context + number if context.startswith("+") else ""
+    return number
+
+
 def check_range(first: str, last: str) -> tuple[int, int]:
-    """First and last number of a range as integers; both E.164 of the same length, at most 1,000,000 apart."""
+    """First and last number of a range as integers.
+
+    Raises InvalidInput unless both are E.164 of the same length and span at most 1,000,000 numbers.
+    """
     for value in (first, last):
         if not E164.fullmatch(value):
             raise InvalidInput(f"“{value[:40]}” is not an E.164 number such as +442079460000.")
     low, high = int(first[1:]), int(last[1:])
     if len(first) != len(last) or low > high:
-        raise InvalidInput("The last number must have as many digits as the first and not be smaller.")
+        raise InvalidInput(
+            "The last number must have as many digits as the first and not be smaller."
+        )
     if high - low >= 1_000_000:
         raise InvalidInput("A range holds at most 1,000,000 numbers; split it.")
     return low, high

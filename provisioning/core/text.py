@@ -10,19 +10,30 @@ from provisioning.core.errors import InvalidInput
 # Everything that some consumer (str.splitlines, INI readers, phones) takes for the end of a line.
 LINE_BREAKS = re.compile("[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 # Control and format characters that have no place in a name (bidirectional overrides among them).
-CONTROLS = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+# Surrogates and the two non-characters can be written neither in UTF-8 nor in XML.
+CONTROLS = re.compile(
+    "[\x00-\x09\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff"
+    "\ud800-\udfff]"
+)
 _SPACES = re.compile(r"\s+")
+# Latin letters that no normalisation form takes apart.
+_LATIN = str.maketrans(
+    {
+        "ß": "ss", "ẞ": "SS", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "Æ": "AE",
+        "œ": "oe", "Œ": "OE", "đ": "d", "Đ": "D", "\u0131": "i", "þ": "th", "Þ": "Th",
+        "ð": "d", "Ð": "D",
+    }
+)  # fmt: skip
 
 
 def clean_line(value: str) -> str:
-    """One printable line of a directory value: line breaks and controls become spaces, ends are trimmed.
+    """One printable line of a directory value: breaks become single spaces, controls are dropped.
 
-    Used where a value is only shown. Where a value decides something, `require_line` refuses instead.
+    Used where a value is only shown. Where a value decides something, `require_line` refuses.
     """
-    if value.isascii() and value.isprintable():
+    if value.isascii() and value.isprintable() and "  " not in value:
         return value.strip()
-    value = CONTROLS.sub("", LINE_BREAKS.sub(" ", value))
-    return _SPACES.sub(" ", value).strip()
+    return " ".join(CONTROLS.sub("", _SPACES.sub(" ", value)).split())
 
 
 def require_line(value: str, what: str) -> str:
@@ -36,12 +47,11 @@ def require_line(value: str, what: str) -> str:
 
 
 def fold(value: str) -> str:
-    """`value` for comparison: compatibility-decomposed, without accents, case-folded, single-spaced."""
+    """`value` for comparison: no accents, no compatibility forms, case-folded, single-spaced."""
     if value.isascii():
-        return _SPACES.sub(" ", value.lower()).strip()
-    decomposed = unicodedata.normalize("NFKD", value)
-    bare = "".join(c for c in decomposed if not unicodedata.combining(c))
-    return _SPACES.sub(" ", bare.casefold()).strip()
+        return " ".join(value.lower().split())
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", value).casefold())
+    return " ".join("".join(c for c in decomposed if not unicodedata.combining(c)).split())
 
 
 def search_key(*values: str) -> str:
@@ -50,11 +60,8 @@ def search_key(*values: str) -> str:
 
 
 def ascii_fold(value: str) -> str:
-    """`value` in ASCII where a plain decomposition exists (`Müller` → `Muller`); other letters are dropped."""
-    table = {"ß": "ss", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "Æ": "AE", "œ": "oe",
-             "đ": "d", "Đ": "D", "ı": "i", "þ": "th", "ð": "d"}  # fmt: skip
+    """`value` in ASCII: accents come off (`Müller` → `Muller`), unknown letters are dropped."""
     if value.isascii():
         return value
-    replaced = "".join(table.get(c, c) for c in value)
-    decomposed = unicodedata.normalize("NFKD", replaced)
+    decomposed = unicodedata.normalize("NFKD", value.translate(_LATIN))
     return decomposed.encode("ascii", "ignore").decode()

@@ -13,7 +13,7 @@ MediaEncryption = Literal["none", "optional", "required"]
 
 
 class Session(StrEnum):
-    """Session types of the RTC Client API: PC-PC, PC-phone, phone-phone (third party), instant messages."""
+    """Session types of the RTC Client API: PC-PC, PC-phone, phone-phone (third party), messages."""
 
     PC_TO_PC = "pc2pc"
     PC_TO_PHONE = "pc2ph"
@@ -25,7 +25,8 @@ class Session(StrEnum):
 class ProfileSettings:
     """What a ClientProfile says for everybody who gets it.
 
-    `register_expires` in seconds; `listeners` in order of preference; `gateway` is the PSTN gateway's proxy.
+    `register_expires` in seconds; `listeners` in order of preference; `gateway` is the PSTN
+    gateway's proxy.
     """
 
     key: str
@@ -44,7 +45,11 @@ class ProfileSettings:
 
 @dataclass(frozen=True, slots=True)
 class ProfileAccount:
-    """The account that a document is for; `secret` and `ha1` are given only when the document shall hold them."""
+    """The account that a document is for.
+
+    `secret` (clear text) and `ha1` are given only when the document shall hold them; `algorithm` is
+    the digest algorithm of `ha1` and of the servers.
+    """
 
     user: str
     domain: str
@@ -69,8 +74,8 @@ class File:
 class Renderer(Protocol):
     """One client profile format.
 
-    `needs_secret` is whether a document without the clear text is of no use; `holds_secret` whether documents
-    hold a clear text or HA1 at all when one is given.
+    `needs_secret` is whether a document without the clear text is of no use; `holds_secret` whether
+    documents hold a clear text or HA1 at all when one is given.
     """
 
     name: str
@@ -81,7 +86,7 @@ class Renderer(Protocol):
     def render(self, settings: ProfileSettings, account: ProfileAccount) -> list[File]:
         """The document's files; the first is the one a provisioning link serves.
 
-        Raises InvalidInput when a value cannot be written safely in this format (line breaks, quotes), or
-        when the settings break a rule of the format, naming the value and what to do.
+        Raises InvalidInput when a value cannot be written safely in this format (line breaks,
+        quotes), or when the settings break a rule of the format, naming the value and what to do.
         """
         ...
