@@ -1,0 +1,10 @@
+// The console's behaviour, one module per noun.
+import "./confirm.js";
+import "./copy.js";
+import "./csrf.js";
+import "./filters.js";
+import "./keyboard.js";
+import "./navigation.js";
+import "./palette.js";
+import "./selection.js";
+import "./toasts.js";

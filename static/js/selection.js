@@ -1,0 +1,69 @@
+// Choosing rows of a list: the page, a range with Shift, or everything that matches the filter.
+let previous = null;
+
+function form() {
+  return document.querySelector("[data-selection]");
+}
+
+function boxes() {
+  return [...form().querySelectorAll('input[name="pk"]')];
+}
+
+function show() {
+  const list = form();
+  if (!list) return;
+  const all = list.querySelector('input[name="all"]').value === "1";
+  const chosen = boxes().filter((box) => box.checked).length;
+  const count = all ? Number(list.dataset.total) : chosen;
+  const page = list.querySelector("[data-select-page]");
+  if (page) {
+    page.checked = chosen > 0 && chosen === boxes().length;
+    page.indeterminate = chosen > 0 && !page.checked;
+  }
+  list.querySelector("[data-selection-bar]").hidden = count === 0;
+  list.querySelector("[data-select-all]").hidden = all || chosen < boxes().length;
+  list.querySelector("[data-selected]").textContent = count.toLocaleString("en");
+}
+
+function chooseAll(all) {
+  form().querySelector('input[name="all"]').value = all ? "1" : "";
+}
+
+function chooseEvery(checked) {
+  for (const box of boxes()) box.checked = checked;
+}
+
+function chooseRange(box) {
+  const all = boxes();
+  const [from, to] = [all.indexOf(previous), all.indexOf(box)].sort((a, b) => a - b);
+  if (from < 0) return;
+  for (const between of all.slice(from, to + 1)) between.checked = box.checked;
+}
+
+document.addEventListener("change", (event) => {
+  const target = event.target;
+  if (!target.closest("[data-selection]")) return;
+  if (target.matches("[data-select-page]")) chooseEvery(target.checked);
+  else if (!target.matches('input[name="pk"]')) return;
+  chooseAll(false);
+  show();
+});
+
+document.addEventListener("click", (event) => {
+  const target = event.target;
+  if (!target.closest("[data-selection]")) return;
+  if (target.matches('input[name="pk"]')) {
+    if (event.shiftKey && previous) chooseRange(target);
+    previous = target;
+  } else if (target.closest("[data-select-all]")) {
+    chooseAll(true);
+    show();
+  } else if (target.closest("[data-select-none]")) {
+    chooseAll(false);
+    chooseEvery(false);
+    show();
+  }
+});
+
+document.addEventListener("htmx:afterSettle", show);
+addEventListener("pageshow", show); // the browser may restore ticked boxes when going back
