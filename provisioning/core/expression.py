@@ -100,7 +100,8 @@ class _Parser:
         self._enter()
         self._next()
         most = MAX_ARGUMENTS if function.repeats else len(function.takes)
-        arity = f"“{name}” takes {f'1 to {most}' if function.repeats else most} values."
+        count = f"1 to {most} values" if function.repeats else f"{most} value{'s'[: most - 1]}"
+        arity = f"“{name}” takes {count}."
         arguments: list[object] = []
         while self._peek() != ")" or arguments:
             if len(arguments) == most:
@@ -150,6 +151,8 @@ class _Parser:
             yield self._plain(body[at : found.start()])
             if found[1] is None:
                 yield found[0][0]
+            elif not found[1].strip():
+                raise InvalidInput(f"Nothing stands between the braces in: {self.source}")
             else:
                 yield _Parser(found[1], self.names, self.depth).whole()
             at = found.end()

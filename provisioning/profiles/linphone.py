@@ -1,0 +1,124 @@
+"""Linphone's remote provisioning document (lpconfig XML), read at start from `[misc] config-uri`.
+
+Keys and their meaning are liblinphone 5.1's. Linphone takes a certificate authority only as a path
+on the client (`[sip] root_ca`; what an application hands over in memory cannot be provisioned), so
+`ca_pem` is not written: whatever installs the client puts the file there and names it next to
+`config-uri`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from html import escape
+
+from provisioning.core.errors import InvalidInput
+from provisioning.core.sip import check_domain, check_user_part
+from provisioning.core.text import require_line
+from provisioning.profiles.addresses import host_port, name_addr, preferred
+from provisioning.profiles.base import (
+    File,
+    MediaEncryption,
+    ProfileAccount,
+    ProfileSettings,
+    Session,
+)
+
+_HEAD = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<config xmlns="http://www.linphone.org/xsds/lpconfig.xsd">\n'
+)
+_MEDIA: dict[MediaEncryption, tuple[str, str]] = {
+    "none": ("none", "0"),
+    "optional": ("srtp", "0"),
+    "required": ("srtp", "1"),
+}
+_HA1 = {"MD5": re.compile("[0-9a-f]{32}"), "SHA-256": re.compile("[0-9a-f]{64}")}
+
+
+class Linphone:
+    """One account, registered at the preferred listener, with its HA1 rather than its password."""
+
+    name = "linphone"
+    label = "Linphone"
+    needs_secret = False
+    holds_secret = True
+
+    def render(self, settings: ProfileSettings, account: ProfileAccount) -> list[File]:
+        """One document; see `Renderer`. PC-PC and PC-phone have no key here: the servers decide."""
+        shared, server = _settings_part(settings)
+        proxy = _section(
+            "proxy_0",
+            ("reg_identity", name_addr(account)),
+            ("realm", account.realm),
+            rest=server,
+        )
+        document = f"{_HEAD}{shared}{proxy}{_credential(account)}</config>\n"
+        return [File("linphone.xml", "application/xml", document.encode())]
+
+
+@lru_cache(maxsize=64)
+def _settings_part(settings: ProfileSettings) -> tuple[str, str]:
+    """The sections, and the entries of the proxy, that are the same for every account."""
+    listener = preferred(settings)
+    uri = f"<sip:{host_port(listener)};transport={listener.transport}>"
+    media, mandatory = _MEDIA[settings.media_encryption]
+    no_chat = "0" if Session.MESSAGE in settings.sessions else "1"
+    shared = (
+        _section(
+            "sip",
+            ("default_proxy", "0"),
+            ("media_encryption", media),
+            ("media_encryption_mandatory", mandatory),
+            ("verify_server_certs", "1"),
+            ("verify_server_cn", "1"),
+        )
+        # Read by the applications (CorePreferences, SettingsModel): [app] before 6, then [ui].
+        + _section("app", ("disable_chat_feature", no_chat))
+        + _section("ui", ("disable_chat_feature", no_chat))
+    )
+    server = (
+        _entry("reg_proxy", uri)
+        + _entry("reg_route", uri)
+        + _entry("reg_expires", str(settings.register_expires))
+        + _entry("reg_sendregister", "1")
+    )
+    return shared, server
+
+
+def _credential(account: ProfileAccount) -> str:
+    """The account's authentication; nothing without HA1 and secret: Linphone then asks for one."""
+    if account.ha1:
+        form = _HA1.get(account.algorithm)
+        if form is None or not form.fullmatch(account.ha1):
+            raise InvalidInput(
+                f"The stored credential is no {account.algorithm} digest that Linphone can use; "
+                "create a new credential."
+            )
+        proof = (("ha1", account.ha1), ("algorithm", account.algorithm))
+    elif account.secret:
+        proof = (("passwd", account.secret), ("algorithm", account.algorithm))
+    else:
+        return ""
+    return _section(
+        "auth_info_0",
+        ("username", check_user_part(account.user)),
+        ("userid", account.auth_user),
+        ("domain", check_domain(account.domain)),
+        ("realm", account.realm),
+        *proof,
+    )
+
+
+def _section(name: str, *entries: tuple[str, str], rest: str = "") -> str:
+    body = "".join([_entry(key, value) for key, value in entries])
+    return f'  <section name="{name}">\n{body}{rest}  </section>\n'
+
+
+def _entry(key: str, value: str) -> str:
+    """One entry; without overwrite="true" the value that a client already has would stay.
+
+    A line break would reach the client's rc file as it is and start an entry of its own: refused.
+    """
+    text = escape(require_line(value, f"The value of Linphone's {key}"), quote=False)
+    return f'    <entry name="{key}" overwrite="true">{text}</entry>\n'
