@@ -107,7 +107,7 @@ def _proxy_for(session: Session, settings: ProfileSettings, home: Listener) -> L
             return listener
     raise InvalidInput(
         f"The profile “{settings.name}” allows phone-phone calls, which the RTC Client API makes "
-        "only through a TLS proxy. The servers have no TLS listener: add one, or forbid phone-phone."
+        "only through a TLS proxy. The servers have no TLS listener: add one, or turn them off."
     )
 
 
