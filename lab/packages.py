@@ -34,6 +34,7 @@ TEST = (
     "postgresql",
     "redis-server",
     "samba",
+    "samba-ad-provision",
     "samba-dsdb-modules",
     "samba-vfs-modules",
 )

@@ -157,7 +157,7 @@ class Process:
         with self.log.open("wb") as log:
             self._child = subprocess.Popen(
                 command,
-                stdin=subprocess.PIPE,
+                stdin=subprocess.DEVNULL if self.outlives_starter else subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
