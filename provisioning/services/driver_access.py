@@ -1,0 +1,46 @@
+"""Drivers of stores and servers: their targets are judged, and they are always closed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+from provisioning.core.records import ServerRecord, StoreRecord
+from provisioning.drivers.base import ServerDriver, StoreDriver
+from provisioning.drivers.registry import DRIVERS
+from provisioning.models import ConfigStore, SipServer
+from provisioning.services import targets
+
+
+@contextmanager
+def open_store(store: ConfigStore) -> Iterator[StoreDriver]:
+    """The driver of a store; raises InvalidInput or Unreachable when its target is refused."""
+    with open_store_record(store.as_record()) as driver:
+        yield driver
+
+
+@contextmanager
+def open_server(server: SipServer) -> Iterator[ServerDriver]:
+    """The driver of a SIP server; raises InvalidInput or Unreachable when its target is refused."""
+    with open_server_record(server.as_record()) as driver:
+        yield driver
+
+
+@contextmanager
+def open_store_record(record: StoreRecord) -> Iterator[StoreDriver]:
+    """The same for values that are not saved yet, as in a connection test."""
+    if record.dialect == "sqlite":
+        record = replace(record, database=str(targets.check_sqlite_path(record.database)))
+    else:
+        targets.check_target(host=record.host, port=record.port, what="The database host")
+    with closing(DRIVERS[record.driver].store(record)) as driver:
+        yield driver
+
+
+@contextmanager
+def open_server_record(record: ServerRecord) -> Iterator[ServerDriver]:
+    """The same for values that are not saved yet, as in a connection test."""
+    targets.check_url(url=record.rpc_url, schemes=targets.HTTP, what="The control address")
+    with closing(DRIVERS[record.driver].server(record)) as driver:
+        yield driver
