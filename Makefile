@@ -11,8 +11,14 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
 	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
+# The settings are checked as an installation behind https sees them.
+PRODUCTION := RTCADMIN_PUBLIC_URL=https://rtcadmin.example RTCADMIN_ALLOWED_HOSTS=rtcadmin.example
 
-.PHONY: help setup setup-demo packages-demo packages-test demo demo-check check test bench format lock clean
+# Which Debian packages are installed: what the demo needs, or what the tests need as well.
+PACKAGES := demo
+setup check test format lock: PACKAGES := test
+
+.PHONY: help setup setup-demo packages demo demo-check check test bench format lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,20 +26,18 @@ help: ## List the targets
 setup: $(VENV)/.locked-dev ## Install what working on rtcadmin needs
 setup-demo: $(VENV)/.locked
 
-packages-demo:
-	@lab/install.sh demo
-packages-test:
-	@lab/install.sh test
+packages:
+	@lab/install.sh $(PACKAGES)
 
-$(BIN)/python:
+$(BIN)/python: | packages
 	@$(PYTHON) -m venv $(VENV)
 
 # The virtual environment is brought up to date only when a lock file changed.
-$(VENV)/.locked: requirements.txt | packages-demo $(BIN)/python
+$(VENV)/.locked: requirements.txt | packages $(BIN)/python
 	@echo "Installing requirements.txt into $(VENV)"
 	@$(PIP) install --require-hashes -r requirements.txt
 	@touch $@
-$(VENV)/.locked-dev: requirements-dev.txt $(VENV)/.locked | packages-test
+$(VENV)/.locked-dev: requirements-dev.txt $(VENV)/.locked
 	@echo "Installing requirements-dev.txt into $(VENV)"
 	@$(PIP) install --require-hashes -r requirements-dev.txt
 	@touch $@
@@ -54,7 +58,7 @@ check: setup ## Lint, types, floors, migrations, deployment settings, templates
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports --no-timings
 	@$(BIN)/python manage.py makemigrations --check --dry-run
-	@. .ci/production.env && $(BIN)/python manage.py check --deploy --fail-level WARNING
+	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	@$(BIN)/djlint --quiet --lint --check templates
 
 test: setup ## Run the tests on SQLite, then those marked `database` on PostgreSQL

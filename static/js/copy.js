@@ -3,13 +3,13 @@ const SHOWN_MS = 2000;
 
 function say(button, text) {
   const label = button.querySelector("[data-copy-label]");
-  const before = button.dataset.copyBefore ?? label.textContent;
-  button.dataset.copyBefore = before;
-  button.dataset.copied = "";
-  label.textContent = text;
-  setTimeout(() => {
-    label.textContent = before;
-    delete button.dataset.copied;
+  const result = button.querySelector("[data-copy-result]");
+  label.hidden = true;
+  result.textContent = text;
+  clearTimeout(button.copyTimer);
+  button.copyTimer = setTimeout(() => {
+    result.textContent = "";
+    label.hidden = false;
   }, SHOWN_MS);
 }
 
@@ -20,8 +20,8 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard.writeText(button.dataset.copy);
     say(button, "Copied");
   } catch {
-    say(button, "Press Ctrl-C to copy"); // no clipboard without HTTPS: select the value instead
-    const value = button.parentElement.querySelector("[data-copy-value]");
-    if (value) getSelection().selectAllChildren(value);
+    // Browsers offer no clipboard without HTTPS: select the value instead.
+    getSelection().selectAllChildren(button.parentElement.querySelector("[data-copy-value]"));
+    say(button, "Press Ctrl-C");
   }
 });

@@ -155,7 +155,7 @@ def rest(text: object) -> str:
 
 @register.inclusion_tag("components/field.html")
 def field(bound: forms.BoundField, mono: bool = False) -> dict[str, Any]:
-    """`{% field form.host %}`: label, control, help and errors; `mono=True` for SIP URIs and DNs."""
+    """`{% field form.host %}`: label, control, help, errors; `mono=True` for SIP URIs and DNs."""
     widget = bound.field.widget
     if isinstance(widget, CHECK_WIDGETS):
         kind, css = "check", "form-check-input"
