@@ -62,7 +62,7 @@ class Account(models.Model):
         indexes = (
             models.Index(fields=["name_key", "id"], name="account_by_name"),
             models.Index(fields=["state", "name_key", "id"], name="account_by_state"),
-            models.Index(fields=["pool", "aor"], name="account_by_pool"),
+            models.Index(fields=["aor"], name="account_by_aor"),
         )
 
     def __str__(self) -> str:
@@ -109,6 +109,8 @@ class Pin(models.Model):
         USER_PART = "user_part", "SIP URI"
         NUMBER = "number", "Number"
         POOL = "pool", "Home pool"
+        SITE = "site", "Site"
+        PROFILE = "profile", "Client profile"
 
     account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="pins")
     field = models.CharField(max_length=20, choices=Field)

@@ -22,7 +22,7 @@ class NumberRange(models.Model):
     authority = models.CharField(max_length=10, choices=Authority, default=Authority.CONSOLE)
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.first} – {self.last})"
+        return f"{self.name} ({self.first} to {self.last})"
 
 
 class Number(models.Model):
@@ -38,9 +38,12 @@ class Number(models.Model):
     e164 = models.CharField("number", max_length=16, unique=True)
     state = models.CharField(max_length=20, choices=State, default=State.FREE)
     account = models.OneToOneField(
-        "provisioning.Account", on_delete=models.SET_NULL, null=True, blank=True, related_name="number"
+        "provisioning.Account",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="number",
     )
-    range = models.ForeignKey(NumberRange, on_delete=models.SET_NULL, null=True, blank=True, related_name="numbers")
     note = models.CharField(max_length=200, blank=True)
     quarantined_until = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(auto_now=True)
@@ -48,7 +51,8 @@ class Number(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(
-                condition=models.Q(account__isnull=True) | models.Q(state__in=["assigned", "reserved"]),
+                condition=models.Q(account__isnull=True)
+                | models.Q(state__in=["assigned", "reserved"]),
                 name="number_owner_is_assigned",
             ),
         )

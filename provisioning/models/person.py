@@ -29,6 +29,7 @@ class Person(models.Model):
     left_at = models.DateTimeField("left", null=True)
     name_key = models.CharField(max_length=200, editable=False)
     search_key = models.TextField(editable=False)
+    problem = models.TextField("conflict", blank=True)
     version = models.PositiveIntegerField(default=1)
     first_seen_at = models.DateTimeField()
     changed_at = models.DateTimeField()
@@ -36,7 +37,10 @@ class Person(models.Model):
     class Meta:
         verbose_name_plural = "people"
         constraints = (models.UniqueConstraint(fields=["source", "guid"], name="person_guid"),)
-        indexes = (models.Index(fields=["name_key", "id"], name="person_by_name"),)
+        indexes = (
+            models.Index(fields=["name_key", "id"], name="person_by_name"),
+            models.Index(fields=["source"], name="person_with_conflict", condition=~models.Q(problem="")),
+        )
 
     def __str__(self) -> str:
         return self.display_name or self.login

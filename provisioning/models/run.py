@@ -50,6 +50,7 @@ class Run(models.Model):
         "provisioning.ConsoleUser", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     approved_at = models.DateTimeField(null=True)
+    lease_owner = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)
@@ -79,6 +80,7 @@ class PlannedChange(models.Model):
         DISCARDED = "discarded", "Discarded"
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="changes")
+    source_id = models.BigIntegerField()
     ordinal = models.PositiveIntegerField()
     kind = models.CharField(max_length=10, choices=[("person", "Person"), ("group", "Group"), ("account", "Account")])
     key = models.CharField(max_length=80)

@@ -1,0 +1,16 @@
+"""Cells of CSV files that a spreadsheet opens without running them as formulas."""
+
+from __future__ import annotations
+
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def safe_cell(value: str) -> str:
+    """`value` for a CSV cell; what would be taken for a formula gets a leading apostrophe."""
+    return f"'{value}" if value.startswith(_DANGEROUS) else value
+
+
+def plain_cell(value: str) -> str:
+    """The value of a CSV cell that `safe_cell` may have written."""
+    value = value.strip()
+    return value[1:].strip() if value[:1] == "'" and value[1:].startswith(_DANGEROUS) else value

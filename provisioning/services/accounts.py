@@ -1,0 +1,275 @@
+"""Accounts made and changed in the console: rooms, common-area phones, contractors, services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from provisioning.core.account import account_name_key, account_search_key
+from provisioning.core.errors import InvalidInput
+from provisioning.core.sip import check_user_part
+from provisioning.core.states import State
+from provisioning.core.text import require_line
+from provisioning.models import (
+    Account,
+    ClientProfile,
+    Number,
+    Pin,
+    ServerPool,
+    SipDomain,
+    Site,
+)
+from provisioning.services import audit, outbox
+from provisioning.services.actor import Actor
+from provisioning.services.credentials import make_credential
+from provisioning.services.numbers import assign_number, release_number
+from provisioning.services.pins import checked_reason, set_pin
+from provisioning.services.standing import locked, mark, revoke_links, settle
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    """What an account without a person is made from; `number` in any notation, empty for none."""
+
+    kind: Account.Kind
+    name: str
+    user_part: str
+    domain: SipDomain
+    pool: ServerPool
+    site: Site | None = None
+    profile: ClientProfile | None = None
+    number: str = ""
+    responsible: str = ""
+    ends_on: date | None = None
+
+
+def create_account(*, new: NewAccount, actor: Actor) -> Account:
+    """Make an account with its credential and number, and mark it for the push.
+
+    Raises InvalidInput when a value cannot be used or the SIP URI or number is taken; nothing is
+    kept then.
+    """
+    if new.kind == Account.Kind.PERSON:
+        raise InvalidInput("Accounts of people come from the account rules.")
+    if new.ends_on is not None and new.ends_on < timezone.localdate():
+        raise InvalidInput("The end date has passed. Nothing was created.")
+    user_part, now = check_user_part(new.user_part), timezone.now()
+    account = Account(
+        kind=new.kind,
+        name=_checked_name(new.name),
+        domain=new.domain,
+        user_part=user_part,
+        aor=f"{user_part}@{new.domain.domain}",
+        pool=new.pool,
+        site=new.site,
+        profile=new.profile,
+        responsible=_line(new.responsible, "“Responsible”"),
+        ends_on=new.ends_on,
+        state=State.ACTIVE,
+        state_since=now,
+        created_at=now,
+        changed_at=now,
+    )
+    set_keys(account, number="")
+    with transaction.atomic():
+        _check_free(account)
+        try:
+            with transaction.atomic():
+                account.save()
+        except IntegrityError as error:
+            raise _taken(account.aor) from error
+        make_credential(account)
+        audit.record(actor=actor, action="created", obj=account, detail=_facts(account))
+        if new.number.strip():
+            assign_number(account=account, e164=new.number, actor=actor)
+        mark([account])
+    return account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChange:
+    """What an account is to have; `reason` is needed where a value is pinned against the rules.
+
+    Name, responsible and end date are those of an account without a person.
+    """
+
+    pool: ServerPool
+    site: Site | None
+    profile: ClientProfile | None
+    name: str = ""
+    responsible: str = ""
+    ends_on: date | None = None
+    reason: str = ""
+
+
+def change_account(*, account: Account, change: AccountChange, actor: Actor) -> Account:
+    """Give the account what `change` says; a person's home pool, site and profile become pins."""
+    with transaction.atomic():
+        current = locked([account.pk])[0]
+        if current.state == State.REMOVED:
+            raise InvalidInput("The account was removed. Nothing was changed.")
+        before = _facts(current)
+        if current.person is None:
+            _change_own(current, change)
+        else:
+            _pin_changes(current, change, actor)
+        current.pool, current.site, current.profile = change.pool, change.site, change.profile
+        set_keys(current, number=_number_of(current))
+        after = _facts(current)
+        changed = {
+            field: [before.get(field, ""), after.get(field, "")]
+            for field in {**before, **after}
+            if before.get(field, "") != after.get(field, "")
+        }
+        if not changed:
+            return current
+        current.save()
+        settle([current])
+        audit.record(actor=actor, action="changed", obj=current, detail=changed)
+    return current
+
+
+def rename_account(*, account: Account, user_part: str, reason: str, actor: Actor) -> Account:
+    """Give the account another SIP URI; its authentication user name follows, links are revoked."""
+    user_part = check_user_part(user_part)
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        current = locked([account.pk])[0]
+        former, now = current.aor, timezone.now()
+        current.user_part = user_part
+        current.aor = f"{user_part}@{current.domain.domain}"
+        if current.aor == former:
+            raise InvalidInput(f"It already has the SIP URI {former}. Nothing was changed.")
+        _check_free(current)
+        number = _number_of(current)
+        set_keys(current, number=number)
+        current.version += 1
+        current.changed_at = now
+        current.save()
+        if hasattr(current, "credential"):
+            credential = current.credential
+            credential.auth_user = user_part
+            credential.version += 1
+            credential.save()
+        if current.person is not None:
+            set_pin(account=current, field=Pin.Field.USER_PART, value=user_part, reason=reason,
+                    actor=actor)  # fmt: skip
+        revoke_links([current], now=now)
+        outbox.mark_account(current, former_aor=former, numbers=[number])
+        audit.record(
+            actor=actor,
+            action="renamed",
+            obj=current,
+            detail={"SIP URI": [former, current.aor], "reason": reason},
+        )
+    return current
+
+
+def remove_account(*, account: Account, reason: str, actor: Actor) -> None:
+    """Take an account without a person away: off the servers, its number into quarantine."""
+    reason = checked_reason(reason)
+    with transaction.atomic():
+        current = locked([account.pk])[0]
+        if current.person is not None:
+            raise InvalidInput(
+                "The account of a person goes when the person leaves the directory or falls under "
+                "no rule. Nothing was changed; block it to end its service now."
+            )
+        if current.state == State.REMOVED:
+            raise InvalidInput("It was removed already.")
+        retire(current, actor=actor)
+        audit.record(actor=actor, action="removed", obj=current, detail={"reason": reason})
+
+
+def retire(account: Account, *, actor: Actor) -> None:
+    """Make `account` removed, in the caller's transaction: number, links, pins and secret go."""
+    now = timezone.now()
+    number = Number.objects.filter(account=account).first()
+    if number is not None:
+        release_number(number=number, actor=actor, pin=False)
+    account.state, account.state_since, account.grace_until = State.REMOVED, now, None
+    account.version += 1
+    account.changed_at = now
+    set_keys(account, number="")
+    account.save()
+    account.pins.all().delete()
+    revoke_links([account], now=now)
+    mark([account])
+    if hasattr(account, "credential"):
+        account.credential.delete()
+
+
+def set_keys(account: Account, *, number: str) -> None:
+    """Fill the columns that lists sort and search by."""
+    account.name_key = account_name_key(account.name)
+    account.search_key = account_search_key(account.name, account.aor, number)
+
+
+def _change_own(account: Account, change: AccountChange) -> None:
+    account.name = _checked_name(change.name)
+    account.responsible = _line(change.responsible, "“Responsible”")
+    account.ends_on = change.ends_on
+
+
+def _pin_changes(account: Account, change: AccountChange, actor: Actor) -> None:
+    wanted = (
+        (Pin.Field.POOL, account.pool, change.pool),
+        (Pin.Field.SITE, account.site, change.site),
+        (Pin.Field.PROFILE, account.profile, change.profile),
+    )
+    for field, before, after in wanted:
+        if before != after:
+            set_pin(
+                account=account,
+                field=field,
+                value=str(after.pk) if after else "",
+                reason=checked_reason(change.reason),
+                actor=actor,
+            )
+
+
+def _check_free(account: Account) -> None:
+    others = Account.objects.filter(domain=account.domain, user_part=account.user_part)
+    other = others.exclude(pk=account.pk).exclude(state=State.REMOVED).first()
+    if other is not None:
+        raise _taken(account.aor, other.name)
+
+
+def _taken(aor: str, holder: str = "") -> InvalidInput:
+    who = f" It belongs to {holder}." if holder else ""
+    return InvalidInput(f"The SIP URI {aor} is taken.{who} Nothing was changed.")
+
+
+def _checked_name(name: str) -> str:
+    name = _line(name, "The name")
+    if not name:
+        raise InvalidInput("The account needs a name.")
+    return name
+
+
+def _line(value: str, what: str) -> str:
+    value = require_line(value.strip(), what)
+    if len(value) > 200:
+        raise InvalidInput(f"{what} is longer than 200 characters.")
+    return value
+
+
+def _number_of(account: Account) -> str:
+    return Number.objects.filter(account=account).values_list("e164", flat=True).first() or ""
+
+
+def _facts(account: Account) -> dict[str, str]:
+    facts = {
+        "kind": account.get_kind_display(),
+        "name": account.name,
+        "SIP URI": account.aor,
+        "home pool": str(account.pool),
+        "site": str(account.site or ""),
+        "client profile": str(account.profile or ""),
+        "responsible": account.responsible,
+        "ends on": account.ends_on.isoformat() if account.ends_on else "",
+    }
+    return {field: value for field, value in facts.items() if value}

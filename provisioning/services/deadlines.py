@@ -1,0 +1,65 @@
+"""What ends by itself: pins, accounts with an end date, grace, quarantine."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from provisioning.core.states import State
+from provisioning.models import Account, Number, Pin
+from provisioning.services import audit
+from provisioning.services.accounts import retire
+from provisioning.services.actor import SCHEDULE
+from provisioning.services.blocks import end_pin, record_moves
+from provisioning.services.standing import locked, settle
+
+# One transaction each, so that no lock is held long; the rest is done by the next call.
+_BATCH = 200
+
+
+def keep_deadlines(*, now: datetime | None = None) -> dict[str, int]:
+    """End what is due; how many of each. Safe to call at any time and as often as wanted."""
+    now = now or timezone.now()
+    return {
+        "pins": _end_pins(now),
+        "accounts": _end_accounts(now),
+        "removed": _end_grace(now),
+        "numbers": _end_quarantine(now),
+    }
+
+
+def _end_pins(now: datetime) -> int:
+    due = Pin.objects.filter(ends_on__lt=timezone.localdate(now)).order_by("pk")[:_BATCH]
+    for pin in due:
+        end_pin(pin=pin, actor=SCHEDULE)
+    return len(due)
+
+
+def _end_accounts(now: datetime) -> int:
+    over = Account.objects.filter(
+        person__isnull=True, ends_on__lt=timezone.localdate(now), state=State.ACTIVE
+    ).exclude(pins__field=Pin.Field.STATE)
+    with transaction.atomic():
+        ids = list(over.order_by("pk").values_list("pk", flat=True)[:_BATCH])
+        accounts = locked(ids)
+        record_moves(settle(accounts, now=now), "reached its end date", SCHEDULE)
+    return len(accounts)
+
+
+def _end_grace(now: datetime) -> int:
+    over = Account.objects.filter(state=State.GRACE, grace_until__lte=now).order_by("pk")
+    ids = list(over.values_list("pk", flat=True)[:_BATCH])
+    with transaction.atomic():
+        accounts = locked(ids)
+        for account in accounts:
+            retire(account, actor=SCHEDULE)
+            audit.record(actor=SCHEDULE, action="removed", obj=account, detail={"grace": "over"})
+    return len(accounts)
+
+
+def _end_quarantine(now: datetime) -> int:
+    return Number.objects.filter(state=Number.State.QUARANTINED, quarantined_until__lte=now).update(
+        state=Number.State.FREE, quarantined_until=None, changed_at=now
+    )
