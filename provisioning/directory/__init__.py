@@ -1,0 +1,1 @@
+"""LDAP: bulk reading with python-ldap, conversations with ldap3, and mapping to plain values."""

@@ -1,0 +1,177 @@
+"""The certificate that a directory server shows, and whether it can be trusted.
+
+Every TLS connection is tried here first, because libldap says no more than "can't contact LDAP
+server" of a certificate it refuses, and waits without limit for a server that stops in the middle
+of the handshake.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography import x509
+
+from provisioning.core.errors import InvalidInput, Rejected, Unreachable
+from provisioning.directory.endpoint import Endpoint
+
+# RFC 4511 section 4.14: an ExtendedRequest with message id 1 and the object identifier of StartTLS.
+_OID = b"1.3.6.1.4.1.1466.20037"
+_START_TLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + _OID
+_EXTENDED_RESPONSE = b"\x78"
+_SUCCESS = b"\x0a\x01\x00"
+# X509_V_ERR_* of OpenSSL: nobody trusted issued it; it is for another name or address.
+_NO_ISSUER, _OTHER_HOST = (18, 19, 20, 21), (62, 64)
+
+
+class Untrusted(Rejected):
+    """The server's certificate is not trusted; nothing was sent to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a server's certificate says: names are its DNS and IP subject alternative names."""
+
+    subject: str
+    names: tuple[str, ...]
+    issuer: str
+    not_after: datetime
+
+    def days_left(self, now: datetime) -> int:
+        """Whole days until it expires; negative once it has."""
+        return (self.not_after - now).days
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The certificate, and why it is not trusted (empty: it is)."""
+
+    certificate: Certificate
+    refusal: str
+
+
+def trust(ca_pem: str) -> ssl.SSLContext:
+    """TLS 1.2 or later, a certificate required and its name checked.
+
+    An empty `ca_pem` means the system's authorities; raises InvalidInput for a text without one.
+    """
+    try:
+        context = ssl.create_default_context(cadata=ca_pem or None)
+    except ssl.SSLError as error:
+        raise InvalidInput(
+            "The certificate authority is not a PEM text (-----BEGIN CERTIFICATE-----). "
+            "Paste or upload the authority's certificate again."
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def require_trust(endpoint: Endpoint, ca_pem: str, timeout: float) -> Certificate:
+    """The certificate of a trusted server; raises Untrusted, and what `inspect` raises."""
+    inspection = inspect(endpoint, ca_pem, timeout)
+    if inspection.refusal:
+        raise Untrusted(
+            f"The certificate of {endpoint.uri} is not trusted: {inspection.refusal}. "
+            "Nothing was sent and nothing was changed."
+        )
+    return inspection.certificate
+
+
+def inspect(endpoint: Endpoint, ca_pem: str, timeout: float) -> Inspection:
+    """Shake hands without signing in; raises Unreachable, or Rejected where TLS is not offered."""
+    context = trust(ca_pem)
+    try:
+        return Inspection(_shake_hands(endpoint, context, timeout), "")
+    except ssl.SSLCertVerificationError as error:
+        refusal = _refusal(error, endpoint.host)
+    # The second handshake only looks at what was refused; nothing is sent over it.
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return Inspection(_shake_hands(endpoint, context, timeout), refusal)
+
+
+def _shake_hands(endpoint: Endpoint, context: ssl.SSLContext, timeout: float) -> Certificate:
+    try:
+        with closing(socket.create_connection((endpoint.host, endpoint.port), timeout)) as plain:
+            if endpoint.tls == "starttls":
+                _start_tls(plain, endpoint)
+            with context.wrap_socket(plain, server_hostname=endpoint.host) as secured:
+                encoded = secured.getpeercert(binary_form=True)
+    except ssl.SSLCertVerificationError:
+        raise
+    except ssl.SSLError as error:
+        raise Rejected(
+            f"{endpoint.uri} does not speak TLS 1.2 or later ({error.reason or error}). "
+            "Check the port and the chosen encryption."
+        ) from error
+    except OSError as error:
+        raise unreachable(endpoint, error) from error
+    return _read(x509.load_der_x509_certificate(encoded or b""))
+
+
+def unreachable(endpoint: Endpoint, error: OSError) -> Unreachable:
+    """Why no connection came about, in the words of an administrator."""
+    if isinstance(error, socket.gaierror):
+        why, advice = "the name is not known", "Check its spelling and this machine's name servers"
+    elif isinstance(error, TimeoutError):
+        why, advice = "no answer in time", "Check that it runs and that no firewall is in between"
+    elif isinstance(error, ConnectionRefusedError):
+        why, advice = "nobody listens there", "Check the port and that the directory runs"
+    else:
+        why, advice = error.strerror or "the connection broke", "Check the network in between"
+    return Unreachable(f"{endpoint.uri} cannot be reached: {why}. {advice}. Nothing was changed.")
+
+
+def _start_tls(plain: socket.socket, endpoint: Endpoint) -> None:
+    plain.sendall(_START_TLS)
+    answer = b""
+    while (body := _body(answer)) is None:
+        received = plain.recv(4096)
+        if not received:
+            raise ConnectionResetError(0, "the server closed the connection")
+        answer += received
+    # The message id, then the response; its result code comes first in it.
+    response = _body(body[3:]) if body[3:4] == _EXTENDED_RESPONSE else None
+    if response is None or not response.startswith(_SUCCESS):
+        raise Rejected(
+            f"{endpoint.uri} does not offer StartTLS. Use ldaps://, or let the directory offer it."
+        )
+
+
+def _body(element: bytes) -> bytes | None:
+    """The content of a BER element; None until all of it is there."""
+    if len(element) < 2:
+        return None
+    size = element[1] & 0x7F if element[1] & 0x80 else 0
+    length = int.from_bytes(element[2 : 2 + size], "big") if size else element[1]
+    body = element[2 + size : 2 + size + length]
+    return body if len(element) >= 2 + size and len(body) == length else None
+
+
+def _refusal(error: ssl.SSLCertVerificationError, host: str) -> str:
+    said = error.verify_message.rstrip(".")
+    if error.verify_code in _NO_ISSUER:
+        return f"no trusted authority issued it ({said})"
+    if error.verify_code in _OTHER_HOST:
+        return f"it is not made out for {host}"
+    return said
+
+
+def _read(certificate: x509.Certificate) -> Certificate:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        names: tuple[str, ...] = ()
+    else:
+        held = extension.value
+        addresses = (str(address) for address in held.get_values_for_type(x509.IPAddress))
+        names = (*held.get_values_for_type(x509.DNSName), *addresses)
+    return Certificate(
+        subject=certificate.subject.rfc4514_string(),
+        names=names,
+        issuer=certificate.issuer.rfc4514_string(),
+        not_after=certificate.not_valid_after_utc.astimezone(UTC),
+    )

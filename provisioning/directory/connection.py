@@ -1,0 +1,102 @@
+"""Opening a python-ldap connection: encrypted as configured, signed in, every wait bounded."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import struct
+import tempfile
+from contextlib import closing
+from typing import Any
+
+import ldap
+
+from provisioning.core.errors import Rejected, Unreachable
+from provisioning.core.records import SourceRecord
+from provisioning.directory import diagnosis
+from provisioning.directory.certificate import Untrusted, require_trust, unreachable
+from provisioning.directory.endpoint import Endpoint
+
+_TLS_1_2 = 0x303
+
+
+def open_connection(source: SourceRecord, endpoint: Endpoint) -> Any:
+    """A signed-in connection; raises Unreachable, Untrusted, or Rejected in the server's words."""
+    if endpoint.tls == "none":
+        _require_listener(endpoint, source.connect_timeout)
+    else:
+        require_trust(endpoint, source.ca_pem, source.connect_timeout)
+    try:
+        return _sign_in(source, endpoint)
+    except (ldap.SERVER_DOWN, ldap.CONNECT_ERROR, ldap.TIMEOUT) as error:
+        raise _broke(endpoint, error) from error
+    except ldap.LDAPError as error:
+        raise diagnosis.bind_refused(source, *code_and_words(error)) from error
+
+
+def code_and_words(error: ldap.LDAPError) -> tuple[int, str]:
+    """The result code (negative: libldap's own) and the server's words of a python-ldap error."""
+    details = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
+    fallback = diagnosis.TIMED_OUT if isinstance(error, ldap.TIMEOUT) else -1
+    return int(details.get("result", fallback)), str(details.get("info", ""))
+
+
+def _require_listener(endpoint: Endpoint, timeout: float) -> None:
+    """Connects once, because of a failed connection libldap tells no reason."""
+    try:
+        socket.create_connection((endpoint.host, endpoint.port), timeout).close()
+    except OSError as error:
+        raise unreachable(endpoint, error) from error
+
+
+def _sign_in(source: SourceRecord, endpoint: Endpoint) -> Any:
+    connection = ldap.initialize(endpoint.uri)
+    connection.timeout = source.connect_timeout
+    connection.set_option(ldap.OPT_NETWORK_TIMEOUT, source.connect_timeout)
+    connection.set_option(ldap.OPT_TIMEOUT, source.connect_timeout)
+    connection.set_option(ldap.OPT_REFERRALS, ldap.OPT_OFF)
+    if endpoint.tls != "none":
+        _require_certificate(connection, source.ca_pem)
+    if endpoint.tls == "starttls":
+        connection.start_tls_s()
+    connection.simple_bind_s(source.bind_dn, source.bind_secret)
+    _bound_waits(connection, source.read_timeout)
+    connection.timeout = source.read_timeout
+    return connection
+
+
+def _require_certificate(connection: Any, ca_pem: str) -> None:
+    connection.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND)
+    connection.set_option(ldap.OPT_X_TLS_PROTOCOL_MIN, _TLS_1_2)
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # 0600, and gone at the end
+        file.write(ca_pem)
+        file.flush()
+        authorities = file.name if ca_pem else ssl.get_default_verify_paths().cafile
+        if authorities:
+            connection.set_option(ldap.OPT_X_TLS_CACERTFILE, authorities)
+        # The new context reads the file here and now.
+        connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+
+
+def _bound_waits(connection: Any, seconds: float) -> None:
+    """Bounds single socket operations too: libldap's time-outs end where a TLS record begins."""
+    whole = int(seconds)
+    limit = struct.pack("ll", whole, int((seconds - whole) * 1_000_000))
+    with closing(socket.socket(fileno=os.dup(connection.get_option(ldap.OPT_DESC)))) as shared:
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        shared.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
+def _broke(endpoint: Endpoint, error: ldap.LDAPError) -> Rejected | Unreachable:
+    if endpoint.tls != "none" and endpoint.host == "localhost":
+        return Untrusted(
+            f"The TLS connection to {endpoint.uri} failed: libldap compares the certificate with "
+            "this machine's own name instead of localhost. Nothing was changed. "
+            "Use 127.0.0.1 or the machine's name."
+        )
+    why = "no answer in time" if isinstance(error, ldap.TIMEOUT) else "the connection broke"
+    return Unreachable(
+        f"{endpoint.uri} was connected but signing in failed: {why}"
+        f"{diagnosis.said(code_and_words(error)[1])}. Nothing was changed."
+    )

@@ -1,0 +1,192 @@
+"""Bulk reading with python-ldap: every person and group of a source, in pages, whole or not at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import ldap
+from ldap.controls import SimplePagedResultsControl
+
+from provisioning.core.errors import IncompleteRead, ProvisioningError, Rejected, Unreachable
+from provisioning.core.records import Entry, SourceRecord
+from provisioning.directory import diagnosis
+from provisioning.directory.certificate import Untrusted
+from provisioning.directory.connection import code_and_words, open_connection
+from provisioning.directory.endpoint import endpoints
+from provisioning.directory.guid import canonical_guid
+
+MAX_PROBLEMS = 1000
+_RANGE = re.compile(r"(.+);range=\d+-(\d+|\*)")
+
+Row = tuple[str, dict[str, list[bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An entry that was read but cannot be used, and why."""
+
+    dn: str
+    message: str
+
+
+class Reader:
+    """A signed-in connection to the first of the source's servers that can be used.
+
+    As a context manager it raises, before anything was read: InvalidInput (an address or authority
+    that cannot be used), Rejected (no password, refused sign-in, no trust), Unreachable.
+
+    `people` and `groups` return only after the last page of the last base. A read that ends
+    otherwise raises IncompleteRead, InvalidInput (a base or filter) or Rejected (rights), and then
+    nothing that it yielded counts. `problems` holds the first 1,000 entries that were left out,
+    `left_out` counts them all: whoever is left out is in the directory, not gone.
+    `passed_over` says why servers before the one in use were not used.
+    """
+
+    def __init__(self, source: SourceRecord) -> None:
+        self._source = source
+        self._connection: Any = None
+        self._names = _Names()
+        self.problems: list[Problem] = []
+        self.left_out = 0
+        self.passed_over: list[str] = []
+
+    def __enter__(self) -> Self:
+        source = self._source
+        if not (source.bind_dn and source.bind_secret):
+            # RFC 4513 section 5.1.2: a bind without a password "succeeds" as nobody.
+            raise Rejected(
+                f"“{source.name}” has no bind DN or no password, and reading as nobody would show "
+                "an incomplete directory. Nothing was changed. Enter both."
+            )
+        failures: list[ProvisioningError] = []
+        for endpoint in endpoints(source):
+            try:
+                self._connection = open_connection(source, endpoint)
+            except (Unreachable, Untrusted) as failure:
+                failures.append(failure)
+            else:
+                self.passed_over = [failure.message for failure in failures]
+                return self
+        temporary = any(failure.retry for failure in failures)
+        kind = Unreachable if temporary else Untrusted
+        raise kind(" ".join(failure.message for failure in failures)) from failures[0]
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._connection is not None:
+            with suppress(ldap.LDAPError):
+                self._connection.unbind_ext_s()
+            self._connection = None
+
+    def people(self, attributes: Collection[str]) -> Iterator[list[Entry]]:
+        """Pages of the persons below all bases, each person once, with the named attributes."""
+        return self._read(self._source.person_bases, self._source.person_filter, attributes)
+
+    def groups(self, attributes: Collection[str]) -> Iterator[list[Entry]]:
+        """Pages of the groups below all bases, each group once, with all of its members."""
+        return self._read(self._source.group_bases, self._source.group_filter, attributes)
+
+    def _read(
+        self, bases: tuple[str, ...], filter_: str, attributes: Collection[str]
+    ) -> Iterator[list[Entry]]:
+        wanted = sorted({*attributes, self._source.key_attribute})
+        # Bases may overlap, and an entry that is moved during the read can come twice.
+        seen: set[str] = set()
+        for base in bases:
+            count = 0
+            try:
+                for rows in self._pages(base, filter_, wanted):
+                    count += len(rows)
+                    page = self._entries(rows, seen)
+                    if page:
+                        yield page
+            except ldap.LDAPError as error:
+                raise diagnosis.search_failed(base, count, *code_and_words(error)) from error
+            except UnicodeDecodeError as error:
+                raise IncompleteRead(
+                    f"Reading {base} broke off after {count} entries: the next has a DN that is "
+                    "not UTF-8. Nothing was changed. Correct that entry in the directory."
+                ) from error
+
+    def _pages(self, base: str, filter_: str, attributes: list[str]) -> Iterator[list[Row]]:
+        control = SimplePagedResultsControl(True, self._source.page_size, "")
+        search = (base, ldap.SCOPE_SUBTREE, filter_, attributes, 0, [control])
+        request = self._connection.search_ext(*search)
+        while request is not None:
+            _, rows, _, answers = self._connection.result3(request)
+            control.cookie = _cookie(answers, base)
+            # The server works on the next page while this one is being used.
+            request = self._connection.search_ext(*search) if control.cookie else None
+            # What has no DN points to another server: a search continuation, never followed.
+            yield [row for row in rows if row[0] is not None]
+
+    def _entries(self, rows: list[Row], seen: set[str]) -> list[Entry]:
+        key, names = self._source.key_attribute.lower(), self._names
+        page: list[Entry] = []
+        for dn, raw in rows:
+            attributes = {names[name]: values for name, values in raw.items()}
+            if names.ranged and not names.ranged.isdisjoint(attributes):
+                self._complete(dn, attributes)
+            try:
+                guid = canonical_guid(key, attributes.get(key))
+            except ValueError as error:
+                self._leave_out(Problem(dn, f"{self._source.key_attribute} {error}"))
+                continue
+            if guid not in seen:
+                seen.add(guid)
+                page.append(Entry(guid, dn, attributes))
+        return page
+
+    def _leave_out(self, problem: Problem) -> None:
+        self.left_out += 1
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(problem)
+
+    def _complete(self, dn: str, attributes: dict[str, list[bytes]]) -> None:
+        """Fetch the rest of values that came as `member;range=0-1499` ([MS-ADTS] 3.1.1.3.1.3.3)."""
+        for ranged in self._names.ranged & attributes.keys():
+            values = attributes.pop(ranged)
+            found = _RANGE.fullmatch(ranged)
+            while found is not None and found[2] != "*":
+                wanted = f"{found[1]};range={int(found[2]) + 1}-*"
+                rows = self._connection.search_ext_s(
+                    dn, ldap.SCOPE_BASE, "(objectClass=*)", [wanted]
+                )
+                name, more = next(iter(rows[0][1].items()), ("", []))
+                values += more
+                found = _RANGE.fullmatch(name.lower())
+            attributes[ranged.partition(";range=")[0]] = values
+
+
+class _Names(dict[str, str]):
+    """Attribute names as the server writes them → in lower case; `ranged` are those with a range."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ranged: set[str] = set()
+
+    def __missing__(self, name: str) -> str:
+        lower = self[name] = name.lower()
+        if ";range=" in lower:
+            self.ranged.add(lower)
+        return lower
+
+
+def _cookie(answers: list[Any], base: str) -> bytes:
+    """Where the next page begins; empty after the last one."""
+    for answer in answers:
+        if answer.controlType == SimplePagedResultsControl.controlType:
+            return bytes(answer.cookie)
+    raise IncompleteRead(
+        f"The directory did not say whether {base} has more entries than it sent. "
+        "Nothing was changed. Check that the server supports paged results (RFC 2696)."
+    )
