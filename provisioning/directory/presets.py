@@ -10,7 +10,7 @@ GROUP_ATTRIBUTES = ("cn", "displayname", "description", "mail", "member", "uniqu
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A complete configuration of what is read and how: `fields` maps PERSON_FIELDS to expressions."""
+    """A complete configuration of what is read; `fields` maps PERSON_FIELDS to expressions."""
 
     label: str
     key_attribute: str

@@ -1,4 +1,4 @@
-"""Bulk reading with python-ldap: every person and group of a source, in pages, whole or not at all."""
+"""Bulk reading with python-ldap: the persons and groups of a source, whole or not at all."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class Reader:
 
 
 class _Names(dict[str, str]):
-    """Attribute names as the server writes them → in lower case; `ranged` are those with a range."""
+    """Attribute names as the server writes them → lower case; `ranged` are those with a range."""
 
     def __init__(self) -> None:
         super().__init__()
