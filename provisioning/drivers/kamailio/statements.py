@@ -1,0 +1,149 @@
+"""The set-based statements of one kind: read, delete and merge what stands in `incoming`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Delete,
+    Executable,
+    FromClause,
+    Select,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    column,
+    delete,
+    exists,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import JSONB
+
+from provisioning.drivers.kamailio.tables import KindTable
+from provisioning.drivers.kamailio.unusable import LIKE_UNUSABLE
+
+Values = Sequence[tuple[str, ...]]
+_SECRETS = ("ha1b", "password")
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """Rows handed to a statement as one JSON array of arrays, which becomes a table of `columns`.
+
+    As quick as COPY into a temporary table, and needs neither a further statement nor a right.
+    """
+
+    dialect: str
+    columns: tuple[str, ...]
+
+    def source(self) -> FromClause:
+        rows = bindparam("incoming", type_=Text)
+        if self.dialect == "postgresql":
+            each = func.jsonb_array_elements(cast(rows, JSONB)).table_valued(
+                column("value", JSONB), name="each"
+            )
+            fields = [each.c.value[place].astext for place in range(len(self.columns))]
+        else:
+            each = func.json_each(rows).table_valued("value", name="each")
+            fields = [
+                func.json_extract(each.c.value, f"$[{place}]") for place in range(len(self.columns))
+            ]
+        labelled = (field.label(name) for field, name in zip(fields, self.columns, strict=True))
+        return select(*labelled).select_from(each).subquery("incoming")
+
+    def parameters(self, rows: Values) -> dict[str, str]:
+        return {"incoming": json.dumps(rows)}
+
+
+def join_keys(
+    statement: Select[Any], table: Table, key: tuple[str, ...], source: FromClause
+) -> Select[Any]:
+    """Narrows `statement` to the rows of `table` whose key stands in `source`."""
+    return statement.join_from(table, source, and_(*(table.c[k] == source.c[k] for k in key)))
+
+
+def delete_keys(target: KindTable, source: FromClause) -> Delete:
+    """Deletes the rows whose key stands in `source`, and no other."""
+    return delete(target.table).where(_key_stands_in(target, source))
+
+
+def merge(target: KindTable, source: FromClause, dialect: str) -> list[Executable]:
+    """Creates or changes the rows of `source`; a row that is as it should be is not written."""
+    return [_upsert(target, source, dialect)] if target.unique else _replace(target, source)
+
+
+def _upsert(target: KindTable, source: FromClause, dialect: str) -> Executable:
+    dialect_insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = dialect_insert(target.table).from_select(*_new_rows(target, source))
+    if not target.values:
+        return statement.on_conflict_do_nothing(index_elements=target.key)
+    proposed = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=target.key,
+        set_={name: proposed[name] for name in target.values},
+        where=or_(*(_differs(target, name, proposed[name]) for name in target.values)),
+    )
+
+
+def _replace(target: KindTable, source: FromClause) -> list[Executable]:
+    """A merge that needs no unique index; of rows that share a key the eldest stays."""
+    table = target.table
+    elder = table.alias("elder")
+    twins = delete(table).where(
+        _key_stands_in(target, source),
+        exists().where(_same_key(target, elder, table), elder.c.id < table.c.id),
+    )
+    changed = (
+        update(table)
+        .values({name: source.c[name] for name in target.values})
+        .where(
+            _same_key(target, table, source),
+            or_(*(_differs(target, name, source.c[name]) for name in target.values)),
+        )
+    )
+    names, rows = _new_rows(target, source)
+    known = exists().where(_same_key(target, table, source))
+    return [twins, changed, insert(table).from_select(names, rows.where(not_(known)))]
+
+
+def _new_rows(target: KindTable, source: FromClause) -> tuple[list[str], Select[Any]]:
+    """Columns and rows to insert, in the order of the key: two writers then lock alike."""
+    names = list(target.owned)
+    columns: list[ColumnElement[Any]] = [source.c[name] for name in names]
+    if "last_modified" in target.table.c:
+        names.append("last_modified")
+        columns.append(func.current_timestamp())
+    return names, select(*columns).order_by(*(source.c[name] for name in target.key))
+
+
+def _differs(target: KindTable, name: str, wanted: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a column must be written; one unusable value is as good as another."""
+    existing = target.table.c[name]
+    if name in _SECRETS:
+        return existing.not_like(LIKE_UNUSABLE)
+    different = existing.is_distinct_from(wanted)
+    if name != "ha1":
+        return different
+    return and_(different, not_(and_(existing.like(LIKE_UNUSABLE), wanted.like(LIKE_UNUSABLE))))
+
+
+def _key_stands_in(target: KindTable, source: FromClause) -> ColumnElement[bool]:
+    existing = tuple_(*(target.table.c[name] for name in target.key))
+    return existing.in_(select(*(source.c[name] for name in target.key)))
+
+
+def _same_key(target: KindTable, left: FromClause, right: FromClause) -> ColumnElement[bool]:
+    return and_(*(left.c[name] == right.c[name] for name in target.key))

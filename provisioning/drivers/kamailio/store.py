@@ -1,0 +1,200 @@
+"""Rows in Kamailio's database: domain, subscriber and dbaliases; live contacts in location."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Table, column, func, select
+
+from provisioning.core.records import Registration, StoreRecord
+from provisioning.drivers.base import (
+    ForeignAccount,
+    Kind,
+    KindSupport,
+    Outcome,
+    Row,
+    RowChange,
+)
+from provisioning.drivers.kamailio.contacts import registration_from_row
+from provisioning.drivers.kamailio.database import Database
+from provisioning.drivers.kamailio.inspection import columns_of, findings, versions_of
+from provisioning.drivers.kamailio.statements import Incoming, delete_keys, join_keys, merge
+from provisioning.drivers.kamailio.tables import (
+    KIND_TABLES,
+    LOCATION,
+    SUBSCRIBER,
+    defect,
+    key_values,
+    row_from,
+    row_values,
+)
+from provisioning.drivers.kamailio.unusable import is_unusable
+from provisioning.drivers.kamailio.writing import Item, write
+
+# Rows per answer: what reading holds in memory.
+_PAGE = 5_000
+
+_LOCATION_KEY = ("username", "domain")
+_LOCATION_COLUMNS = (
+    "username", "domain", "contact", "received", "user_agent", "socket", "expires", "last_modified",
+)  # fmt: skip
+# Schemas before 5.0 had these, and sites keep or add them.
+_OPTIONAL_COLUMNS = ("first_name", "last_name", "email_address")
+
+
+class KamailioStore:
+    """A Kamailio database on PostgreSQL or SQLite; implements StoreDriver.
+
+    For one thread at a time. No transaction stays open between the rows of a stream: it goes by
+    pages in the order of `id`, so a row that stays is read once; one that comes meanwhile, too.
+    """
+
+    kinds: Mapping[Kind, KindSupport] = MappingProxyType(
+        {Kind.SIP_DOMAIN: "pushed", Kind.SUBSCRIBER: "pushed", Kind.ALIAS: "pushed"}
+    )
+    reload_kinds: frozenset[Kind] = frozenset({Kind.SIP_DOMAIN})
+    capacity: int = 1_000_000
+
+    def __init__(self, store: StoreRecord) -> None:
+        self._store = store
+        self._database = Database(store)
+
+    def check(self) -> list[str]:
+        """Connect and verify schema versions and rights; returns what was found, line by line."""
+        return findings(self._database, self._store)
+
+    def read(self, kind: Kind, keys: Collection[str] | None = None) -> Iterator[Row]:
+        """Existing rows of `kind`: those of `keys`, or all as a stream with bounded memory."""
+        target = KIND_TABLES[kind]
+        if keys is None:
+            rows = self._all(target.table, target.owned)
+        else:
+            wanted = filter(None, (key_values(kind, key) for key in sorted(set(keys))))
+            rows = self._those(target.table, target.owned, target.key, list(wanted))
+        return (row_from(kind, values) for values in rows)
+
+    def apply(self, changes: Sequence[RowChange]) -> list[Outcome]:
+        """Make the rows so, in bulk and idempotently. One outcome per change, in their order.
+
+        Deletes come first, aliases before subscribers before domains; then the rest, the other
+        way round. Of several changes to one key the last counts.
+        """
+        errors = {(change.kind, change.key): defect(change) for change in changes}
+        gone: dict[Kind, dict[str, Item]] = {kind: {} for kind in Kind}
+        wanted: dict[Kind, dict[str, Item]] = {kind: {} for kind in Kind}
+        for change in changes:
+            kind, key, row = change.kind, change.key, change.after
+            if errors[kind, key]:
+                continue
+            gone[kind].pop(key, None)
+            wanted[kind].pop(key, None)
+            if row is None:
+                gone[kind][key] = (key, key_values(kind, key))
+            else:
+                wanted[kind][key] = (key, row_values(row))
+        refused = [(kind, self._delete(kind, list(gone[kind].values()))) for kind in reversed(Kind)]
+        refused += [(kind, self._merge(kind, list(wanted[kind].values()))) for kind in Kind]
+        for kind, by_key in refused:
+            errors.update({(kind, key): said for key, said in by_key.items()})
+        return [
+            Outcome(change.kind, change.key, errors[change.kind, change.key]) for change in changes
+        ]
+
+    def registrations(self, aors: Collection[str] | None = None) -> Iterator[Registration] | None:
+        """Live contacts of table `location`, or None where the database has no such table.
+
+        On PostgreSQL Kamailio writes its own local time: times are right where the database's
+        time zone is Kamailio's. Where usrloc keeps contacts in memory only, the table is empty.
+        """
+        with self._database.transaction() as transaction:
+            if LOCATION.name not in versions_of(transaction):
+                return None
+            utc_offset = 0
+            if self._store.dialect == "postgresql":
+                ((utc_offset,),) = transaction.rows(select(func.date_part("timezone", func.now())))
+        if aors is None:
+            rows = self._all(LOCATION, _LOCATION_COLUMNS)
+        else:
+            split = (aor.rpartition("@") for aor in sorted(set(aors)))
+            keys = [(user, domain) for user, _, domain in split]
+            rows = self._those(LOCATION, _LOCATION_COLUMNS, _LOCATION_KEY, keys)
+        return self._live(rows, int(utc_offset))
+
+    def accounts(self) -> Iterator[ForeignAccount]:
+        """Every account of the store, foreign ones included, for Observe."""
+        with self._database.transaction() as transaction:
+            existing = columns_of(transaction, SUBSCRIBER.name)
+        further = [name for name in _OPTIONAL_COLUMNS if name in existing]
+        for user, domain, ha1, *values in self._all(
+            SUBSCRIBER, ("username", "domain", "ha1", *further)
+        ):
+            known = dict(zip(further, values, strict=True))
+            names = (known.get("first_name"), known.get("last_name"))
+            yield ForeignAccount(
+                user=user,
+                domain=domain,
+                display_name=" ".join(name for name in names if name),
+                mail=known.get("email_address") or "",
+                digest_set=bool(ha1) and not is_unusable(ha1),
+            )
+
+    def close(self) -> None:
+        """Give connections back; the driver is not used afterwards."""
+        self._database.close()
+
+    def _all(self, table: Table, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        page = (
+            select(table.c.id, *(_column(table, name) for name in columns))
+            .order_by(table.c.id)
+            .limit(_PAGE)
+        )
+        last, full = -1, True
+        while full:
+            with self._database.transaction() as transaction:
+                rows = transaction.rows(page.where(table.c.id > last))
+            full = len(rows) == _PAGE
+            for row in rows:
+                yield row[1:]
+            last = rows[-1][0] if rows else last
+
+    def _those(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        key: tuple[str, ...],
+        wanted: Sequence[tuple[str, ...]],
+    ) -> Iterator[tuple[Any, ...]]:
+        incoming = Incoming(self._store.dialect, key)
+        owned = [_column(table, name) for name in columns]
+        statement = join_keys(select(*owned), table, key, incoming.source())
+        for start in range(0, len(wanted), _PAGE):
+            parameters = incoming.parameters(wanted[start : start + _PAGE])
+            with self._database.transaction() as transaction:
+                rows = transaction.rows(statement, parameters)
+            yield from map(tuple, rows)
+
+    def _delete(self, kind: Kind, items: Sequence[Item]) -> dict[str, str]:
+        target = KIND_TABLES[kind]
+        incoming = Incoming(self._store.dialect, target.key)
+        statements = [delete_keys(target, incoming.source())]
+        return write(self._database, self._store, incoming, statements, items)
+
+    def _merge(self, kind: Kind, items: Sequence[Item]) -> dict[str, str]:
+        target = KIND_TABLES[kind]
+        incoming = Incoming(self._store.dialect, target.owned)
+        statements = merge(target, incoming.source(), self._store.dialect)
+        return write(self._database, self._store, incoming, statements, items)
+
+    def _live(self, rows: Iterator[tuple[Any, ...]], utc_offset: int) -> Iterator[Registration]:
+        now = time.time()
+        for values in rows:
+            registration = registration_from_row(utc_offset, *values)
+            if registration.expires_at == 0 or registration.expires_at > now:
+                yield registration
+
+
+def _column(table: Table, name: str) -> Any:
+    return table.c[name] if name in table.c else column(name)

@@ -1,0 +1,28 @@
+"""What stands in a credential column that must verify nobody.
+
+Kamailio takes the first 32 (MD5) or 64 (SHA-256) bytes of a credential column for the HA1, whatever
+they are: a hash behind a `!` still lets its owner in, a known placeholder lets everybody in, and
+behind a short one lies memory of earlier requests. An empty `password` lets everybody in where a
+server is set to calculate the HA1 from it. Only a random value of full length verifies nobody.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+_PREFIX = "!unusable-"
+_LENGTH = 64  # the width of `password`, and of the longest HA1
+_RANDOM_BYTES = (_LENGTH - len(_PREFIX)) // 2
+
+LIKE_UNUSABLE = _PREFIX + "_" * (_LENGTH - len(_PREFIX))
+"""Matches what `unusable` made, as an SQL LIKE pattern."""
+
+
+def unusable() -> str:
+    """A new value of 64 characters; 88 random bits of it lie within the first 32."""
+    return _PREFIX + secrets.token_hex(_RANDOM_BYTES)
+
+
+def is_unusable(value: str) -> bool:
+    """Whether `value` came from `unusable`."""
+    return len(value) == _LENGTH and value.startswith(_PREFIX)

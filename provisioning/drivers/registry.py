@@ -1,0 +1,17 @@
+"""Every driver by the name that stores and servers refer to it with."""
+
+from __future__ import annotations
+
+from provisioning.drivers.base import Driver
+from provisioning.drivers.kamailio.server import KamailioServer
+from provisioning.drivers.kamailio.store import KamailioStore
+
+DRIVERS: dict[str, Driver] = {
+    "kamailio": Driver(
+        name="kamailio",
+        label="Kamailio",
+        store=KamailioStore,
+        server=KamailioServer,
+        algorithms=("MD5", "SHA-256"),
+    ),
+}
