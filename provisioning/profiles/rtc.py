@@ -74,7 +74,8 @@ def _settings_part(settings: ProfileSettings) -> tuple[str, str]:
     if settings.expires_at is not None:
         if settings.expires_at.tzinfo is None:
             raise InvalidInput("The end of the profile has no time zone.")
-        expires = f"{settings.expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        end = settings.expires_at.astimezone(UTC).replace(tzinfo=None)
+        expires = f"{end.isoformat(timespec='seconds')}Z"
     before = f"{_attribute('name', settings.name)}{_attribute('expires', expires)}>\n"
     return before, f"{_servers(settings)}{_provider(settings)}</provision>\n"
 
