@@ -19,29 +19,48 @@ class Account(models.Model):
         SERVICE = "service", "Service"
 
     person = models.ForeignKey(
-        "provisioning.Person", on_delete=models.PROTECT, null=True, blank=True, related_name="accounts"
+        "provisioning.Person",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="accounts",
     )
     slot = models.CharField(max_length=20, default="main")
     kind = models.CharField(max_length=20, choices=Kind)
-    domain = models.ForeignKey("provisioning.SipDomain", on_delete=models.PROTECT, related_name="accounts")
+    domain = models.ForeignKey(
+        "provisioning.SipDomain", on_delete=models.PROTECT, related_name="accounts"
+    )
     user_part = models.CharField(max_length=64)
     aor = models.CharField("SIP URI", max_length=129, editable=False)
     name = models.CharField(max_length=200)
     pool = models.ForeignKey(
-        "provisioning.ServerPool", on_delete=models.PROTECT, related_name="accounts", verbose_name="home pool"
+        "provisioning.ServerPool",
+        on_delete=models.PROTECT,
+        related_name="accounts",
+        verbose_name="home pool",
     )
     site = models.ForeignKey("provisioning.Site", on_delete=models.PROTECT, null=True, blank=True)
-    rule = models.ForeignKey("provisioning.AccountRule", on_delete=models.SET_NULL, null=True, blank=True)
+    rule = models.ForeignKey(
+        "provisioning.AccountRule", on_delete=models.SET_NULL, null=True, blank=True
+    )
     profile = models.ForeignKey(
-        "provisioning.ClientProfile", on_delete=models.PROTECT, null=True, blank=True, verbose_name="client profile"
+        "provisioning.ClientProfile",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name="client profile",
     )
     state = models.CharField(
-        max_length=10, choices=[(state.value, MEANINGS[state].label) for state in State], default=State.ACTIVE
+        max_length=10,
+        choices=[(state.value, MEANINGS[state].label) for state in State],
+        default=State.ACTIVE,
     )
     state_since = models.DateTimeField()
     blocked = models.BooleanField(default=False)
     blocked_reason = models.CharField(max_length=200, blank=True)
-    responsible = models.CharField(max_length=200, blank=True, help_text="Who answers for an account without a person")
+    responsible = models.CharField(
+        max_length=200, blank=True, help_text="Who answers for an account without a person"
+    )
     ends_on = models.DateField("ends on", null=True, blank=True)
     grace_until = models.DateTimeField(null=True, blank=True)
     name_key = models.CharField(max_length=200, editable=False)
@@ -53,10 +72,14 @@ class Account(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=["domain", "user_part"], condition=~models.Q(state="removed"), name="account_aor"
+                fields=["domain", "user_part"],
+                condition=~models.Q(state="removed"),
+                name="account_aor",
             ),
             models.UniqueConstraint(
-                fields=["person", "slot"], condition=models.Q(person__isnull=False), name="account_slot"
+                fields=["person", "slot"],
+                condition=models.Q(person__isnull=False),
+                name="account_slot",
             ),
         )
         indexes = (
@@ -98,7 +121,11 @@ class Credential(models.Model):
 
     def secret(self) -> str | None:
         """The clear text, or None where only hashes were imported."""
-        return keyring().open(bytes(self.sealed_secret), self.place(self.uid)) if self.sealed_secret else None
+        return (
+            keyring().open(bytes(self.sealed_secret), self.place(self.uid))
+            if self.sealed_secret
+            else None
+        )
 
 
 class Pin(models.Model):

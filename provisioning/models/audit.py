@@ -10,7 +10,11 @@ class AuditEvent(models.Model):
 
     at = models.DateTimeField()
     actor = models.ForeignKey(
-        "provisioning.ConsoleUser", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        "provisioning.ConsoleUser",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
     )
     actor_name = models.CharField(max_length=150)
     action = models.CharField(max_length=60)

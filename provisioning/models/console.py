@@ -26,10 +26,18 @@ class ConsoleUser(AbstractBaseUser):
 
     username = models.CharField("user name", max_length=150, unique=True)
     name = models.CharField(max_length=200, blank=True)
-    role = models.CharField(max_length=20, choices=[(role.value, role.value.title()) for role in Role])
-    may_export_secrets = models.BooleanField("may export documents that hold a secret", default=False)
+    role = models.CharField(
+        max_length=20, choices=[(role.value, role.value.title()) for role in Role]
+    )
+    may_export_secrets = models.BooleanField(
+        "may export documents that hold a secret", default=False
+    )
     source = models.ForeignKey(
-        "provisioning.DirectorySource", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "provisioning.DirectorySource",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
     )
     guid = models.CharField(max_length=36, blank=True)
     is_active = models.BooleanField("may sign in", default=True)
@@ -43,7 +51,9 @@ class ConsoleUser(AbstractBaseUser):
         verbose_name = "console user"
         constraints = (
             models.UniqueConstraint(
-                fields=["source", "guid"], condition=models.Q(source__isnull=False), name="console_user_guid"
+                fields=["source", "guid"],
+                condition=models.Q(source__isnull=False),
+                name="console_user_guid",
             ),
         )
 

@@ -11,7 +11,9 @@ class SipDomain(Limited):
     """A domain of addresses-of-record; the realm of its credentials is the domain unless another is given."""
 
     domain = models.CharField(max_length=64, unique=True)
-    realm_override = models.CharField("realm", max_length=64, blank=True, help_text="Empty means the domain itself")
+    realm_override = models.CharField(
+        "realm", max_length=64, blank=True, help_text="Empty means the domain itself"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

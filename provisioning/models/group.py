@@ -8,7 +8,9 @@ from django.db import models
 class DirectoryGroup(models.Model):
     """A group as it was read, keyed by GUID."""
 
-    source = models.ForeignKey("provisioning.DirectorySource", on_delete=models.PROTECT, related_name="groups")
+    source = models.ForeignKey(
+        "provisioning.DirectorySource", on_delete=models.PROTECT, related_name="groups"
+    )
     guid = models.CharField(max_length=36)
     dn = models.TextField()
     name = models.CharField(max_length=200)
@@ -20,7 +22,9 @@ class DirectoryGroup(models.Model):
     name_key = models.CharField(max_length=200, editable=False)
     version = models.PositiveIntegerField(default=1)
     changed_at = models.DateTimeField()
-    children = models.ManyToManyField("self", symmetrical=False, related_name="parents", through="GroupNesting")
+    children = models.ManyToManyField(
+        "self", symmetrical=False, related_name="parents", through="GroupNesting"
+    )
 
     class Meta:
         verbose_name = "group"
@@ -48,7 +52,9 @@ class GroupMember(models.Model):
     """A person's effective membership; `direct` when the group names the person itself."""
 
     group = models.ForeignKey(DirectoryGroup, on_delete=models.CASCADE, related_name="members")
-    person = models.ForeignKey("provisioning.Person", on_delete=models.CASCADE, related_name="memberships")
+    person = models.ForeignKey(
+        "provisioning.Person", on_delete=models.CASCADE, related_name="memberships"
+    )
     direct = models.BooleanField()
 
     class Meta:

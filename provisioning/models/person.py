@@ -8,7 +8,9 @@ from django.db import models
 class Person(models.Model):
     """Somebody in a directory. Directory-mastered columns carry no unique constraint."""
 
-    source = models.ForeignKey("provisioning.DirectorySource", on_delete=models.PROTECT, related_name="people")
+    source = models.ForeignKey(
+        "provisioning.DirectorySource", on_delete=models.PROTECT, related_name="people"
+    )
     guid = models.CharField(max_length=36)
     dn = models.TextField()
     content_hash = models.CharField(max_length=32)
@@ -39,7 +41,9 @@ class Person(models.Model):
         constraints = (models.UniqueConstraint(fields=["source", "guid"], name="person_guid"),)
         indexes = (
             models.Index(fields=["name_key", "id"], name="person_by_name"),
-            models.Index(fields=["source"], name="person_with_conflict", condition=~models.Q(problem="")),
+            models.Index(
+                fields=["source"], name="person_with_conflict", condition=~models.Q(problem="")
+            ),
         )
 
     def __str__(self) -> str:

@@ -33,7 +33,9 @@ class ConfigStore(Limited):
     name = models.CharField(max_length=100, unique=True)
     pool = models.ForeignKey(ServerPool, on_delete=models.PROTECT, related_name="stores")
     driver = models.CharField(max_length=20, choices=[("kamailio", "Kamailio")], default="kamailio")
-    dialect = models.CharField("database", max_length=20, choices=Dialect, default=Dialect.POSTGRESQL)
+    dialect = models.CharField(
+        "database", max_length=20, choices=Dialect, default=Dialect.POSTGRESQL
+    )
     host = models.CharField(max_length=255, blank=True)
     port = models.PositiveIntegerField(default=5432)
     database = models.CharField("database name or file", max_length=255)
@@ -42,7 +44,10 @@ class ConfigStore(Limited):
     tls = models.BooleanField("TLS with certificate check", default=True)
     ca_pem = models.TextField("certificate authority (PEM)", blank=True)
     algorithm = models.CharField(
-        "digest algorithm", max_length=10, choices=[("MD5", "MD5"), ("SHA-256", "SHA-256")], default="MD5"
+        "digest algorithm",
+        max_length=10,
+        choices=[("MD5", "MD5"), ("SHA-256", "SHA-256")],
+        default="MD5",
     )
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.OBSERVE)
     lease_owner = models.CharField(max_length=64, blank=True, editable=False)
@@ -65,7 +70,9 @@ class ConfigStore(Limited):
 
     def as_record(self) -> StoreRecord:
         """The store as a value for its driver; holds the database password."""
-        secret = keyring().open(bytes(self.sealed_secret), self._place) if self.sealed_secret else ""
+        secret = (
+            keyring().open(bytes(self.sealed_secret), self._place) if self.sealed_secret else ""
+        )
         return StoreRecord(
             name=self.name,
             driver=self.driver,
@@ -97,7 +104,9 @@ class SipServer(models.Model):
     tls_port = models.PositiveIntegerField("TLS port", null=True, blank=True, default=5061)
     tcp_port = models.PositiveIntegerField("TCP port", null=True, blank=True)
     udp_port = models.PositiveIntegerField("UDP port", null=True, blank=True)
-    rpc_url = models.CharField("control address", max_length=255, help_text="Such as https://sip1.example.com:8443/RPC")
+    rpc_url = models.CharField(
+        "control address", max_length=255, help_text="Such as https://sip1.example.com:8443/RPC"
+    )
     sealed_rpc_secret = models.BinaryField(null=True, editable=False)
     ca_pem = models.TextField("certificate authority (PEM)", blank=True)
     enabled = models.BooleanField(default=True)
@@ -124,7 +133,11 @@ class SipServer(models.Model):
 
     def as_record(self) -> ServerRecord:
         """The server as a value for its driver; holds the control secret."""
-        secret = keyring().open(bytes(self.sealed_rpc_secret), self._place) if self.sealed_rpc_secret else ""
+        secret = (
+            keyring().open(bytes(self.sealed_rpc_secret), self._place)
+            if self.sealed_rpc_secret
+            else ""
+        )
         return ServerRecord(
             name=self.name,
             driver=self.store.driver,

@@ -22,7 +22,9 @@ class ClientProfile(models.Model):
     allow_im = models.BooleanField("instant messages", default=True)
     media_encryption = models.CharField(max_length=10, choices=Media, default=Media.REQUIRED)
     register_expires = models.PositiveIntegerField(
-        "registration lasts (seconds)", default=3600, validators=[MinValueValidator(60), MaxValueValidator(86_400)]
+        "registration lasts (seconds)",
+        default=3600,
+        validators=[MinValueValidator(60), MaxValueValidator(86_400)],
     )
     gateway_host = models.CharField("PSTN gateway", max_length=255, blank=True)
     gateway_port = models.PositiveIntegerField(default=5061)
@@ -33,13 +35,17 @@ class ClientProfile(models.Model):
     provider = models.CharField("provider name", max_length=100, blank=True)
     homepage = models.URLField(blank=True)
     helpdesk = models.URLField("help desk", blank=True)
-    valid_days = models.PositiveIntegerField("documents are valid for (days)", null=True, blank=True)
+    valid_days = models.PositiveIntegerField(
+        "documents are valid for (days)", null=True, blank=True
+    )
     version = models.PositiveIntegerField(default=1)
 
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=["is_default"], condition=models.Q(is_default=True), name="one_default_profile"
+                fields=["is_default"],
+                condition=models.Q(is_default=True),
+                name="one_default_profile",
             ),
         )
 
@@ -50,7 +56,9 @@ class ClientProfile(models.Model):
 class ProvisioningLink(models.Model):
     """An address that hands out one account's document; only the hash of its token is kept."""
 
-    account = models.ForeignKey("provisioning.Account", on_delete=models.CASCADE, related_name="links")
+    account = models.ForeignKey(
+        "provisioning.Account", on_delete=models.CASCADE, related_name="links"
+    )
     format = models.CharField(max_length=20)
     token_hash = models.CharField(max_length=64, unique=True, editable=False)
     one_time = models.BooleanField(default=True)

@@ -14,7 +14,9 @@ class PendingChange(models.Model):
 
     ALL = "*"
 
-    store = models.ForeignKey("provisioning.ConfigStore", on_delete=models.CASCADE, related_name="pending")
+    store = models.ForeignKey(
+        "provisioning.ConfigStore", on_delete=models.CASCADE, related_name="pending"
+    )
     kind = models.CharField(max_length=20)
     key = models.CharField(max_length=200)
     version = models.PositiveIntegerField(default=1)
@@ -25,7 +27,9 @@ class PendingChange(models.Model):
     marked_at = models.DateTimeField()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["store", "kind", "key"], name="pending_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=["store", "kind", "key"], name="pending_once"),
+        )
 
     def __str__(self) -> str:
         return f"{self.kind} {self.key}"
@@ -37,7 +41,9 @@ class OwnedRow(models.Model):
     `content` is a keyed hash of what was last read back, empty while the first write is under way.
     """
 
-    store = models.ForeignKey("provisioning.ConfigStore", on_delete=models.CASCADE, related_name="owned_rows")
+    store = models.ForeignKey(
+        "provisioning.ConfigStore", on_delete=models.CASCADE, related_name="owned_rows"
+    )
     kind = models.CharField(max_length=20)
     key = models.CharField(max_length=200)
     content = models.CharField(max_length=32, blank=True)

@@ -28,20 +28,32 @@ class AccountRule(models.Model):
         "provisioning.DirectoryGroup", on_delete=models.PROTECT, null=True, blank=True,
         help_text="Only members of this group, nested ones too",
     )  # fmt: skip
-    ou = models.CharField("below", max_length=500, blank=True, help_text="Only people below this DN")
+    ou = models.CharField(
+        "below", max_length=500, blank=True, help_text="Only people below this DN"
+    )
     condition = models.CharField(
         max_length=500, blank=True, help_text="Only people for whom this expression is not empty"
     )
     domain = models.ForeignKey("provisioning.SipDomain", on_delete=models.PROTECT)
     pool = models.ForeignKey("provisioning.ServerPool", on_delete=models.PROTECT)
-    user_formula = models.CharField("SIP URI formula (before the @)", max_length=500, default="lower(login)")
+    user_formula = models.CharField(
+        "SIP URI formula (before the @)", max_length=500, default="lower(login)"
+    )
     follow_user = models.BooleanField("follow changes of the formula's value", default=False)
-    number_source = models.CharField(max_length=10, choices=NumberSource, default=NumberSource.DIRECTORY)
+    number_source = models.CharField(
+        max_length=10, choices=NumberSource, default=NumberSource.DIRECTORY
+    )
     number_formula = models.CharField("number from", max_length=500, default="phone", blank=True)
-    number_range = models.ForeignKey("provisioning.NumberRange", on_delete=models.PROTECT, null=True, blank=True)
+    number_range = models.ForeignKey(
+        "provisioning.NumberRange", on_delete=models.PROTECT, null=True, blank=True
+    )
     follow_number = models.BooleanField("follow changes of the directory's number", default=True)
     profile = models.ForeignKey(
-        "provisioning.ClientProfile", on_delete=models.PROTECT, null=True, blank=True, verbose_name="client profile"
+        "provisioning.ClientProfile",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name="client profile",
     )
     version = models.PositiveIntegerField(default=1)
 

@@ -33,7 +33,11 @@ class Run(models.Model):
 
     kind = models.CharField(max_length=10, choices=Kind)
     source = models.ForeignKey(
-        "provisioning.DirectorySource", on_delete=models.CASCADE, null=True, blank=True, related_name="runs"
+        "provisioning.DirectorySource",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="runs",
     )
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
     phase = models.CharField(max_length=10, choices=Phase, default=Phase.READ)
@@ -41,13 +45,19 @@ class Run(models.Model):
     total = models.PositiveIntegerField(default=0)
     dry = models.BooleanField(default=False)
     stop_requested = models.BooleanField(default=False)
-    requested_by = models.ForeignKey("provisioning.ConsoleUser", on_delete=models.SET_NULL, null=True, blank=True)
+    requested_by = models.ForeignKey(
+        "provisioning.ConsoleUser", on_delete=models.SET_NULL, null=True, blank=True
+    )
     counts = models.JSONField(default=dict)
     breaches = models.JSONField(default=list)
     digest = models.CharField(max_length=64, blank=True)
     problem = models.TextField(blank=True)
     approved_by = models.ForeignKey(
-        "provisioning.ConsoleUser", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+        "provisioning.ConsoleUser",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
     )
     approved_at = models.DateTimeField(null=True)
     lease_owner = models.CharField(max_length=64, blank=True)
@@ -82,15 +92,21 @@ class PlannedChange(models.Model):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="changes")
     source_id = models.BigIntegerField()
     ordinal = models.PositiveIntegerField()
-    kind = models.CharField(max_length=10, choices=[("person", "Person"), ("group", "Group"), ("account", "Account")])
+    kind = models.CharField(
+        max_length=10, choices=[("person", "Person"), ("group", "Group"), ("account", "Account")]
+    )
     key = models.CharField(max_length=80)
-    subject = models.CharField(max_length=36, help_text="GUID of the person or group that the change follows from")
+    subject = models.CharField(
+        max_length=36, help_text="GUID of the person or group that the change follows from"
+    )
     name = models.CharField(max_length=200)
     action = models.CharField(max_length=10)
     before = models.JSONField(default=dict)
     after = models.JSONField(default=dict)
     base_version = models.PositiveIntegerField(default=0)
-    category = models.CharField(max_length=12, blank=True, choices=[(c.value, c.value) for c in Category])
+    category = models.CharField(
+        max_length=12, blank=True, choices=[(c.value, c.value) for c in Category]
+    )
     domain_id = models.BigIntegerField(null=True)
     pool_id = models.BigIntegerField(null=True)
     status = models.CharField(max_length=10, choices=Status, default=Status.PLANNED)
@@ -98,7 +114,9 @@ class PlannedChange(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["run", "ordinal"], name="planned_change_ordinal"),)
+        constraints = (
+            models.UniqueConstraint(fields=["run", "ordinal"], name="planned_change_ordinal"),
+        )
         indexes = (
             models.Index(fields=["kind", "key", "-id"], name="planned_change_by_key"),
             models.Index(

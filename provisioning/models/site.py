@@ -22,7 +22,9 @@ class Site(models.Model):
     main_number = models.CharField(max_length=16, blank=True)
     emergency_callback = models.CharField("emergency callback number", max_length=16, blank=True)
     match_values = models.TextField(
-        "directory values", blank=True, help_text="Values of “office” that mean this site, one per line"
+        "directory values",
+        blank=True,
+        help_text="Values of “office” that mean this site, one per line",
     )
 
     def __str__(self) -> str:
@@ -30,4 +32,7 @@ class Site(models.Model):
 
     def matches(self) -> set[str]:
         """The folded directory values that mean this site, its own name among them."""
-        return {fold(self.name), *(fold(line) for line in self.match_values.splitlines() if line.strip())}
+        return {
+            fold(self.name),
+            *(fold(line) for line in self.match_values.splitlines() if line.strip()),
+        }

@@ -26,14 +26,18 @@ class DirectorySource(Limited):
 
     name = models.CharField(max_length=100, unique=True)
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.ACTIVE_DIRECTORY)
-    uris = models.TextField("addresses", help_text="One per line, tried in order, such as ldaps://dc1.example.com")
+    uris = models.TextField(
+        "addresses", help_text="One per line, tried in order, such as ldaps://dc1.example.com"
+    )
     tls = models.CharField("encryption", max_length=10, choices=Tls, default=Tls.LDAPS)
     ca_pem = models.TextField("certificate authority (PEM)", blank=True)
     bind_dn = models.CharField("bind account", max_length=500, blank=True)
     sealed_bind_secret = models.BinaryField(null=True, editable=False)
     person_bases = models.TextField("bases of people", help_text="One DN per line")
     person_filter = models.CharField("filter of people", max_length=500)
-    group_bases = models.TextField("bases of groups", blank=True, help_text="One DN per line; empty reads no groups")
+    group_bases = models.TextField(
+        "bases of groups", blank=True, help_text="One DN per line; empty reads no groups"
+    )
     group_filter = models.CharField("filter of groups", max_length=500, blank=True)
     mapping = models.JSONField("attribute map", default=dict)
     disabled_expression = models.CharField("“disabled” when", max_length=500, blank=True)
@@ -42,7 +46,9 @@ class DirectorySource(Limited):
     enabled = models.BooleanField("read on schedule", default=True)
     interval_seconds = models.PositiveIntegerField("read every (seconds)", default=900)
     grace_days = models.PositiveIntegerField("keep leavers for (days)", default=30)
-    allows_sign_in = models.BooleanField("console users may sign in with this directory", default=False)
+    allows_sign_in = models.BooleanField(
+        "console users may sign in with this directory", default=False
+    )
     lease_owner = models.CharField(max_length=64, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     last_complete_at = models.DateTimeField(null=True, editable=False)
@@ -62,7 +68,11 @@ class DirectorySource(Limited):
 
     def bind_secret(self) -> str:
         """The bind secret in clear, empty when none is kept."""
-        return keyring().open(bytes(self.sealed_bind_secret), self._place) if self.sealed_bind_secret else ""
+        return (
+            keyring().open(bytes(self.sealed_bind_secret), self._place)
+            if self.sealed_bind_secret
+            else ""
+        )
 
     def as_record(self) -> SourceRecord:
         """The source as a value for the directory floor; holds the bind secret."""
@@ -87,9 +97,15 @@ class DirectorySource(Limited):
 class RoleGroup(models.Model):
     """Members of a directory group sign in to the console with a role."""
 
-    source = models.ForeignKey(DirectorySource, on_delete=models.CASCADE, related_name="role_groups")
-    group = models.ForeignKey("provisioning.DirectoryGroup", on_delete=models.CASCADE, related_name="+")
-    role = models.CharField(max_length=20, choices=[(role.value, role.value.title()) for role in Role])
+    source = models.ForeignKey(
+        DirectorySource, on_delete=models.CASCADE, related_name="role_groups"
+    )
+    group = models.ForeignKey(
+        "provisioning.DirectoryGroup", on_delete=models.CASCADE, related_name="+"
+    )
+    role = models.CharField(
+        max_length=20, choices=[(role.value, role.value.title()) for role in Role]
+    )
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["source", "group"], name="role_group_once"),)

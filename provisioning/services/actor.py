@@ -22,6 +22,7 @@ class Actor:
 
 
 SYNC = Actor("directory sync")
+RULES = Actor("account rules")
 PUSH = Actor("push")
 SCHEDULE = Actor("schedule")
 COMMAND_LINE = Actor("command line")

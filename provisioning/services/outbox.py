@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from django.db import connection
-from django.utils import timezone
 
 from provisioning.drivers.base import Kind
 from provisioning.models import Account, ConfigStore, PendingChange, SipDomain
-from provisioning.services import wake
+from provisioning.services import bulk, wake
 
 # Above so many keys of one kind the whole kind is compared instead: one row, one pass.
 BULK = 500
@@ -31,7 +30,7 @@ def mark(*, store_ids: Iterable[int], kind: Kind, keys: Sequence[str]) -> None:
     if not keys:
         return
     wanted = [PendingChange.ALL] if len(keys) > BULK else sorted(set(keys))
-    now = timezone.now()
+    now = bulk.moment()
     for store_id in store_ids:
         with connection.cursor() as cursor:
             cursor.executemany(_UPSERT, [(store_id, kind.value, key, now) for key in wanted])
@@ -65,7 +64,9 @@ def mark_store(store: ConfigStore) -> None:
 def manageable_stores() -> list[int]:
     """Ids of the stores that the console writes to."""
     return list(
-        ConfigStore.objects.filter(mode=ConfigStore.Mode.MANAGE).order_by("id").values_list("id", flat=True)
+        ConfigStore.objects.filter(mode=ConfigStore.Mode.MANAGE)
+        .order_by("id")
+        .values_list("id", flat=True)
     )
 
 

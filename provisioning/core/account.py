@@ -1,0 +1,23 @@
+"""What every account has, whoever makes it: its derived columns and its first secret."""
+
+from __future__ import annotations
+
+import base64
+import os
+
+from provisioning.core.text import fold, search_key
+
+
+def new_secret() -> str:
+    """A random clear text: 24 of the letters a–z and digits 2–7 (120 bits), fit to be read out and typed."""
+    return base64.b32encode(os.urandom(15)).decode().lower()
+
+
+def account_name_key(name: str) -> str:
+    """What accounts are sorted by."""
+    return fold(name)[:200]
+
+
+def account_search_key(name: str, aor: str, number: str) -> str:
+    """What the search box finds an account by: name, SIP URI, number with its `+`."""
+    return search_key(name, aor, number)

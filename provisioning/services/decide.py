@@ -1,0 +1,202 @@
+"""Deciding accounts: what the rules, the pins and the directory make of each person."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioning.core.errors import InvalidInput
+from provisioning.core.states import Standing, State, decide_state
+from provisioning.models import SipDomain
+from provisioning.services.rule_book import CompiledRule, RuleBook
+
+
+@dataclass(slots=True)
+class PersonView:
+    """A person as the run will leave them, and as they were."""
+
+    source_id: int
+    guid: str
+    values: dict[str, Any]
+    before: dict[str, Any]
+    present: bool
+    groups: Collection[int]
+    person_id: int | None = None
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class AccountView:
+    """The account that a person has now, with its number and pins."""
+
+    id: int
+    version: int
+    state: State
+    blocked: bool
+    domain_id: int
+    user_part: str
+    aor: str
+    name: str
+    pool_id: int
+    site_id: int
+    rule_id: int
+    profile_id: int
+    number: str
+    pins: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Decision:
+    """What a person's account should be; `after` is None when there shall be none."""
+
+    after: dict[str, Any] | None
+    rule: CompiledRule | None = None
+    problems: list[str] = field(default_factory=list)
+    proposals: dict[str, tuple[str, str]] = field(default_factory=dict)
+    wants_number_of_range: bool = False
+
+
+def decide_account(
+    *,
+    book: RuleBook,
+    domains: dict[int, SipDomain],
+    person: PersonView,
+    account: AccountView | None,
+) -> Decision:
+    """The desired account of one person; pure but for what it was given. Uniqueness is checked by the planner.
+
+    A problem never raises: it is returned in words, and what it concerns stays as it is.
+    """
+    rule = (
+        book.match(source_id=person.source_id, values=person.values, groups=person.groups)
+        if person.present
+        else None
+    )
+    if account is None:
+        if rule is None:
+            return Decision(None)
+        return _new_account(book, domains, person, rule)
+    decision = Decision({}, rule)
+    state = decide_state(
+        Standing(
+            present=person.present,
+            disabled=bool(person.values["disabled"]),
+            matched=rule is not None,
+            blocked=account.blocked,
+            pinned=State(account.pins["state"]) if "state" in account.pins else None,
+            existed=account.state is not State.PREPARED,
+        )
+    )
+    if account.state is State.REMOVED and state is State.GRACE:
+        return Decision(None)
+    after = {
+        "state": state.value, "domain": account.domain_id, "user_part": account.user_part, "aor": account.aor,
+        "pool": account.pool_id, "site": account.site_id, "rule": account.rule_id, "profile": account.profile_id,
+        "number": account.number, "name": person.values["display_name"] or person.values["login"],
+    }  # fmt: skip
+    decision.after = after
+    if rule is not None:
+        _follow_rule(book, domains, person, account, rule, decision, after)
+    _apply_pins(account, domains, after)
+    return decision
+
+
+def _new_account(
+    book: RuleBook, domains: dict[int, SipDomain], person: PersonView, rule: CompiledRule
+) -> Decision:
+    decision = Decision(None, rule)
+    try:
+        user = rule.user_part(person.values)
+    except InvalidInput as error:
+        decision.problems.append(error.message)
+        return decision
+    site = book.site_of(person.values)
+    standing = Standing(
+        present=True,
+        disabled=bool(person.values["disabled"]),
+        matched=True,
+        blocked=False,
+        existed=False,
+    )
+    after: dict[str, Any] = {
+        "state": decide_state(standing).value,
+        "domain": rule.rule.domain_id,
+        "user_part": user,
+        "aor": f"{user}@{domains[rule.rule.domain_id].domain}",
+        "pool": rule.rule.pool_id,
+        "site": site.pk if site else 0,
+        "rule": rule.rule.pk,
+        "profile": rule.rule.profile_id or 0,
+        "number": "",
+        "name": person.values["display_name"] or person.values["login"],
+    }
+    _take_number(book, person, rule, "", decision, after)
+    decision.after = after
+    return decision
+
+
+def _follow_rule(
+    book: RuleBook, domains: dict[int, SipDomain], person: PersonView, account: AccountView,
+    rule: CompiledRule, decision: Decision, after: dict[str, Any],
+) -> None:  # fmt: skip
+    site = book.site_of(person.values)
+    after["site"] = site.pk if site else 0
+    after["rule"] = rule.rule.pk
+    after["profile"] = rule.rule.profile_id or 0
+    after["pool"] = rule.rule.pool_id
+    try:
+        user = rule.user_part(person.values)
+    except InvalidInput as error:
+        decision.problems.append(error.message)
+    else:
+        aor = f"{user}@{domains[rule.rule.domain_id].domain}"
+        if aor != account.aor:
+            if rule.rule.follow_user:
+                after.update(user_part=user, domain=rule.rule.domain_id, aor=aor)
+            elif _newly(person, rule, user):
+                decision.proposals["SIP URI"] = (account.aor, aor)
+    _take_number(book, person, rule, account.number, decision, after)
+
+
+def _newly(person: PersonView, rule: CompiledRule, user: str) -> bool:
+    """Whether the formula's value changed with this very run, so that a proposal is made once, not every time."""
+    if not person.before:
+        return False
+    try:
+        return rule.user_part({**person.values, **person.before}) != user
+    except InvalidInput:
+        return True
+
+
+def _take_number(
+    book: RuleBook,
+    person: PersonView,
+    rule: CompiledRule,
+    current: str,
+    decision: Decision,
+    after: dict[str, Any],
+) -> None:
+    kind = rule.rule.number_source
+    if kind == "range":
+        decision.wants_number_of_range = not current
+    elif kind == "directory" and (rule.rule.follow_number or not current):
+        site = book.site_of(person.values)
+        country = person.values.get("country", "")
+        region = site.country if site else country if len(country) == 2 else ""
+        try:
+            after["number"] = rule.number(person.values, region)
+        except InvalidInput as error:
+            after["number"] = current
+            decision.problems.append(error.message)
+
+
+def _apply_pins(account: AccountView, domains: dict[int, SipDomain], after: dict[str, Any]) -> None:
+    if "user_part" in account.pins:
+        after["user_part"] = account.pins["user_part"]
+        after["domain"] = account.domain_id
+        after["aor"] = f"{account.pins['user_part']}@{domains[account.domain_id].domain}"
+    if "number" in account.pins:
+        after["number"] = account.pins["number"]
+    if "pool" in account.pins:
+        after["pool"] = int(account.pins["pool"])

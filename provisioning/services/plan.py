@@ -1,0 +1,115 @@
+"""Writing a plan: rows go to the database as a stream, only tallies stay in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+
+from provisioning.core.limits import Category
+from provisioning.models import PlannedChange, Run
+from provisioning.services import bulk
+
+_COLUMNS = (
+    "run_id", "source_id", "ordinal", "kind", "key", "subject", "name", "action", "before", "after",
+    "base_version", "category", "domain_id", "pool_id", "status", "message", "at",
+)  # fmt: skip
+_BATCH = 5000
+TABLE = PlannedChange._meta.db_table
+
+
+def as_json(value: Any) -> str:
+    """Compact JSON with sorted keys, as digests and plan rows use it."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Which people a plan puts at risk, by category: overall, per SIP domain and per pool."""
+
+    overall: dict[Category, set[str]] = field(default_factory=lambda: defaultdict(set))
+    by_domain: dict[int, dict[Category, set[str]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(set))
+    )
+    by_pool: dict[int, dict[Category, set[str]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(set))
+    )
+
+    def add(
+        self, category: Category, subject: str, domain_id: int | None, pool_id: int | None
+    ) -> None:
+        """Count one risky change of `subject`."""
+        self.overall[category].add(subject)
+        if domain_id is not None:
+            self.by_domain[domain_id][category].add(subject)
+        if pool_id is not None:
+            self.by_pool[pool_id][category].add(subject)
+
+
+class PlanWriter:
+    """Streams the rows of one run's plan; `close` writes the rest."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.ordinal = 0
+        self.counts: Counter[str] = Counter()
+        self.tally = Tally()
+        self._rows: list[tuple[Any, ...]] = []
+        self._at = bulk.moment()
+
+    def add(
+        self,
+        *,
+        source_id: int,
+        kind: str,
+        key: str,
+        subject: str,
+        name: str,
+        action: str,
+        after: dict[str, Any],
+        before: dict[str, Any] | None = None,
+        base_version: int = 0,
+        category: Category = Category.NONE,
+        domain_id: int | None = None,
+        pool_id: int | None = None,
+        status: str = "planned",
+        message: str = "",
+    ) -> None:
+        """Add one row; `before` and `after` are JSON without secrets."""
+        self.ordinal += 1
+        self.counts[f"{kind}.{action}" if status == "planned" else f"{kind}.{status}"] += 1
+        if category and status == "planned" and kind != "group":
+            self.tally.add(category, subject, domain_id, pool_id)
+        self._rows.append(
+            (
+                self.run.pk, source_id, self.ordinal, kind, key, subject, name[:200], action,
+                as_json(before or {}), as_json(after), base_version, category.value, domain_id, pool_id,
+                status, message, self._at,
+            )
+        )  # fmt: skip
+        if len(self._rows) >= _BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is buffered, in a short transaction of its own."""
+        if self._rows:
+            with transaction.atomic():
+                bulk.insert_rows(TABLE, _COLUMNS, self._rows)
+            self._rows = []
+
+
+def digest_of(run: Run, status: str) -> str:
+    """What an approval is bound to: every row of `run` with that status, content and base version."""
+    content = hashlib.blake2b(digest_size=32)
+    rows = (
+        run.changes.filter(status=status)
+        .order_by("kind", "key", "action")
+        .values_list("kind", "key", "action", "after", "base_version")
+    )
+    for row in rows.iterator(chunk_size=2000):
+        content.update(as_json(list(row)).encode())
+    return content.hexdigest()

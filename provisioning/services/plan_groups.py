@@ -1,0 +1,173 @@
+"""Planning groups: effective membership compared with what is kept, one row per changed group."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from provisioning.core.limits import Breach, Category, Limit
+from provisioning.core.text import fold
+from provisioning.directory.groups import ResolvedGroup
+from provisioning.models import DirectoryGroup, DirectorySource, GroupMember, PlannedChange
+from provisioning.services.plan import PlanWriter
+
+_SHOWN = ("name", "dn", "description", "member_count")
+
+
+@dataclass(frozen=True, slots=True)
+class ReadGroup:
+    """A group as it was read and resolved."""
+
+    name: str
+    description: str
+    resolved: ResolvedGroup
+
+    @property
+    def unresolved(self) -> int:
+        """How many members are neither people nor groups of this source."""
+        return len(self.resolved.foreign)
+
+
+@dataclass(slots=True)
+class GroupPlan:
+    """What planning the groups found: limits passed, and whose membership in the watched groups changes."""
+
+    breaches: list[Breach]
+    moved: set[str]
+    members: dict[int, set[str]]
+
+
+def plan_groups(
+    *,
+    source: DirectorySource,
+    groups: Iterable[ReadGroup],
+    watched: dict[str, int],
+    writer: PlanWriter,
+) -> GroupPlan:
+    """Write a row for every group that differs; `watched` maps the GUIDs of groups that rules use to their ids.
+
+    Removing more members than the limit allows holds that group alone; for a held group the plan keeps the
+    old membership in `members` (group id → person GUIDs), so nothing that follows from it happens either.
+    """
+    plan = GroupPlan([], set(), {})
+    known = {g["guid"]: g for g in DirectoryGroup.objects.filter(source=source).values(
+        "id", "guid", "content_hash", "left_at", "version", *_SHOWN)}  # fmt: skip
+    seen: set[str] = set()
+    for group in groups:
+        guid = group.resolved.guid
+        seen.add(guid)
+        content = _content(group)
+        old = known.get(guid)
+        if old is not None and old["content_hash"] == content and old["left_at"] is None:
+            if guid in watched:
+                plan.members[watched[guid]] = set(group.resolved.effective)
+            continue
+        _plan_group(source, group, content, old, watched, writer, plan)
+    for guid, old in known.items():
+        if guid not in seen and old["left_at"] is None:
+            _plan_gone(source, old, watched, writer, plan)
+    return plan
+
+
+def _content(group: ReadGroup) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    resolved = group.resolved
+    for text in (resolved.dn, group.name, group.description, str(group.unresolved)):
+        digest.update(text.encode() + b"\0")
+    for guid in sorted(resolved.effective):
+        digest.update(guid.encode() + (b"1" if guid in resolved.direct else b"0"))
+    for guid in sorted(resolved.children):
+        digest.update(guid.encode())
+    return digest.hexdigest()
+
+
+def _plan_group(
+    source: DirectorySource, group: ReadGroup, content: str, old: dict[str, Any] | None,
+    watched: dict[str, int], writer: PlanWriter, plan: GroupPlan,
+) -> None:  # fmt: skip
+    resolved = group.resolved
+    existing = dict(_members(old["id"])) if old else {}
+    wanted = {guid: guid in resolved.direct for guid in resolved.effective}
+    added = sorted(guid for guid, direct in wanted.items() if existing.get(guid) is not direct)
+    removed = sorted(guid for guid in existing if guid not in wanted)
+    breach = _breach(source, group.name, old, len(removed), len(existing))
+    after = {
+        "dn": resolved.dn,
+        "name": group.name[:200],
+        "description": group.description[:500],
+        "name_key": fold(group.name)[:200],
+        "content_hash": content,
+        "member_count": len(wanted),
+        "unresolved_count": group.unresolved,
+        "children": sorted(resolved.children),
+        "added": [[guid, wanted[guid]] for guid in added],
+        "removed": removed,
+    }
+    before = {field: old[field] for field in _SHOWN if old[field] != after[field]} if old else {}
+    writer.add(
+        source_id=source.pk, kind="group", key=resolved.guid, subject=resolved.guid, name=group.name,
+        action="update" if old else "create", before=before, after=after,
+        base_version=old["version"] if old else 0,
+        category=Category.MEMBERSHIP if removed else Category.NONE,
+        status="held" if breach else "planned", message=str(breach or ""),
+    )  # fmt: skip
+    if breach:
+        plan.breaches.append(breach)
+    if resolved.guid in watched:
+        plan.members[watched[resolved.guid]] = set(existing) if breach else set(wanted)
+        if not breach:
+            plan.moved |= existing.keys() ^ wanted.keys()
+
+
+def _plan_gone(
+    source: DirectorySource,
+    old: dict[str, Any],
+    watched: dict[str, int],
+    writer: PlanWriter,
+    plan: GroupPlan,
+) -> None:
+    existing = dict(_members(old["id"]))
+    breach = _breach(source, old["name"], old, len(existing), len(existing))
+    writer.add(
+        source_id=source.pk, kind="group", key=old["guid"], subject=old["guid"], name=old["name"], action="leave",
+        before={"member_count": old["member_count"]}, after={"left": True, "removed": sorted(existing)},
+        base_version=old["version"], category=Category.MEMBERSHIP if existing else Category.NONE,
+        status="held" if breach else "planned", message=str(breach or ""),
+    )  # fmt: skip
+    if breach:
+        plan.breaches.append(breach)
+    if old["guid"] in watched:
+        plan.members[watched[old["guid"]]] = set(existing) if breach else set()
+        if not breach:
+            plan.moved |= existing.keys()
+
+
+def _breach(
+    source: DirectorySource, name: str, old: dict[str, Any] | None, removed: int, population: int
+) -> Breach | None:
+    if not removed or old is None:
+        return None
+    limit: Limit = source.limit()
+    earlier = _removed_lately(source, old["guid"])
+    allowed = limit.allowed(Category.MEMBERSHIP, population + earlier)
+    if removed + earlier <= allowed and (removed < population or population == 1):
+        return None
+    return Breach(f"Group {name}", Category.MEMBERSHIP, removed, earlier, allowed, population)
+
+
+def _removed_lately(source: DirectorySource, guid: str) -> int:
+    rows = PlannedChange.objects.filter(
+        kind="group", key=guid, source_id=source.pk, category=Category.MEMBERSHIP, status="applied",
+        at__gte=timezone.now() - timedelta(hours=24), run__approved_at__isnull=True,
+    )  # fmt: skip
+    return sum(len(after["removed"]) for after in rows.values_list("after", flat=True))
+
+
+def _members(group_id: int) -> Iterator[tuple[str, bool]]:
+    rows = GroupMember.objects.filter(group_id=group_id).values_list("person__guid", "direct")
+    return rows.iterator(chunk_size=10_000)

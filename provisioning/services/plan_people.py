@@ -1,0 +1,167 @@
+"""Planning people: what a complete directory read changes, one page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from provisioning.core.errors import InvalidInput, Rejected
+from provisioning.core.limits import Category
+from provisioning.core.records import PERSON_FIELDS, Entry
+from provisioning.core.text import fold, search_key
+from provisioning.directory.groups import Membership
+from provisioning.directory.mapping import PersonMapping
+from provisioning.directory.reader import Reader
+from provisioning.models import DirectorySource, Person
+from provisioning.services.plan import PlanWriter
+from provisioning.services.progress import Progress
+
+# What the columns of a person hold besides the mapped fields.
+COLUMNS = ("dn", *PERSON_FIELDS, "disabled", "content_hash", "name_key", "search_key")
+_SHOWN = ("dn", *PERSON_FIELDS, "disabled")
+_LEFT = "left"
+_SEEN = ""
+
+
+@dataclass(slots=True)
+class ReadResult:
+    """How many people a complete read found, how many entries were unreadable."""
+
+    people: int = 0
+    unreadable: int = 0
+
+
+def plan_people(
+    *,
+    source: DirectorySource,
+    mapping: PersonMapping,
+    reader: Reader,
+    membership: Membership,
+    writer: PlanWriter,
+    progress: Progress,
+) -> ReadResult:
+    """Compare every entry with what is known and write a row for each difference, leavers last.
+
+    The reader raises when the read is not complete; then nothing of the plan counts. An unchanged entry costs
+    a content hash and nothing else. Raises Rejected when the directory answered with nobody at all. Who is in
+    the directory but could not be read stays as known.
+    """
+    known = _content_hashes(source)
+    result = ReadResult()
+    for page in reader.people(mapping.attributes):
+        changed: list[tuple[Entry, str]] = []
+        for entry in page:
+            membership.add_person(entry.dn, entry.guid)
+            digest = mapping.digest(entry).hex()
+            before = known.get(entry.guid)
+            if before == _SEEN:
+                continue
+            known[entry.guid] = _SEEN
+            result.people += 1
+            if before != digest:
+                changed.append((entry, digest))
+        result.unreadable += _plan_page(source, mapping, changed, writer)
+        progress.advance(len(page))
+    if not result.people:
+        raise Rejected(
+            "The directory answered, but with 0 people. Nothing was changed. Check the bases, the filter and "
+            "the read rights of the bind account."
+        )
+    result.unreadable += reader.left_out
+    leavers = [guid for guid, content in known.items() if content not in (_SEEN, _LEFT)]
+    unread = {problem.dn for problem in reader.problems}
+    if reader.left_out > len(reader.problems):
+        return result
+    for person in _people_of(source, leavers):
+        if person["dn"] not in unread:
+            _plan_leaver(source, person, writer)
+    return result
+
+
+def _content_hashes(source: DirectorySource) -> dict[str, str]:
+    rows = Person.objects.filter(source=source).values_list("guid", "content_hash", "left_at")
+    return {
+        guid: _LEFT if left_at else content
+        for guid, content, left_at in rows.iterator(chunk_size=10_000)
+    }
+
+
+def _plan_page(
+    source: DirectorySource,
+    mapping: PersonMapping,
+    changed: list[tuple[Entry, str]],
+    writer: PlanWriter,
+) -> int:
+    if not changed:
+        return 0
+    old = {p["guid"]: p for p in _people_of(source, [entry.guid for entry, _ in changed])}
+    unreadable = 0
+    for entry, digest in changed:
+        person = old.get(entry.guid)
+        try:
+            mapped = mapping.record(entry)
+        except InvalidInput as error:
+            unreadable += 1
+            writer.add(
+                source_id=source.pk, kind="person", key=entry.guid, subject=entry.guid, name=entry.dn,
+                action="none", after={}, status="problem", message=error.message,
+            )  # fmt: skip
+            continue
+        after = complete(
+            {**mapped.fields, "disabled": mapped.disabled}, dn=entry.dn, content_hash=digest
+        )
+        if person is None:
+            writer.add(
+                source_id=source.pk, kind="person", key=entry.guid, subject=entry.guid,
+                name=after["display_name"] or after["login"], action="create", after=after,
+            )  # fmt: skip
+        else:
+            _plan_update(source, person, after, writer)
+    return unreadable
+
+
+def complete(values: dict[str, Any], *, dn: str, content_hash: str) -> dict[str, Any]:
+    """All columns of a person: `values` (PERSON_FIELDS and disabled) and what is derived from them."""
+    name = values["display_name"] or values["login"]
+    return {
+        **values,
+        "dn": dn,
+        "content_hash": content_hash,
+        "name_key": fold(name)[:200],
+        "search_key": search_key(
+            name, values["login"], values["mail"], values["phone"], values["department"]
+        ),
+    }
+
+
+def _plan_update(
+    source: DirectorySource, person: dict[str, Any], after: dict[str, Any], writer: PlanWriter
+) -> None:
+    changes = {column: after[column] for column in COLUMNS if after[column] != person[column]}
+    before = {column: person[column] for column in _SHOWN if column in changes}
+    returned = person["left_at"] is not None
+    loses_service = not person["disabled"] and after["disabled"] and not returned
+    action = "return" if returned else "update" if before else "refresh"
+    writer.add(
+        source_id=source.pk, kind="person", key=person["guid"], subject=person["guid"],
+        name=after["display_name"] or after["login"], action=action, before=before, after=changes,
+        base_version=person["version"], category=Category.SERVICE if loses_service else Category.NONE,
+    )  # fmt: skip
+
+
+def _plan_leaver(source: DirectorySource, person: dict[str, Any], writer: PlanWriter) -> None:
+    writer.add(
+        source_id=source.pk, kind="person", key=person["guid"], subject=person["guid"],
+        name=person["display_name"] or person["login"], action="leave", before={"left": False},
+        after={"left": True}, base_version=person["version"],
+        category=Category.NONE if person["disabled"] else Category.SERVICE,
+    )  # fmt: skip
+
+
+def _people_of(source: DirectorySource, guids: list[str]) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(guids), 500):
+        chunk = guids[start : start + 500]
+        yield from Person.objects.filter(source=source, guid__in=chunk).values(
+            "id", "guid", "version", "left_at", *COLUMNS
+        )

@@ -1,0 +1,52 @@
+"""Progress of a run: what the page shows, the lease that says it is alive, and the wish to stop."""
+
+from __future__ import annotations
+
+import time
+
+from django.conf import settings
+
+from provisioning.core.errors import ProvisioningError
+from provisioning.models import DirectorySource, Run
+from provisioning.services import leases
+
+
+class Stopped(ProvisioningError):
+    """Somebody asked the run to stop before anything was applied."""
+
+
+class Lost(ProvisioningError):
+    """Another worker took the run over; this one must not write any more."""
+
+
+class Progress:
+    """Reports of one worker about one run; at most two writes a second."""
+
+    def __init__(self, run: Run, owner: str) -> None:
+        self.run = run
+        self.owner = owner
+        self._done = 0
+        self._said = 0.0
+
+    def phase(self, phase: Run.Phase, total: int = 0) -> None:
+        """Enter a phase of about `total` steps."""
+        self._done = 0
+        self.run.phase = phase
+        self._write(phase=phase, done=0, total=total)
+
+    def advance(self, steps: int) -> None:
+        """Report `steps` more; raises Stopped or Lost when the run is not ours to go on with."""
+        self._done += steps
+        if time.monotonic() - self._said >= 0.5:
+            self._write(done=self._done)
+
+    def _write(self, **fields: object) -> None:
+        self._said = time.monotonic()
+        mine = Run.objects.filter(pk=self.run.pk, lease_owner=self.owner)
+        if not mine.update(lease_until=leases.until(settings.SYNC_LEASE), **fields):
+            raise Lost("Another worker has taken this run over.")
+        if self.run.source_id is not None:
+            source = DirectorySource.objects.filter(pk=self.run.source_id)
+            leases.renew(source, self.owner, settings.SYNC_LEASE)
+        if self.run.phase != Run.Phase.APPLY and mine.filter(stop_requested=True).exists():
+            raise Stopped("Stopped on request. Nothing was changed.")

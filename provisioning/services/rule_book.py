@@ -1,0 +1,120 @@
+"""The account rules, compiled: which rule a person falls under and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from provisioning.core.errors import InvalidInput
+from provisioning.core.expression import Expression, compile_expression
+from provisioning.core.records import PERSON_FIELDS
+from provisioning.core.sip import check_user_part
+from provisioning.core.telephone import normalise
+from provisioning.core.text import fold
+from provisioning.models import AccountRule, Site
+
+Values = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """One rule with its expressions ready to evaluate."""
+
+    rule: AccountRule
+    condition: Expression | None
+    user_formula: Expression
+    number_formula: Expression | None
+    below: str
+
+    def why_not(self, *, source_id: int, values: Values, groups: Collection[int]) -> str:
+        """Why the rule does not match, in plain words; empty when it does."""
+        rule = self.rule
+        if rule.source_id is not None and rule.source_id != source_id:
+            return f"only people of {rule.source}"
+        if rule.group_id is not None and rule.group_id not in groups:
+            return f"not in the group {rule.group}"
+        if self.below and not _is_below(values["dn"], self.below):
+            return f"not below {rule.ou}"
+        if self.condition is not None and not self.condition(_listed(values)):
+            return f"the condition {rule.condition} is empty"
+        return ""
+
+    def user_part(self, values: Values) -> str:
+        """The user part that the formula gives; raises InvalidInput when it cannot stand in a SIP URI."""
+        value = self.user_formula(_listed(values))
+        if not value:
+            raise InvalidInput(
+                f"The SIP URI formula {self.rule.user_formula} gives nothing for this person."
+            )
+        return check_user_part(value)
+
+    def number(self, values: Values, region: str) -> str:
+        """The directory's number as E.164, empty when it has none; raises InvalidInput when it is not a number."""
+        text = self.number_formula(_listed(values)) if self.number_formula else ""
+        return normalise(text, region) if text else ""
+
+
+class RuleBook:
+    """All enabled rules in order, and the sites that offices mean."""
+
+    def __init__(self) -> None:
+        rules = AccountRule.objects.filter(enabled=True).select_related(
+            "domain", "pool", "group", "source", "number_range"
+        )
+        self.rules = [compile_rule(rule) for rule in rules]
+        self.watched = {
+            rule.rule.group.guid: rule.rule.group.pk for rule in self.rules if rule.rule.group
+        }
+        self.sites: dict[str, Site] = {}
+        for site in Site.objects.order_by("name"):
+            for value in site.matches():
+                self.sites.setdefault(value, site)
+
+    def match(
+        self, *, source_id: int, values: Values, groups: Collection[int]
+    ) -> CompiledRule | None:
+        """The first rule that matches, or None."""
+        for rule in self.rules:
+            if not rule.why_not(source_id=source_id, values=values, groups=groups):
+                return rule
+        return None
+
+    def site_of(self, values: Values) -> Site | None:
+        """The site that the person's office means."""
+        office = values.get("office", "")
+        return self.sites.get(fold(office)) if office else None
+
+
+def compile_rule(rule: AccountRule) -> CompiledRule:
+    """Compile the expressions of `rule`; raises InvalidInput naming the field that cannot be read."""
+    return CompiledRule(
+        rule=rule,
+        condition=_compiled(rule.condition, "condition"),
+        user_formula=_compiled(rule.user_formula, "SIP URI formula") or compile_expression("''"),
+        number_formula=_compiled(rule.number_formula, "number"),
+        below=_dn_suffix(rule.ou),
+    )
+
+
+def _compiled(source: str, what: str) -> Expression | None:
+    if not source.strip():
+        return None
+    expression = compile_expression(source)
+    unknown = expression.names - {*PERSON_FIELDS, "dn"}
+    if unknown:
+        raise InvalidInput(
+            f"The {what} uses {', '.join(sorted(unknown))}; a person has {', '.join(PERSON_FIELDS)} and dn."
+        )
+    return expression
+
+
+def _listed(values: Values) -> dict[str, tuple[str, ...]]:
+    return {name: (value,) for name, value in values.items() if isinstance(value, str)}
+
+
+def _dn_suffix(ou: str) -> str:
+    return ",".join(part.strip() for part in ou.lower().split(",")) if ou.strip() else ""
+
+
+def _is_below(dn: str, suffix: str) -> bool:
+    return dn.lower() == suffix or dn.lower().endswith("," + suffix)

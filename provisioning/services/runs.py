@@ -1,0 +1,202 @@
+"""Runs: asked for, carried out by one worker at a time, finished or explained."""
+
+from __future__ import annotations
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from provisioning.core.errors import Busy, InvalidInput, ProvisioningError
+from provisioning.models import DirectorySource, PlannedChange, Run
+from provisioning.services import audit, leases, wake
+from provisioning.services.actor import RULES, SYNC, Actor
+from provisioning.services.apply import apply_plan
+from provisioning.services.check_limits import hold_breaches
+from provisioning.services.plan import PlanWriter, digest_of
+from provisioning.services.progress import Lost, Progress, Stopped
+from provisioning.services.sync import plan_rules, plan_sync
+
+log = structlog.stdlib.get_logger(__name__)
+
+_OPEN = (Run.State.QUEUED, Run.State.RUNNING)
+
+
+def request_sync(*, source: DirectorySource, actor: Actor, dry: bool = False) -> Run:
+    """Queue a sync of `source`, or return the one that is queued or running already."""
+    return _request(Run(kind=Run.Kind.SYNC, source=source, dry=dry), actor)
+
+
+def request_rules_run(*, actor: Actor, dry: bool = False) -> Run:
+    """Queue a decision of every account by the account rules."""
+    return _request(Run(kind=Run.Kind.RULES, dry=dry), actor)
+
+
+def _request(run: Run, actor: Actor) -> Run:
+    with transaction.atomic():
+        same = Run.objects.filter(
+            kind=run.kind, source=run.source, dry=run.dry, state=Run.State.QUEUED
+        ).first()
+        if same is not None:
+            return same
+        run.requested_by = actor.user
+        run.save()
+        wake.run(run_id=run.pk)
+    return run
+
+
+def stop_run(*, run: Run, actor: Actor) -> None:
+    """Ask a run to stop before it applies anything; raises InvalidInput when it is too late."""
+    asked = Run.objects.filter(pk=run.pk, state__in=_OPEN).exclude(phase=Run.Phase.APPLY)
+    with transaction.atomic():
+        if not asked.update(stop_requested=True):
+            raise InvalidInput("This run is already applying or over, so it was not stopped.")
+        Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(
+            state=Run.State.STOPPED, finished_at=timezone.now()
+        )
+        audit.record(actor=actor, action="stopped", obj=run)
+
+
+def execute_run(*, run_id: int) -> Run:
+    """Carry out a queued run, or go on with one whose worker died while applying.
+
+    Raises Busy when another worker has it or its source; every other error is kept on the run.
+    """
+    owner = leases.new_owner()
+    run = _claim(run_id, owner)
+    if run.state not in _OPEN:
+        return run
+    progress = Progress(run, owner)
+    try:
+        if run.phase != Run.Phase.APPLY:
+            _plan(run, progress)
+        if not run.dry:
+            apply_plan(run=run, progress=progress)
+        _finish(run)
+    except Lost:
+        raise
+    except Stopped as stopped:
+        _end(run, Run.State.STOPPED, stopped.message)
+    except ProvisioningError as error:
+        log.warning("run failed", run=run.pk, reason=error.message)
+        _end(run, Run.State.FAILED, error.message)
+    except Exception:
+        _end(
+            run,
+            Run.State.FAILED,
+            "An internal error ended this run; the log has the details. Nothing more was changed.",
+        )
+        raise
+    finally:
+        _release(run, owner)
+    return run
+
+
+def _claim(run_id: int, owner: str) -> Run:
+    with transaction.atomic():
+        mine = Run.objects.filter(pk=run_id)
+        run = mine.select_related("source").get()
+        if run.state not in _OPEN:
+            return run
+        if run.source_id is not None:
+            source = DirectorySource.objects.filter(pk=run.source_id)
+            if not leases.claim(source, owner, settings.SYNC_LEASE):
+                raise Busy(f"Another sync of {run.source} is under way.")
+        if not leases.claim(mine.filter(state__in=_OPEN), owner, settings.SYNC_LEASE):
+            raise Busy("Another worker has this run.")
+        interrupted = run.state == Run.State.RUNNING and run.phase != Run.Phase.APPLY
+        if interrupted:
+            # Its plan is incomplete: nothing of it was applied, and it is planned from the start.
+            PlannedChange.objects.filter(run=run).delete()
+        mine.update(state=Run.State.RUNNING, started_at=run.started_at or timezone.now())
+        run.refresh_from_db()
+    return run
+
+
+def _release(run: Run, owner: str) -> None:
+    leases.release(Run.objects.filter(pk=run.pk), owner)
+    if run.source_id is not None:
+        leases.release(DirectorySource.objects.filter(pk=run.source_id), owner)
+
+
+def _plan(run: Run, progress: Progress) -> None:
+    writer: PlanWriter
+    if run.source is not None:
+        writer, breaches = plan_sync(run=run, source=run.source, progress=progress)
+        DirectorySource.objects.filter(pk=run.source_id).update(last_complete_at=timezone.now())
+    else:
+        writer, breaches = plan_rules(run=run, progress=progress), []
+    progress.phase(Run.Phase.CHECK)
+    with transaction.atomic():
+        breaches += hold_breaches(run=run, tally=writer.tally)
+        run.counts = dict(writer.counts)
+        run.breaches = [str(breach) for breach in breaches]
+        run.digest = digest_of(run, PlannedChange.Status.HELD) if breaches else ""
+        Run.objects.filter(pk=run.pk).update(
+            counts=run.counts, breaches=run.breaches, digest=run.digest
+        )
+        if not run.dry:
+            _replace_waiting(run)
+
+
+def _replace_waiting(run: Run) -> None:
+    """One waiting run per source is enough: the same held changes stay where they are, others replace them."""
+    waiting = Run.objects.filter(kind=run.kind, source=run.source, state=Run.State.WAITING).exclude(
+        pk=run.pk
+    )
+    held = PlannedChange.Status.HELD
+    for old in waiting:
+        if run.digest and old.digest == run.digest:
+            run.changes.filter(status=held).delete()
+            note = f"The same changes as in run #{old.pk} still wait for approval there."
+            Run.objects.filter(pk=run.pk).update(digest="", problem=note)
+            run.digest, run.problem = "", note
+        else:
+            old.changes.filter(status=held).update(status=PlannedChange.Status.DISCARDED)
+            Run.objects.filter(pk=old.pk).update(
+                state=Run.State.SUPERSEDED, problem=f"Run #{run.pk} was planned from newer data."
+            )
+
+
+def _finish(run: Run) -> None:
+    statuses = PlannedChange.Status
+    stale = run.changes.filter(status=statuses.STALE).count()
+    if stale:
+        run.problem = (
+            f"{stale:,} changes did not fit any more when they were applied and were left out; "
+            "the next sync plans them anew."
+        )
+    if run.dry:
+        state = Run.State.PREVIEW
+    else:
+        state = (
+            Run.State.WAITING
+            if run.changes.filter(status=statuses.HELD).exists()
+            else Run.State.DONE
+        )
+        applied = {k: n for k, n in run.counts.items() if not k.startswith("read.")}
+        if applied or run.breaches:
+            audit.record(
+                actor=SYNC if run.kind == Run.Kind.SYNC else RULES, action="applied", obj=run,
+                detail={"counts": applied, "held": run.breaches},
+            )  # fmt: skip
+    _end(run, state, run.problem)
+
+
+def _end(run: Run, state: Run.State, problem: str) -> None:
+    run.state, run.problem, run.finished_at = state, problem, timezone.now()
+    run.phase = (
+        Run.Phase.FINISHED if state not in (Run.State.FAILED, Run.State.STOPPED) else run.phase
+    )
+    run.save(update_fields=["state", "problem", "finished_at", "phase"])
+    if state in (Run.State.FAILED, Run.State.STOPPED):
+        run.changes.filter(status=PlannedChange.Status.PLANNED).update(
+            status=PlannedChange.Status.DISCARDED
+        )
+
+
+def find_forgotten_runs() -> list[int]:
+    """Queued runs and runs whose worker died: they need a worker."""
+    return list(
+        Run.objects.filter(leases.FREE, state__in=_OPEN).order_by("id").values_list("id", flat=True)
+    )
