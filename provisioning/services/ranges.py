@@ -67,6 +67,13 @@ def numbers_in(number_range: NumberRange) -> QuerySet[Number]:
     )
 
 
+def range_holds(number_range: NumberRange, e164: str) -> bool:
+    """Whether the number lies in the range."""
+    return len(e164) == len(number_range.first) and (
+        number_range.first <= e164 <= number_range.last
+    )
+
+
 def range_of(e164: str) -> NumberRange | None:
     """The range that holds the number."""
     return _same_length(e164).filter(first__lte=e164, last__gte=e164).first()
