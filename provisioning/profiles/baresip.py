@@ -39,7 +39,6 @@ module alsa.so
 module srtp.so
 module_tmp uuid.so
 module_tmp account.so
-module_app contact.so
 module_app debug_cmd.so
 module_app menu.so
 """

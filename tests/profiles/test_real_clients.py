@@ -1,0 +1,148 @@
+"""The documents in the hands of real clients: each makes its client register at a real server."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lab.authority import Authority
+from lab.baresip import Baresip as BaresipClient
+from lab.kamailio import Kamailio, SqliteStore
+from lab.linphone import Linphone as LinphoneClient
+from lab.linphone import Registration
+from provisioning.core.records import Listener
+from provisioning.core.sip import Algorithm, ha1
+from provisioning.profiles.addresses import name_addr
+from provisioning.profiles.baresip import Baresip
+from provisioning.profiles.base import ProfileAccount, ProfileSettings, Session
+from provisioning.profiles.linphone import Linphone
+
+pytestmark = pytest.mark.client
+
+DOMAIN = "voice.example.com"
+SECRET = "Zq7-pw=real client"
+# Linphone's TLS ignores addresses in certificates; baresip asks DNS alone, which knows no localhost.
+LINPHONE_HOST = "localhost"
+# What would end the name, the address or the line early if it were not quoted as each reads it.
+NAMES = {
+    "plain": "Ann Example",
+    "odd": 'Smith, John "Jack" <sip:evil@example.com>;regint=0 & \\ 山田',
+}
+
+
+@pytest.fixture(scope="module")
+def kamailio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kamailio]:
+    yield from _server(tmp_path_factory.mktemp("md5"), "MD5")
+
+
+@pytest.fixture(scope="module")
+def sha256_kamailio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kamailio]:
+    yield from _server(tmp_path_factory.mktemp("sha256"), "SHA-256")
+
+
+def _server(directory: Path, algorithm: Algorithm) -> Iterator[Kamailio]:
+    store = SqliteStore(directory / "store.sqlite")
+    authority = Authority(directory / "authority")
+    server = Kamailio(directory, authority, store, sha256=algorithm == "SHA-256")
+    store.create()
+    store.execute(f"INSERT INTO domain (domain, did) VALUES ('{DOMAIN}', '{DOMAIN}')")  # noqa: S608
+    for user in ("plain", "odd"):
+        digest = ha1(user, DOMAIN, SECRET, algorithm)
+        store.execute(
+            "INSERT INTO subscriber (username, domain, ha1) "  # noqa: S608
+            f"VALUES ('{user}', '{DOMAIN}', '{digest}')"
+        )
+    with server:
+        yield server
+
+
+def settings_for(server: Kamailio, transport: str, host: str = "127.0.0.1") -> ProfileSettings:
+    listeners = {
+        "tls": Listener(host, server.tls_port, "tls"),
+        "tcp": Listener("127.0.0.1", server.sip_port, "tcp"),
+        "udp": Listener("127.0.0.1", server.sip_port, "udp"),
+    }
+    return ProfileSettings(
+        key="real",
+        name="Real clients",
+        listeners=(listeners[transport],),
+        gateway=None,
+        sessions=frozenset(Session),
+        media_encryption="required",
+        register_expires=600,
+        ca_pem=server.ca_file.read_text(),
+    )
+
+
+def account(user: str) -> ProfileAccount:
+    return ProfileAccount(
+        user=user,
+        domain=DOMAIN,
+        realm=DOMAIN,
+        auth_user=user,
+        display_name=NAMES[user],
+        secret=SECRET,
+    )
+
+
+def assert_registered(server: Kamailio, registration: Registration, user: str, log: Path) -> None:
+    """Both sides say so, and the display name went out whole."""
+    assert registration.accepted, registration.said
+    assert server.rpc("ul.lookup", ["location", f"{user}@{DOMAIN}"])
+    assert f"From: {name_addr(account(user))};tag=" in log.read_text(errors="replace")
+
+
+def linphone(
+    server: Kamailio, profile: ProfileSettings, who: ProfileAccount, directory: Path
+) -> LinphoneClient:
+    directory.mkdir()
+    document = directory / "profile.xml"
+    document.write_bytes(Linphone().render(profile, who)[0].content)
+    return LinphoneClient(directory / "client", document.as_uri(), server.ca_file)
+
+
+@pytest.mark.parametrize("user", NAMES)
+@pytest.mark.parametrize("transport", ["tls", "udp"])
+def test_linphone_registers_with_its_document(
+    kamailio: Kamailio, tmp_path: Path, user: str, transport: str
+) -> None:
+    who = replace(account(user), secret=None, ha1=ha1(user, DOMAIN, SECRET))
+    profile = settings_for(kamailio, transport, LINPHONE_HOST)
+    with linphone(kamailio, profile, who, tmp_path / "linphone") as client:
+        assert_registered(kamailio, client.registration(), user, client.log)
+
+
+def test_linphone_answers_sha_256_from_its_document(
+    sha256_kamailio: Kamailio, tmp_path: Path
+) -> None:
+    digest = ha1("plain", DOMAIN, SECRET, "SHA-256")
+    who = replace(account("plain"), secret=None, ha1=digest, algorithm="SHA-256")
+    profile = settings_for(sha256_kamailio, "tls", LINPHONE_HOST)
+    with linphone(sha256_kamailio, profile, who, tmp_path / "linphone") as client:
+        registration = client.registration()
+        assert registration.accepted, registration.said
+
+
+def test_linphone_registers_with_a_password_where_there_is_no_digest(
+    kamailio: Kamailio, tmp_path: Path
+) -> None:
+    profile = settings_for(kamailio, "tcp")
+    with linphone(kamailio, profile, account("plain"), tmp_path / "linphone") as client:
+        registration = client.registration()
+        assert registration.accepted, registration.said
+
+
+@pytest.mark.parametrize("user", NAMES)
+@pytest.mark.parametrize("transport", ["tls", "udp"])
+def test_baresip_registers_with_its_directory(
+    kamailio: Kamailio, tmp_path: Path, user: str, transport: str
+) -> None:
+    exported, directory = tmp_path / "exported", tmp_path / "baresip"
+    exported.mkdir()
+    directory.mkdir()
+    for file in Baresip().render(settings_for(kamailio, transport), account(user)):
+        (exported / file.name).write_bytes(file.content)
+        (directory / file.name).write_bytes(file.content)
+    with BaresipClient(directory, exported, kamailio.ca_file) as client:
+        assert_registered(kamailio, client.registration(), user, client.process.log)
