@@ -6,3 +6,7 @@ urlpatterns = [
     path("", include("provisioning.api.urls")),
     path("", include("provisioning.web.urls")),
 ]
+handler400 = "provisioning.web.errors.bad_request"
+handler403 = "provisioning.web.errors.not_allowed"
+handler404 = "provisioning.web.errors.not_found"
+handler500 = "provisioning.web.errors.failed"

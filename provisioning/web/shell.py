@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -11,10 +11,13 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from provisioning.core.roles import Capability
-from provisioning.models import ConsoleUser, DirectorySource, PushPause
+from provisioning.models import ConsoleUser, DirectorySource, PushPause, Run
+from provisioning.web.templatetags.console import ago
 
 # A directory counts as late after so many of its own intervals without a complete read.
 LATE_AFTER = 3
+# From good to worth a look: the worst source speaks for all.
+_TONES = ("green", "secondary", "yellow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +80,27 @@ class Item:
 
     label: str
     icon: str
-    url: str
+    href: str
     active: bool
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the directories are, in one line and a detail; `tone` is green, yellow or secondary."""
+    """How the directories are: tone green, yellow or secondary; where that is looked into."""
 
     tone: str
     title: str
-    detail: str
-    at: datetime | None = None
+    text: str
+    href: str
 
 
 def shell(request: HttpRequest) -> dict[str, object]:
-    """Context of every page: `environment`, `nav`, `may`, `pause` and `directory_health`.
+    """Context of every page: `environment`, `nav`, `may`, `pause` and `health`.
 
     `nav` is [(section, [Item])]; `may` maps each capability to True or False; `pause` is the
-    PushPause while pushes are paused, else None; `directory_health` is a Health or None. Without a signed-in console user only `environment` is there. Costs two queries on small tables.
+    PushPause while pushes are paused, else None; `health` is a Health or None. Without a signed-in
+    console user only `environment` is there. Costs three queries on small tables.
     """
     user = getattr(request, "user", None)
     if not isinstance(user, ConsoleUser):
@@ -106,7 +111,7 @@ def shell(request: HttpRequest) -> dict[str, object]:
         "nav": navigation(user, match.url_name if match else None),
         "may": {capability.value: user.may(capability) for capability in Capability},
         "pause": PushPause.objects.filter(paused=True).select_related("by").first(),
-        "directory_health": directory_health(),
+        "health": directory_health(),
     }
 
 
@@ -115,14 +120,19 @@ def navigation(user: ConsoleUser, current: str | None) -> list[tuple[str, list[I
 
     `current` is the URL name of the open page.
     """
+    waiting = Run.objects.filter(state=Run.State.WAITING).count()
     sections = []
     for title, pages in SECTIONS:
         items = [
             Item(
-                page.label, page.icon, url, active=bool(current and current.startswith(page.stems))
+                label=page.label,
+                icon=page.icon,
+                href=href,
+                active=bool(current and current.startswith(page.stems)),
+                count=waiting if page.url_name == "changes" else 0,
             )
             for page in pages
-            if user.may(page.capability) and (url := _url(page.url_name))
+            if user.may(page.capability) and (href := href_of(page.url_name))
         ]
         if items:
             sections.append((title, items))
@@ -130,27 +140,31 @@ def navigation(user: ConsoleUser, current: str | None) -> list[tuple[str, list[I
 
 
 def directory_health() -> Health | None:
-    """The state of all enabled sources: late ones first; None where there is no source."""
-    sources = DirectorySource.objects.filter(enabled=True).values_list(
-        "name", "last_complete_at", "interval_seconds", "groups_stale_since"
-    )
+    """The state of the sources that are read on schedule, a late one first; None without any."""
+    sources = DirectorySource.objects.filter(enabled=True).order_by("last_complete_at")
     now = timezone.now()
     worst: Health | None = None
-    for name, complete_at, interval, stale_since in sources:
-        if complete_at is None:
-            return Health("secondary", "Directory not read yet", name)
-        if now - complete_at > timedelta(seconds=max(interval, 60) * LATE_AFTER):
-            return Health("yellow", "Directory is late", name, complete_at)
-        if stale_since is not None:
-            worst = Health("yellow", "Groups are out of date", name, stale_since)
-        elif worst is None or (worst.tone == "green" and worst.at and complete_at < worst.at):
-            worst = Health("green", "Directory in sync", name, complete_at)
+    for source in sources.only(
+        "name", "last_complete_at", "interval_seconds", "groups_stale_since"
+    ):
+        at, stale = source.last_complete_at, source.groups_stale_since
+        late = timedelta(seconds=max(source.interval_seconds, 60) * LATE_AFTER)
+        if at is None:
+            found = Health("secondary", "Directory not read yet", source.name, "")
+        elif now - at > late:
+            found = Health("yellow", "Directory is late", f"{source.name} · {ago(at)}", "")
+        elif stale is not None:
+            found = Health("yellow", "Groups out of date", f"{source.name} · {ago(stale)}", "")
+        else:
+            found = Health("green", "Directory in sync", f"{source.name} · {ago(at)}", "")
+        if worst is None or _TONES.index(found.tone) > _TONES.index(worst.tone):
+            worst = replace(found, href=href_of("source", source.pk))
     return worst
 
 
-def _url(name: str) -> str:
-    """The address of a page, empty where it does not exist."""
+def href_of(url_name: str, *args: object) -> str:
+    """The address of a page, empty where there is none of that name."""
     try:
-        return reverse(name)
+        return reverse(url_name, args=args)
     except NoReverseMatch:
         return ""

@@ -1,0 +1,134 @@
+"""The audit log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+
+import django_filters
+from django import forms
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from provisioning.core.roles import Capability
+from provisioning.models import AuditEvent
+from provisioning.web.access import ConsoleRequest, needs
+from provisioning.web.keyset import Order, paginate
+from provisioning.web.links import object_href
+
+NEWEST_FIRST = Order("id", descending=True)
+OBJECTS = (
+    ("account", "Account"),
+    ("accountrule", "Account rule"),
+    ("clientprofile", "Client profile"),
+    ("consoleuser", "Console user"),
+    ("number", "Number"),
+    ("person", "Person"),
+    ("directorygroup", "Group"),
+    ("run", "Run"),
+    ("serverpool", "Pool"),
+    ("sipdomain", "SIP domain"),
+    ("sipserver", "SIP server"),
+    ("site", "Site"),
+    ("directorysource", "Source"),
+    ("configstore", "Store"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An event as it is shown: `rows` are changed fields, `facts` what else is known."""
+
+    id: int
+    at: datetime
+    who: str
+    action: str
+    object_name: str
+    href: str
+    reference: str
+    rows: list[tuple[str, Any, Any]]
+    facts: list[tuple[str, Any]]
+
+    @property
+    def title(self) -> str:
+        """What happened to what, as a sentence."""
+        text = f"{self.action} {self.object_name}".strip()
+        return text[:1].upper() + text[1:]
+
+    @classmethod
+    def of(cls, event: AuditEvent) -> Entry:
+        """The entry of `event`."""
+        rows, facts = [], []
+        for field, value in event.detail.items():
+            label = field.replace("_", " ")
+            if isinstance(value, list) and len(value) == 2:
+                rows.append((label, *value))
+            else:
+                facts.append((label, value))
+        return cls(
+            id=event.pk,
+            at=event.at,
+            who=event.actor_name,
+            action=event.action,
+            object_name=event.object_name,
+            href=object_href(event.object_type, event.object_id),
+            reference=event.request_id,
+            rows=rows,
+            facts=facts,
+        )
+
+
+class AuditFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
+    """Search in what was done, by whom, to what, when."""
+
+    q = django_filters.CharFilter(field_name="object_name", lookup_expr="icontains", label="Name")
+    actor = django_filters.CharFilter(field_name="actor_name", lookup_expr="icontains", label="Who")
+    action = django_filters.CharFilter(lookup_expr="icontains", label="What was done")
+    object_type = django_filters.ChoiceFilter(choices=OBJECTS, label="Kind")
+    since = django_filters.DateFilter(
+        method="from_day", label="From", widget=forms.DateInput(attrs={"type": "date"})
+    )
+    until = django_filters.DateFilter(
+        method="to_day", label="To", widget=forms.DateInput(attrs={"type": "date"})
+    )
+
+    class Meta:
+        model = AuditEvent
+        fields = ()
+
+    def from_day(
+        self, events: QuerySet[AuditEvent], name: str, day: datetime
+    ) -> QuerySet[AuditEvent]:
+        """From the beginning of the day."""
+        return events.filter(at__gte=_midnight(day))
+
+    def to_day(
+        self, events: QuerySet[AuditEvent], name: str, day: datetime
+    ) -> QuerySet[AuditEvent]:
+        """To the end of the day."""
+        return events.filter(at__lt=_midnight(day) + timedelta(days=1))
+
+
+@needs(Capability.VIEW)
+@require_safe
+def audit_page(request: ConsoleRequest) -> HttpResponse:
+    """Events, newest first."""
+    chosen = AuditFilter(request.GET, queryset=AuditEvent.objects.all())
+    page = paginate(chosen.qs, cursor=request.GET.get("cursor", ""), order=NEWEST_FIRST)
+    context = {
+        "title": "Audit log",
+        "lead": "Who did what, newest first. Events are chained: a changed one is found.",
+        "filter": chosen,
+        "entries": [Entry.of(event) for event in page.rows],
+        "page": page,
+    }
+    part = request.htmx and not request.htmx.boosted
+    return render(request, "audit/results.html" if part else "audit/audit.html", context)
+
+
+def _midnight(day: datetime) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))

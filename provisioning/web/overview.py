@@ -1,0 +1,81 @@
+"""The overview."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from provisioning.core.roles import Capability
+from provisioning.services.overview import Notice, Overview, overview
+from provisioning.web.access import needs
+from provisioning.web.audit import Entry
+from provisioning.web.shell import href_of
+
+# The page on which each of the first steps is done; the first name that exists.
+STEP_PAGES = {
+    "source": ("source-new", "sources"),
+    "domain": ("domain-new", "domains"),
+    "pool": ("pool-new", "pools"),
+    "store": ("store-new", "pools"),
+    "server": ("server-new", "servers"),
+    "rule": ("rule-new", "rules"),
+    "sync": ("sources",),
+    "manage": ("pools", "servers"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedNotice:
+    """A notice with the page where it is dealt with."""
+
+    notice: Notice
+    href: str
+    link: str
+
+
+@needs(Capability.VIEW)
+@require_safe
+def overview_page(request: HttpRequest) -> HttpResponse:
+    """Figures, alerts, what waits, servers, activity; the first steps until all are done."""
+    found = overview()
+    alerts, waiting = (
+        [_linked(notice) for notice in some] for some in (found.alerts, found.waiting)
+    )
+    context = {
+        "title": "Overview",
+        "lead": _lead(found),
+        "overview": found,
+        "alerts": alerts,
+        "waiting": waiting,
+        "activity": [Entry.of(event) for event in found.activity],
+        "steps": [
+            (step, next(filter(None, map(href_of, STEP_PAGES[step.key])), ""))
+            for step in found.steps
+        ],
+    }
+    return render(request, "overview/overview.html", context)
+
+
+def _linked(notice: Notice) -> LinkedNotice:
+    if notice.noun == "conflicts":
+        people = href_of("people")
+        return LinkedNotice(notice, f"{people}?conflict=true" if people else "", "See who")
+    return LinkedNotice(notice, href_of(notice.noun, notice.pk), f"Open {notice.noun}")
+
+
+def _lead(found: Overview) -> str:
+    """One sentence about what matters now."""
+    if found.setting_up and not found.accounts:
+        return "A few steps, and the first account registers. Nothing is written before you say so."
+    parts = []
+    if found.alerts:
+        parts.append(f"{len(found.alerts)} thing{'s need' if len(found.alerts) > 1 else ' needs'} "
+                     "your attention")  # fmt: skip
+    if found.waiting:
+        parts.append(f"{len(found.waiting)} wait{'s' if len(found.waiting) == 1 else ''} for you")
+    if not parts:
+        return "Everything works and nothing waits for you."
+    return f"{' and '.join(parts)}."

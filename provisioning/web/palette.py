@@ -1,0 +1,103 @@
+"""The search over everything (Ctrl-K)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import Q
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from provisioning.core.roles import Capability
+from provisioning.core.text import fold
+from provisioning.models import Account, ConsoleUser, DirectoryGroup, Number, Person, SipServer
+from provisioning.web.access import ConsoleRequest, needs
+from provisioning.web.search import MAX_QUERY, matching, phone_digits, words
+from provisioning.web.shell import SECTIONS, href_of
+
+# How many of each kind are offered; and how long a query must be before people are searched.
+OFFERED, LEAST = 6, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer: `name` asks for an avatar, `icon` for an icon, `state` for a badge."""
+
+    label: str
+    href: str
+    icon: str = ""
+    name: str = ""
+    detail: str = ""
+    state: str = ""
+
+
+@needs(Capability.VIEW)
+@require_safe
+def palette(request: ConsoleRequest) -> HttpResponse:
+    """What matches `q`: pages at once, the rest from two characters on."""
+    query = request.GET.get("q", "")[:MAX_QUERY].strip()
+    found = [("Go to", list(_pages(request.user, query)))]
+    if len(query) >= LEAST and words(query):
+        found = [
+            ("Accounts", list(_accounts(query))),
+            ("People", list(_people(query))),
+            ("Numbers", list(_numbers(query))),
+            ("Groups", list(_groups(query))),
+            ("SIP servers", list(_servers(query))),
+            *found,
+        ]
+    groups = [
+        (heading, kept) for heading, hits in found if (kept := [hit for hit in hits if hit.href])
+    ]
+    context = {"query": query, "groups": groups}
+    return render(request, "components/palette_results.html", context)
+
+
+def _pages(user: ConsoleUser, query: str) -> Iterator[Hit]:
+    wanted = fold(query)
+    for _, pages in SECTIONS:
+        for page in pages:
+            if user.may(page.capability) and wanted in fold(page.label):
+                yield Hit(page.label, href_of(page.url_name), icon=page.icon)
+
+
+def _accounts(query: str) -> Iterator[Hit]:
+    found = matching(Account.objects.exclude(state="removed"), query)
+    for pk, name, aor, state in found.values_list("pk", "name", "aor", "state")[:OFFERED]:
+        yield Hit(name, href_of("account", pk), name=name, detail=aor, state=state)
+
+
+def _people(query: str) -> Iterator[Hit]:
+    """People without an account; those with one are found by it."""
+    found = matching(Person.objects.filter(left_at=None, accounts=None), query)
+    for pk, name, login in found.values_list("pk", "display_name", "login")[:OFFERED]:
+        yield Hit(name or login, href_of("person", pk), name=name or login, detail=login)
+
+
+def _numbers(query: str) -> Iterator[Hit]:
+    digits = phone_digits(query)
+    if not digits:
+        return
+    found = Number.objects.filter(e164__contains=digits).select_related("account")
+    numbers = href_of("numbers")
+    for number in found.order_by("e164")[:OFFERED]:
+        if number.account:
+            href, detail = href_of("account", number.account_id), number.account.name
+        else:
+            href, detail = f"{numbers}?q={number.e164.lstrip('+')}" if numbers else "", ""
+        yield Hit(number.e164, href, icon="dialpad", detail=detail, state=number.state)
+
+
+def _groups(query: str) -> Iterator[Hit]:
+    found = matching(DirectoryGroup.objects.filter(left_at=None), query, column="name_key")
+    for pk, name, members in found.values_list("pk", "name", "member_count")[:OFFERED]:
+        yield Hit(name, href_of("group", pk), icon="users-group", detail=f"{members:,} members")
+
+
+def _servers(query: str) -> Iterator[Hit]:
+    found = SipServer.objects.filter(Q(name__icontains=query) | Q(sip_host__icontains=query))
+    for server in found.order_by("name")[:OFFERED]:
+        href = href_of("server", server.pk)
+        yield Hit(server.name, href, icon="server-2", detail=server.sip_host, state=server.health)
