@@ -1,14 +1,18 @@
 """A network namespace with one link to this machine, for a server that needs its standard ports."""
 
 import json
+import os
+import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Self
 
-from lab.process import LabError, executable, run
+from lab.process import LabError, run, wait_until
 
 # Each namespace takes four addresses out of here, of which two can be used.
 NETWORK = IPv4Network("10.99.0.0/24")
+STOP_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
@@ -40,12 +44,22 @@ class Namespace:
         return self.name in run(["ip", "netns", "list"]).split()
 
     def remove(self) -> None:
-        """Ends whoever still runs inside, and takes the link down."""
-        if self.exists:
-            pids = run(["ip", "netns", "pids", self.name]).split()
-            if pids:
-                run([executable("kill"), "-KILL", *pids])
-            run(["ip", "netns", "delete", self.name])
+        """Ends whoever runs inside, by force if need be, and takes the link down."""
+        if not self.exists:
+            return
+        self._signal(signal.SIGTERM)
+        with suppress(LabError):
+            wait_until(lambda: not self._pids(), timeout=STOP_TIMEOUT, what=self.name)
+        self._signal(signal.SIGKILL)
+        run(["ip", "netns", "delete", self.name])
+
+    def _pids(self) -> list[int]:
+        return [int(pid) for pid in run(["ip", "netns", "pids", self.name]).split()]
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self._pids():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def _add(self) -> bool:
         try:

@@ -1,7 +1,7 @@
 """A Samba Active Directory domain controller that the processes of a machine share.
 
-It needs its standard ports and root, so it lives in a network namespace. Provisioned once into a
-cache, it starts from that snapshot in about two seconds.
+It needs its standard ports, so it lives in a network namespace. Provisioned once into a cache, it
+starts from that snapshot in about two seconds.
 `python -m lab.samba start|stop [--cache DIRECTORY]`.
 """
 
@@ -11,11 +11,11 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 import ldap
 
@@ -24,7 +24,7 @@ from lab.authority import Authority
 from lab.directory import DirectoryServer, Session
 from lab.namespace import Namespace
 from lab.people import DOMAIN, Person, company
-from lab.process import LabError, Process, run, wait_until
+from lab.process import LabError, Process, run
 from lab.samba_entries import BASE, BIND_DN, BIND_NAME, DISABLED, person_dn, person_entry
 from lab.state import State, write_private
 
@@ -33,7 +33,6 @@ REALM = DOMAIN.upper()
 WORKGROUP = "CORP"
 ADMINISTRATOR = f"{WORKGROUP}\\Administrator"
 HOST_NAME = f"dc1.{DOMAIN}"
-STOP_TIMEOUT = 5.0
 # What goes into a snapshot; another text here makes another snapshot.
 SOURCES = ("samba.py", "samba_entries.py", "people.py", "sites.py")
 
@@ -68,10 +67,11 @@ ldb:nosync = true
 
 
 class DomainController(DirectoryServer):
-    """start() joins the one that runs, or starts it for all; stop() ends it for all.
+    """start() joins the one that runs, or starts it for everybody; the last to stop() ends it.
 
-    A start begins with the snapshot's data, or with `keep` where the last run stopped. Without
-    root it goes through `sudo -n`.
+    A user who dies counts as stopped, but ends nothing. Whoever starts it begins with the
+    snapshot's data, or with `keep` where the last run ended. Without root it goes through
+    `sudo -n`.
     """
 
     base = BASE
@@ -85,6 +85,7 @@ class DomainController(DirectoryServer):
         self.bind_password = ""
         self.person_password = ""
         self._administrator_password = ""
+        self._use: TextIO | None = None
         self._live = self.cache / "live"
         self._handover = self.cache / "running.json"
 
@@ -102,24 +103,40 @@ class DomainController(DirectoryServer):
         return self.cache / "ca" / "ca.pem"
 
     def start(self) -> None:
+        if self._use is None:
+            self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._use = (self.cache / "users").open("w")
+            fcntl.flock(self._use, fcntl.LOCK_SH)
+        self.ensure()
+
+    def stop(self) -> None:
+        if self._use is None:
+            return
+        with self._use, suppress(BlockingIOError):
+            fcntl.flock(self._use, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.end()
+        self._use = None
+
+    def ensure(self) -> None:
+        """Starts the controller if nobody has, without becoming one of its users."""
         self.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
         if os.geteuid() != 0:
             self._as_root("start", *(["--keep"] if self.keep else []))
             self._join()
             return
         with self._locked():
-            if self._handover.exists() and self._join() and self._answers():
-                return
-            self._end()
-            if not self._snapshot.exists():
-                self._provision()
-            if not (self.keep and self._live.exists()):
-                shutil.rmtree(self._live, ignore_errors=True)
-                # Sockets and hard links are among the files.
-                run(["cp", "-a", str(self._snapshot), str(self._live)])
-            self._run()
+            if not self._runs():
+                self._end()
+                if not self._snapshot.exists():
+                    self._provision()
+                if not (self.keep and self._live.exists()):
+                    shutil.rmtree(self._live, ignore_errors=True)
+                    # Sockets and hard links are among the files.
+                    run(["cp", "-a", str(self._snapshot), str(self._live)])
+                self._run()
 
-    def stop(self) -> None:
+    def end(self) -> None:
+        """Ends the controller, whoever uses it."""
         if not self._handover.exists():
             return
         if os.geteuid() != 0:
@@ -242,22 +259,22 @@ class DomainController(DirectoryServer):
         if "SUDO_UID" in os.environ:
             os.chown(self._handover, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]))
 
-    def _join(self) -> bool:
+    def _join(self) -> Namespace:
         """Reads what the starter wrote: where, and with which passwords."""
         values = json.loads(self._handover.read_text())
-        self.address = Namespace(**values["namespace"]).inside
+        namespace = Namespace(**values["namespace"])
+        self.address = namespace.inside
         self._administrator_password = values["administrator"]
         self.bind_password = values["bind"]
         self.person_password = values["person"]
-        return True
+        return namespace
+
+    def _runs(self) -> bool:
+        return self._handover.exists() and self._join().exists and self._answers()
 
     def _end(self) -> None:
         if self._handover.exists():
-            namespace = Namespace(**json.loads(self._handover.read_text())["namespace"])
-            pid_file = self._live / "run" / "samba.pid"
-            if namespace.exists and pid_file.exists():
-                _terminate(int(pid_file.read_text()), namespace)
-            namespace.remove()
+            self._join().remove()
             self._handover.unlink()
 
     def _answers(self) -> bool:
@@ -288,19 +305,6 @@ def default_cache() -> Path:
     return Path(base) / "rtcadmin-lab" / "samba"
 
 
-def _terminate(pid: int, namespace: Namespace) -> None:
-    """Lets the controller close its databases, if it still runs in its namespace."""
-    inside = run(["ip", "netns", "pids", namespace.name]).split()
-    if str(pid) in inside:
-        os.kill(pid, signal.SIGTERM)
-        with suppress(LabError):
-            wait_until(
-                lambda: not run(["ip", "netns", "pids", namespace.name]).split(),
-                timeout=STOP_TIMEOUT,
-                what="samba ends",
-            )
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description="The shared Samba AD domain controller.")
     parser.add_argument("verb", choices=["start", "stop"])
@@ -310,9 +314,9 @@ def main() -> int:
     controller = DomainController(arguments.cache, keep=arguments.keep)
     try:
         if arguments.verb == "start":
-            controller.start()
+            controller.ensure()
         else:
-            controller.stop()
+            controller.end()
     except LabError as error:
         print(error, file=sys.stderr)
         return 1

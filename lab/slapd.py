@@ -15,7 +15,6 @@ from lab.process import LabError, Process, run
 from lab.slapd_entries import (
     BIND_DN,
     LOCKED,
-    NOBODY,
     POLICIES,
     ROOT_DN,
     SUFFIX,
@@ -40,7 +39,6 @@ objectclass ( 1.3.6.1.4.1.32473.1.1 NAME 'corpPerson' DESC 'country of a person'
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload memberof
-moduleload refint
 moduleload syncprov
 moduleload ppolicy
 pidfile {directory}/slapd.pid
@@ -68,9 +66,7 @@ limits dn.exact="{bind_dn}" size=unlimited time=unlimited
 access to attrs=userPassword by self write by anonymous auth by * none
 access to * {readers}
 overlay memberof
-overlay refint
-refint_attributes member manager
-refint_nothing "{nobody}"
+memberof-refint TRUE
 overlay syncprov
 syncprov-checkpoint 1000 10
 syncprov-sessionlog 10000
@@ -224,6 +220,5 @@ class Slapd(DirectoryServer):
             sync="" if self.durable else "dbnosync",
             readers=READERS,
             policies=POLICIES,
-            nobody=NOBODY,
         )
         write_private(self._configuration, text)
