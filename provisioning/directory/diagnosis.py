@@ -66,6 +66,15 @@ _LIMITS: dict[int, str] = {
 }
 
 
+def require_password(source: SourceRecord) -> None:
+    """Refuses to sign in as nobody: RFC 4513 section 5.1.2 lets that "succeed", and show little."""
+    if not (source.bind_dn and source.bind_secret):
+        raise Rejected(
+            f"“{source.name}” has no bind DN or no password, and reading as nobody would show "
+            "an incomplete directory. Nothing was changed. Enter both."
+        )
+
+
 def said(message: str) -> str:
     """The server's own words as the end of a sentence; empty when it said nothing."""
     words = clean_line(message)[:200].rstrip(".")
@@ -97,9 +106,16 @@ def search_failed(base: str, seen: int, code: int, message: str) -> Provisioning
     """
     if code in (NO_SUCH_OBJECT, REFERRAL, INVALID_DN):
         return _base_wrong(base, code, message)
-    if code in (BAD_FILTER, UNAVAILABLE_CRITICAL_EXTENSION):
-        what = "the filter cannot be read" if code == BAD_FILTER else "it cannot page results"
-        return InvalidInput(f"Reading {base} failed: {what}{said(message)}. Nothing was changed.")
+    if code == BAD_FILTER:
+        return InvalidInput(
+            f"The filter for {base} cannot be read. Nothing was changed. Correct the filter; "
+            "every bracket needs its partner."
+        )
+    if code == UNAVAILABLE_CRITICAL_EXTENSION:
+        return InvalidInput(
+            f"The directory cannot send {base} in pages{said(message)}. Nothing was changed. "
+            "Enable paged results (RFC 2696) there."
+        )
     if code in (INSUFFICIENT_ACCESS, OPERATIONS_ERROR):
         return Rejected(
             f"The directory does not let the bind account read {base}{said(message)}. "

@@ -12,7 +12,7 @@ from typing import Any, Self
 import ldap
 from ldap.controls import SimplePagedResultsControl
 
-from provisioning.core.errors import IncompleteRead, ProvisioningError, Rejected, Unreachable
+from provisioning.core.errors import IncompleteRead, ProvisioningError, Unreachable
 from provisioning.core.records import Entry, SourceRecord
 from provisioning.directory import diagnosis
 from provisioning.directory.certificate import Untrusted
@@ -57,12 +57,7 @@ class Reader:
 
     def __enter__(self) -> Self:
         source = self._source
-        if not (source.bind_dn and source.bind_secret):
-            # RFC 4513 section 5.1.2: a bind without a password "succeeds" as nobody.
-            raise Rejected(
-                f"“{source.name}” has no bind DN or no password, and reading as nobody would show "
-                "an incomplete directory. Nothing was changed. Enter both."
-            )
+        diagnosis.require_password(source)
         failures: list[ProvisioningError] = []
         for endpoint in endpoints(source):
             try:

@@ -1,0 +1,204 @@
+"""Talking with one directory server through ldap3: a few entries at a time, with precise errors."""
+
+from __future__ import annotations
+
+import math
+import ssl
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import ldap3
+from ldap3.core.exceptions import (
+    LDAPException,
+    LDAPInvalidFilterError,
+    LDAPResponseTimeoutError,
+)
+from ldap3.utils.conv import escape_filter_chars
+
+from provisioning.core.errors import ProvisioningError, Unreachable
+from provisioning.core.records import Entry, SourceRecord
+from provisioning.directory import diagnosis
+from provisioning.directory.certificate import require_trust, trust
+from provisioning.directory.endpoint import Endpoint, endpoints
+from provisioning.directory.guid import canonical_guid
+
+PAGED_RESULTS = "1.2.840.113556.1.4.319"
+# Where somebody is looked for by a text, whatever the directory.
+_SEARCHED = ("cn", "displayName", "givenName", "sn", "mail", "uid", "sAMAccountName")
+
+Row = tuple[str, dict[str, list[bytes]]]
+
+
+class Conversation:
+    """A signed-in connection; its methods raise what `diagnosis` makes of a refusal."""
+
+    def __init__(self, source: SourceRecord, connection: Any) -> None:
+        self._page_size = source.page_size
+        self._connection = connection
+
+    def who_am_i(self) -> str:
+        """Who the directory takes the bind account for (RFC 4532); empty if it does not say."""
+        with suppress(LDAPException):
+            return str(self._connection.extend.standard.who_am_i() or "")
+        return ""
+
+    def about(self) -> dict[str, list[str]]:
+        """What the server says of itself (RFC 4512 section 5.1), by lower-case attribute name."""
+        wanted = ["namingContexts", "supportedControl", "vendorName", "vendorVersion"]
+        rows = self.look_at("", wanted)
+        return {
+            name: [value.decode("utf-8", "replace") for value in values]
+            for _, attributes in rows
+            for name, values in attributes.items()
+        }
+
+    def look_at(self, dn: str, attributes: Collection[str]) -> list[Row]:
+        """The one entry with this DN and its raw attributes (lower-case names)."""
+        return self._ask(dn, "(objectClass=*)", attributes, search_scope=ldap3.BASE)
+
+    def search(
+        self, base: str, filter_: str, attributes: Collection[str], *, limit: int
+    ) -> list[Row]:
+        """At most `limit` entries below `base`, asked for in pages."""
+        rows: list[Row] = []
+        size, cookie = min(self._page_size, limit), None
+        while True:
+            page = {"paged_size": size, "paged_cookie": cookie}
+            rows += self._ask(base, filter_, attributes, **page)
+            controls = self._connection.result.get("controls", {})
+            cookie = controls.get(PAGED_RESULTS, {}).get("value", {}).get("cookie")
+            if not cookie or len(rows) >= limit:
+                return rows[:limit]
+
+    def _ask(self, base: str, filter_: str, attributes: Collection[str], **more: Any) -> list[Row]:
+        connection = self._connection
+        try:
+            connection.search(base, filter_, attributes=list(attributes), **more)
+        except LDAPException as error:
+            raise diagnosis.search_failed(base, 0, _code(error), str(error)) from error
+        result = connection.result
+        if result["result"]:
+            raise diagnosis.search_failed(base, 0, result["result"], result["message"] or "")
+        # Search continuations point to other servers, and are never followed.
+        return [
+            (item["dn"], {n.lower(): list(v) for n, v in item["raw_attributes"].items() if v})
+            for item in connection.response
+            if item["type"] == "searchResEntry"
+        ]
+
+
+@contextmanager
+def converse(source: SourceRecord, endpoint: Endpoint) -> Iterator[Conversation]:
+    """Sign in to one server; raises InvalidInput, Rejected, Untrusted or Unreachable."""
+    diagnosis.require_password(source)
+    if endpoint.tls != "none":
+        require_trust(endpoint, source.ca_pem, source.connect_timeout)
+    connection = _connection(source, endpoint)
+    try:
+        _sign_in(source, endpoint, connection)
+        yield Conversation(source, connection)
+    finally:
+        with suppress(LDAPException, OSError):
+            connection.unbind()
+
+
+def find_samples(
+    source: SourceRecord, attributes: Collection[str], text: str = "", *, limit: int = 5
+) -> list[Entry]:
+    """Some persons of the source with the named attributes, to show what a mapping makes of them.
+
+    `text` is looked for in names, logins and mail addresses; entries without a key are left out.
+    """
+    failures: list[ProvisioningError] = []
+    for endpoint in endpoints(source):
+        try:
+            with converse(source, endpoint) as conversation:
+                return _samples(source, conversation, attributes, text.strip(), limit)
+        except Unreachable as failure:
+            failures.append(failure)
+    raise Unreachable(" ".join(failure.message for failure in failures)) from failures[0]
+
+
+def _samples(
+    source: SourceRecord,
+    conversation: Conversation,
+    attributes: Collection[str],
+    text: str,
+    limit: int,
+) -> list[Entry]:
+    wanted = sorted({*attributes, source.key_attribute})
+    filter_ = source.person_filter
+    if text:
+        escaped = escape_filter_chars(text)
+        filter_ = f"(&{filter_}(|{''.join(f'({name}=*{escaped}*)' for name in _SEARCHED)}))"
+    found: dict[str, Entry] = {}
+    for base in source.person_bases:
+        for dn, raw in conversation.search(base, filter_, wanted, limit=limit):
+            with suppress(ValueError):
+                guid = canonical_guid(
+                    source.key_attribute.lower(), raw.get(source.key_attribute.lower())
+                )
+                found.setdefault(guid, Entry(guid, dn, raw))
+    return list(found.values())[:limit]
+
+
+class _Tls(ldap3.Tls):
+    """TLS as everywhere in this package: OpenSSL itself checks the host name."""
+
+    def __init__(self, ca_pem: str) -> None:
+        super().__init__(validate=ssl.CERT_REQUIRED)
+        self._context = trust(ca_pem)
+
+    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
+        connection.socket = self._context.wrap_socket(
+            connection.socket,
+            server_hostname=connection.server.host,
+            do_handshake_on_connect=do_handshake,
+        )
+
+
+def _connection(source: SourceRecord, endpoint: Endpoint) -> Any:
+    server = ldap3.Server(
+        endpoint.host,
+        port=endpoint.port,
+        use_ssl=endpoint.tls == "ldaps",
+        tls=None if endpoint.tls == "none" else _Tls(source.ca_pem),
+        get_info=ldap3.NONE,
+        connect_timeout=source.connect_timeout,
+    )
+    return ldap3.Connection(
+        server,
+        user=source.bind_dn,
+        password=source.bind_secret,
+        authentication=ldap3.SIMPLE,
+        auto_referrals=False,
+        check_names=False,
+        read_only=True,
+        # Whole seconds: ldap3 packs them into an integer.
+        receive_timeout=math.ceil(source.read_timeout),
+    )
+
+
+def _sign_in(source: SourceRecord, endpoint: Endpoint, connection: Any) -> None:
+    try:
+        connection.open()
+        if endpoint.tls == "starttls":
+            connection.start_tls()
+        connection.bind()
+    except LDAPException as error:
+        raise Unreachable(
+            f"{endpoint.uri} was connected but signing in failed"
+            f"{diagnosis.said(str(error))}. Nothing was changed."
+        ) from error
+    result = connection.result
+    if result["result"]:
+        raise diagnosis.bind_refused(source, result["result"], result["message"] or "")
+
+
+def _code(error: LDAPException) -> int:
+    if isinstance(error, LDAPInvalidFilterError):
+        return diagnosis.BAD_FILTER
+    # ldap3 raises a general receive error for a time-out of the socket.
+    late = isinstance(error, LDAPResponseTimeoutError) or "timed out" in str(error)
+    return diagnosis.TIMED_OUT if late else -1

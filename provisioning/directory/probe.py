@@ -1,0 +1,241 @@
+"""The connection test of a directory: step by step, each with what was found or what to do."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from provisioning.core.errors import InvalidInput, ProvisioningError
+from provisioning.core.records import SourceRecord
+from provisioning.directory.certificate import Inspection, inspect, unreachable
+from provisioning.directory.conversation import PAGED_RESULTS, Conversation, converse
+from provisioning.directory.endpoint import Endpoint, endpoints
+from provisioning.directory.guid import canonical_guid
+
+COUNT_LIMIT = 5000
+SAMPLE = 20
+EXPIRY_WARNING_DAYS = 30
+# RFC 4511 section 4.5.1.8: no attributes, only the entries' names.
+_NO_ATTRIBUTES = ("1.1",)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: whether it worked, what was found (`detail`: more of it, in lines), what to do.
+
+    `advice` is empty where nothing is to be done; beside a step that worked it is a warning.
+    """
+
+    name: str
+    ok: bool
+    text: str
+    detail: str = ""
+    advice: str = ""
+
+
+def probe_directory(source: SourceRecord, attributes: Collection[str] = ()) -> Iterator[Step]:
+    """Test the first server from its name to its entries, up to the first step that fails.
+
+    Then the other servers, one step each. `attributes` are those that the mapping reads. Nothing is
+    changed, and no ProvisioningError is raised.
+    """
+    try:
+        first, *others = endpoints(source)
+    except InvalidInput as error:
+        yield Step("Address", False, error.message)
+        return
+    for step in _first_server(source, first, attributes):
+        yield step
+        if not step.ok:
+            return
+    for other in others:
+        yield _attempt(other.uri, partial(_other_server, source, other))
+
+
+def _attempt(name: str, act: Callable[[], Step]) -> Step:
+    try:
+        return act()
+    except ProvisioningError as error:
+        return Step(name, False, error.message)
+
+
+def _first_server(
+    source: SourceRecord, endpoint: Endpoint, attributes: Collection[str]
+) -> Iterator[Step]:
+    yield _attempt("Address", lambda: _resolve(endpoint))
+    yield _attempt("Connection", lambda: _connect(endpoint, source.connect_timeout))
+    yield _attempt("Certificate", lambda: _certificate(source, endpoint))
+    try:
+        with converse(source, endpoint) as conversation:
+            yield _signed_in(source, conversation)
+            yield _attempt("Bases", lambda: _bases(source, conversation))
+            yield _attempt("Paging", lambda: _paging(conversation))
+            yield _attempt("People", lambda: _people(source, conversation))
+            yield _attempt("Attributes", lambda: _attributes(source, conversation, attributes))
+            yield _attempt("Groups", lambda: _groups(source, conversation))
+    except ProvisioningError as error:
+        yield Step("Sign-in", False, error.message)
+
+
+def _resolve(endpoint: Endpoint) -> Step:
+    try:
+        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise unreachable(endpoint, error) from error
+    addresses = sorted({str(entry[4][0]) for entry in found})
+    return Step("Address", True, f"{endpoint.host} is {', '.join(addresses)}.")
+
+
+def _connect(endpoint: Endpoint, timeout: float) -> Step:
+    began = time.monotonic()
+    try:
+        socket.create_connection((endpoint.host, endpoint.port), timeout).close()
+    except OSError as error:
+        raise unreachable(endpoint, error) from error
+    took = (time.monotonic() - began) * 1000
+    return Step("Connection", True, f"Port {endpoint.port} answers in {took:.0f} ms.")
+
+
+def _certificate(source: SourceRecord, endpoint: Endpoint) -> Step:
+    if endpoint.tls == "none":
+        return Step(
+            "Certificate",
+            True,
+            "The connection is not encrypted.",
+            advice="The bind password and everybody's data can be read on the way. "
+            "Choose LDAPS or StartTLS.",
+        )
+    inspection = inspect(endpoint, source.ca_pem, source.connect_timeout)
+    detail = _describe(inspection)
+    if inspection.refusal:
+        return Step(
+            "Certificate",
+            False,
+            f"The certificate is not trusted: {inspection.refusal}.",
+            detail,
+            "Enter the certificate authority that issued it, in PEM, and an address that the "
+            "certificate names; or let the directory show a certificate that fits.",
+        )
+    days = inspection.certificate.days_left(datetime.now(UTC))
+    advice = (
+        f"Renew the certificate: it expires in {days} days." if days <= EXPIRY_WARNING_DAYS else ""
+    )
+    return Step(
+        "Certificate", True, f"Trusted for {endpoint.host}, {days} more days.", detail, advice
+    )
+
+
+def _describe(inspection: Inspection) -> str:
+    certificate = inspection.certificate
+    return "\n".join(
+        (
+            f"Subject: {certificate.subject or 'none'}",
+            f"Names: {', '.join(certificate.names) or 'none'}",
+            f"Issuer: {certificate.issuer}",
+            f"Expires: {certificate.not_after:%Y-%m-%d %H:%M} UTC",
+        )
+    )
+
+
+def _signed_in(source: SourceRecord, conversation: Conversation) -> Step:
+    known_as = conversation.who_am_i()
+    detail = f"The directory says: {known_as}" if known_as else ""
+    return Step("Sign-in", True, f"Signed in as {source.bind_dn}.", detail)
+
+
+def _bases(source: SourceRecord, conversation: Conversation) -> Step:
+    bases = list(dict.fromkeys((*source.person_bases, *source.group_bases)))
+    if not source.person_bases:
+        raise InvalidInput("There is no base for people. Enter one such as ou=people,dc=example.")
+    for base in bases:
+        try:
+            conversation.look_at(base, _NO_ATTRIBUTES)
+        except ProvisioningError as error:
+            contexts = conversation.about().get("namingcontexts", ())
+            return Step("Bases", False, error.message, _listed("The directory keeps", contexts))
+    return Step("Bases", True, f"{len(bases)} found.", "\n".join(bases))
+
+
+def _listed(what: str, values: Collection[str]) -> str:
+    return "\n".join((f"{what}:", *values)) if values else ""
+
+
+def _paging(conversation: Conversation) -> Step:
+    if PAGED_RESULTS in conversation.about().get("supportedcontrol", ()):
+        return Step("Paging", True, "Large results come in pages.")
+    return Step(
+        "Paging",
+        False,
+        "The server does not offer paged results.",
+        advice="Enable the control 1.2.840.113556.1.4.319 (RFC 2696), or use another server.",
+    )
+
+
+def _people(source: SourceRecord, conversation: Conversation) -> Step:
+    count = _count(conversation, source.person_bases, source.person_filter)
+    if count:
+        return Step("People", True, f"{_bounded(count)} match the filter.", source.person_filter)
+    return Step(
+        "People",
+        False,
+        "Nobody matches the filter, or the bind account may not see anybody.",
+        source.person_filter,
+        "Check bases and filter, and the account's right to read below the bases.",
+    )
+
+
+def _attributes(
+    source: SourceRecord, conversation: Conversation, attributes: Collection[str]
+) -> Step:
+    key = source.key_attribute
+    seen: set[str] = set()
+    for base in source.person_bases:
+        for dn, raw in conversation.search(
+            base, source.person_filter, sorted({*attributes, key}), limit=SAMPLE
+        ):
+            try:
+                canonical_guid(key.lower(), raw.get(key.lower()))
+            except ValueError as error:
+                return Step(
+                    "Attributes", False, f"{key} of {dn} {error}.",
+                    advice="Choose the key attribute of this directory: objectGUID for Active "
+                    "Directory, entryUUID for OpenLDAP, nsUniqueId for 389 Directory Server.",
+                )  # fmt: skip
+            seen |= raw.keys()
+    missing = sorted({name.lower() for name in attributes} - seen)
+    if missing:
+        return Step(
+            "Attributes", True, f"{len(missing)} of {len(attributes)} were not seen in a sample.",
+            _listed("Not seen", missing),
+            "If people do have them, give the bind account the right to read them.",
+        )  # fmt: skip
+    return Step("Attributes", True, f"The key and all {len(attributes)} attributes can be read.")
+
+
+def _groups(source: SourceRecord, conversation: Conversation) -> Step:
+    if not source.group_bases:
+        return Step("Groups", True, "Groups are not read.")
+    count = _count(conversation, source.group_bases, source.group_filter)
+    advice = "" if count else "Check bases and filter if rules are to use groups."
+    return Step("Groups", True, f"{_bounded(count)} match the filter.", source.group_filter, advice)
+
+
+def _count(conversation: Conversation, bases: Collection[str], filter_: str) -> int:
+    count = 0
+    for base in bases:
+        more = COUNT_LIMIT + 1 - count
+        count += len(conversation.search(base, filter_, _NO_ATTRIBUTES, limit=more)) if more else 0
+    return count
+
+
+def _bounded(count: int) -> str:
+    return f"More than {COUNT_LIMIT:,}" if count > COUNT_LIMIT else f"{count:,}"
+
+
+def _other_server(source: SourceRecord, endpoint: Endpoint) -> Step:
+    with converse(source, endpoint):
+        return Step(endpoint.uri, True, "Trusted and signed in.")
