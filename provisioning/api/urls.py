@@ -2,9 +2,10 @@
 
 from django.urls import URLPattern, path
 
-from provisioning.api import health
+from provisioning.api import health, links
 
 urlpatterns: list[URLPattern] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("p/<str:token>", links.fetch, name="provisioning-link"),
 ]

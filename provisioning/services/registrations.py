@@ -1,0 +1,55 @@
+"""Live registrations, asked of servers and stores; what cannot be known is never shown as none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+
+from provisioning.core.errors import ProvisioningError
+from provisioning.core.records import Registration
+from provisioning.models import Account, ConfigStore, SipServer
+from provisioning.services import driver_access
+
+
+@dataclass(frozen=True, slots=True)
+class LiveList:
+    """Registrations, and why some may be missing; `known` is False where no server answered."""
+
+    registrations: list[Registration]
+    problems: list[str]
+    known: bool
+
+
+def list_registrations(*, account: Account) -> LiveList:
+    """The account's live contacts, as every enabled server of its home pool says."""
+    servers = list(
+        SipServer.objects.filter(pool_id=account.pool_id, enabled=True)
+        .select_related("store")
+        .order_by("name")
+    )
+    found: dict[tuple[str, str], Registration] = {}
+    problems: list[str] = []
+    for server in servers:
+        try:
+            with driver_access.open_server(server) as driver:
+                contacts = driver.registrations_of(account.aor)
+        except ProvisioningError as error:
+            problems.append(f"{server}: {error.message}")
+        else:
+            # Servers that share their registrations report the same contact.
+            found.update({(each.contact, each.received): each for each in contacts})
+    if not servers:
+        problems.append(f"The home pool “{account.pool}” has no enabled SIP server.")
+    return LiveList(list(found.values()), problems, known=len(problems) < len(servers))
+
+
+def list_store_registrations(*, store: ConfigStore, limit: int = 200) -> LiveList:
+    """Up to `limit` live contacts from a store."""
+    try:
+        with driver_access.open_store(store) as driver:
+            stream = driver.registrations()
+            if stream is None:
+                return LiveList([], [f"{store} does not hold registrations."], known=False)
+            return LiveList(list(islice(stream, limit)), [], known=True)
+    except ProvisioningError as error:
+        return LiveList([], [error.message], known=False)
