@@ -1,6 +1,6 @@
 """The Debian packages that the lab needs, and their installation without starting any service.
 
-`python3 -m lab.packages demo|test` runs before anything else is installed, so on the standard
+`python3 -m lab.packages demo|bench|test` runs before anything else is installed, so on the standard
 library alone.
 """
 
@@ -38,7 +38,8 @@ TEST = (
     "samba-dsdb-modules",
     "samba-vfs-modules",
 )
-SETS = {"demo": DEMO, "test": TEST}
+BENCH = (*DEMO, "kamailio-postgres-modules", "ldap-utils", "postgresql")
+SETS = {"demo": DEMO, "bench": BENCH, "test": TEST}
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 MARK = "# rtcadmin lab"

@@ -14,6 +14,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
@@ -169,7 +170,7 @@ class DomainController(DirectoryServer):
         control = int(entry[0][1]["userAccountControl"][0])
         self.modify(dn, {"userAccountControl": [str((control | on) & ~off)]})
 
-    @property
+    @cached_property
     def _snapshot(self) -> Path:
         sources = "".join((Path(__file__).parent / name).read_text() for name in SOURCES)
         digest = hashlib.sha256((run(["samba", "--version"]) + sources).encode())
