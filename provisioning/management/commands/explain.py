@@ -1,0 +1,57 @@
+"""Explain why a person or an account is as it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from provisioning.core.errors import ProvisioningError
+from provisioning.models import Account, Person
+from provisioning.services.explain import Explanation, explain_account, explain_person
+from provisioning.services.find import find_subjects
+
+
+class Command(BaseCommand):
+    """`explain <user name | SIP URI | number> [--json]`: exit 1 when nobody is called that."""
+
+    help = "Say why a person or an account is as it is: state, rule, SIP URI, number, stores."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """One name, and how to print."""
+        parser.add_argument("name", help="user name, SIP URI or number")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print every explanation."""
+        try:
+            subjects = find_subjects(text=options["name"])
+        except ProvisioningError as error:
+            raise CommandError(error.message) from error
+        explained = {self._title(subject): self._explain(subject) for subject in subjects}
+        if options["json"]:
+            answer = {title: [asdict(e) for e in found] for title, found in explained.items()}
+            self.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2))
+            return
+        for title, found in explained.items():
+            self._print(title, found)
+
+    def _print(self, title: str, found: list[Explanation]) -> None:
+        self.stdout.write(self.style.MIGRATE_HEADING(title))
+        width = max(len(explanation.title) for explanation in found)
+        for explanation in found:
+            self.stdout.write(f"  {explanation.title:<{width}}  {explanation.value}")
+            if explanation.because:
+                self.stdout.write(f"  {'':<{width}}    {explanation.because}")
+
+    def _explain(self, subject: Person | Account) -> list[Explanation]:
+        if isinstance(subject, Person):
+            return explain_person(person=subject)
+        return explain_account(account=subject)
+
+    def _title(self, subject: Person | Account) -> str:
+        if isinstance(subject, Person):
+            return f"{subject} ({subject.login}, {subject.source})"
+        return f"{subject} (sip:{subject.aor})"
