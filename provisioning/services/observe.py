@@ -14,7 +14,7 @@ from provisioning.core.states import MEANINGS, State
 from provisioning.drivers.base import AliasRow, ForeignAccount, Kind, StoreDriver
 from provisioning.models import Account, ConfigStore, Number, OwnedRow, Person, SipDomain
 from provisioning.services import driver_access
-from provisioning.services.fingerprints import fingerprint
+from provisioning.services.desired import fingerprint
 from provisioning.services.people_index import Match, PeopleIndex, Traces, number_key
 
 _BATCH = 1000

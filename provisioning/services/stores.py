@@ -19,6 +19,8 @@ from provisioning.services.connection_test import StepState
 _PLACE = ("dialect", "host", "port", "database")
 # To whom the stored password would be sent, and whether anybody could listen.
 _TRUST = (*_PLACE, "tls", "ca_pem")
+# What decides which rows, and which digests, belong into the store.
+_CONTENT = ("pool_id", "algorithm")
 
 
 def save_store(*, store: ConfigStore, actor: Actor, secret: str | None = None) -> bool:
