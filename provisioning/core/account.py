@@ -9,7 +9,7 @@ from provisioning.core.text import fold, search_key
 
 
 def new_secret() -> str:
-    """A random clear text: 24 of the letters a–z and digits 2–7 (120 bits), fit to be read out and typed."""
+    """A random clear text, fit to be read out and typed: 24 of a to z and 2 to 7 (120 bits)."""
     return base64.b32encode(os.urandom(15)).decode().lower()
 
 

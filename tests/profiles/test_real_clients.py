@@ -22,7 +22,7 @@ pytestmark = pytest.mark.client
 
 DOMAIN = "voice.example.com"
 SECRET = "Zq7-pw=real client"
-# Linphone's TLS ignores addresses in certificates; baresip asks DNS alone, which knows no localhost.
+# Linphone ignores addresses in certificates; baresip asks DNS alone, which knows no localhost.
 LINPHONE_HOST = "localhost"
 # What would end the name, the address or the line early if it were not quoted as each reads it.
 NAMES = {
