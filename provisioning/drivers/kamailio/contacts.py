@@ -18,6 +18,9 @@ _UNIX_EPOCH_AS_JULIAN_DAY = 2440587.5
 _LARGEST_JULIAN_DAY = 5_373_484.5
 _SECONDS_PER_DAY = 86_400
 
+# What Kamailio writes for a header that was not there.
+_NOT_KNOWN = frozenset({"n/a", "[not set]"})
+
 # What ul.lookup says of contacts that are not live.
 _ENDED = frozenset({"deleted", "expired"})
 
@@ -40,7 +43,7 @@ def registration_from_row(
     return Registration(
         aor=f"{user}@{domain}" if domain else user,
         contact=contact,
-        user_agent=user_agent,
+        user_agent=_known(user_agent),
         transport=transport_of(contact, received or "", socket or ""),
         expires_at=unix_seconds(expires, utc_offset),
         since=unix_seconds(modified, utc_offset),
@@ -95,8 +98,11 @@ def unix_seconds(value: object, utc_offset: int) -> int:
 
 
 def _text(contact: Mapping[str, Any], name: str) -> str:
-    value = str(contact.get(name, ""))
-    return "" if value in ("[not set]", "n/a") else value
+    return _known(str(contact.get(name, "")))
+
+
+def _known(value: str) -> str:
+    return "" if value in _NOT_KNOWN else value
 
 
 def _expiry(expires: object, now: float) -> int:

@@ -18,7 +18,6 @@ import psycopg
 from sqlalchemy import Connection, Executable, QueuePool, create_engine, text
 from sqlalchemy import exc as sa_exc
 
-from provisioning.core.errors import Unreachable
 from provisioning.core.records import StoreRecord
 from provisioning.drivers.kamailio.faults import translated
 
@@ -105,7 +104,6 @@ class Database:
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[Transaction]:
         """Committed at the end of the block; raises Unreachable or Rejected, nothing else."""
-        failure = None
         try:
             with self.engine.connect() as connection:
                 transaction = Transaction(connection, self._store)
@@ -114,12 +112,8 @@ class Database:
                 yield transaction
                 transaction.commit()
         except (sa_exc.DBAPIError, psycopg.Error, sqlite3.Error) as error:
-            failure = translated(error, self._store)
-        except sa_exc.TimeoutError:
-            failure = Unreachable(f"Store “{self._store.name}”: all of its connections are in use.")
-        # Raised out here, so that the original, whose text may quote a whole row, is no context.
-        if failure is not None:
-            raise failure
+            # Without the original, whose text may quote a whole row, in what a log prints.
+            raise translated(error, self._store) from None
 
     def close(self) -> None:
         self.engine.dispose()

@@ -55,7 +55,7 @@ class RpcClient:
         body = json.dumps(request, separators=(",", ":")).encode()
         try:
             status, answer = self._runner.run(self._exchange(body, until))
-        except TimeoutError:
+        except (TimeoutError, httpx.TimeoutException):
             self._unreachable(f"no answer to {method} in time")
         except httpx.InvalidURL:
             self._reject("its address is not a URL")
@@ -145,7 +145,8 @@ def _origin(error: Exception) -> Exception:
     while behind is not None:
         if isinstance(behind, ExceptionGroup):
             behind = behind.exceptions[0]
-        if isinstance(behind, OSError):
+        # That TLS waits for more to read is how asyncio works, and no error.
+        if isinstance(behind, OSError) and not isinstance(behind, ssl.SSLWantReadError):
             origin = behind
         behind = behind.__cause__ or behind.__context__
     return origin
@@ -159,5 +160,7 @@ def _said(origin: Exception) -> str:
             return origin.reason or str(origin)
         case OSError(errno=number) if number is not None and number > 0:
             return os.strerror(number)
+        case OSError(strerror=words) if words:
+            return words
         case _:
             return str(origin) or type(origin).__name__

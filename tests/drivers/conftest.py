@@ -1,0 +1,187 @@
+"""Real databases with Kamailio's own schema, real Kamailio servers, and how to look behind both."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from lab.authority import Authority
+from lab.kamailio import Kamailio, PostgresqlStore, SqliteStore
+from lab.ports import HOST
+from lab.postgresql import Postgresql, temporary_postgresql
+from provisioning.core.records import ServerRecord, StoreRecord
+from provisioning.drivers.kamailio.server import KamailioServer
+from provisioning.drivers.kamailio.store import KamailioStore
+
+DIALECTS = ("sqlite", "postgresql")
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A database with Kamailio's schema: as the console sees it, and with every right."""
+
+    record: StoreRecord
+    lab: SqliteStore | PostgresqlStore
+
+    def connect(self) -> sqlite3.Connection | psycopg.Connection[Any]:
+        """A connection with every right, for what somebody else does."""
+        if isinstance(self.lab, SqliteStore):
+            return sqlite3.connect(self.lab.file, isolation_level=None)
+        return psycopg.connect(self.lab.cluster.url(self.lab.name), autocommit=True)
+
+    def execute(self, statement: str) -> None:
+        with closing(self.connect()) as connection:
+            connection.execute(statement)
+
+    def insert(self, table: str, *rows: dict[str, str]) -> None:
+        """Adds rows as somebody else would."""
+        for row in rows:
+            values = ", ".join(f"'{value}'" for value in row.values())
+            self.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})")  # noqa: S608
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(self.connect()) as connection:
+            return [tuple(row) for row in connection.execute(query).fetchall()]
+
+
+def _record(lab: SqliteStore | PostgresqlStore) -> StoreRecord:
+    on_sqlite = StoreRecord(
+        name="Test store",
+        driver="kamailio",
+        dialect="sqlite",
+        host="",
+        port=0,
+        database=str(lab.file) if isinstance(lab, SqliteStore) else lab.name,
+        user="",
+        secret="",
+        tls=False,
+        ca_pem="",
+        connect_timeout=2.0,
+        statement_timeout=5.0,
+    )
+    if isinstance(lab, SqliteStore):
+        return on_sqlite
+    return replace(
+        on_sqlite,
+        dialect="postgresql",
+        host=HOST,
+        port=lab.cluster.port,
+        user=lab.console_role,
+        secret=lab.cluster.password(lab.console_role),
+    )
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Postgresql]:
+    """A PostgreSQL cluster of this worker."""
+    with temporary_postgresql() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A certificate authority of this worker."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def new_backend(
+    cluster: Postgresql, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Backend]:
+    """Makes a fresh database of the dialect asked for."""
+    numbers = count()
+    empty = SqliteStore(tmp_path_factory.mktemp("schema") / "kamailio.db")
+
+    def make(dialect: str) -> Backend:
+        lab: SqliteStore | PostgresqlStore
+        if dialect == "sqlite":
+            lab = SqliteStore(tmp_path_factory.mktemp("store") / "kamailio.db")
+            empty.create()
+            shutil.copy(empty.file, lab.file)
+        else:
+            number = next(numbers)
+            lab = PostgresqlStore(cluster, f"kamailio_{number}")
+            if number:
+                cluster.create_database(lab.name, template=lab.template)
+            else:
+                lab.create()
+        return Backend(_record(lab), lab)
+
+    return make
+
+
+@pytest.fixture(params=DIALECTS)
+def backend(request: pytest.FixtureRequest, new_backend: Callable[[str], Backend]) -> Backend:
+    """A fresh database with Kamailio's schema, on SQLite and on PostgreSQL."""
+    return new_backend(request.param)
+
+
+@pytest.fixture
+def postgresql(new_backend: Callable[[str], Backend]) -> Backend:
+    """A fresh PostgreSQL database with Kamailio's schema."""
+    return new_backend("postgresql")
+
+
+@pytest.fixture
+def sqlite(new_backend: Callable[[str], Backend]) -> Backend:
+    """A fresh SQLite file with Kamailio's schema."""
+    return new_backend("sqlite")
+
+
+@pytest.fixture
+def open_store() -> Iterator[Callable[..., KamailioStore]]:
+    """Opens a store as recorded, with some fields changed; closed after the test."""
+    opened: list[KamailioStore] = []
+
+    def opening(backend: Backend, **changed: Any) -> KamailioStore:
+        opened.append(KamailioStore(replace(backend.record, **changed)))
+        return opened[-1]
+
+    yield opening
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(backend: Backend, open_store: Callable[..., KamailioStore]) -> KamailioStore:
+    """The store that is tested, on the fresh database."""
+    return open_store(backend)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running Kamailio with its database, and the drivers of both."""
+
+    kamailio: Kamailio
+    backend: Backend
+    store: KamailioStore
+    server: KamailioServer
+
+
+@pytest.fixture(scope="session", params=DIALECTS)
+def site(
+    request: pytest.FixtureRequest,
+    new_backend: Callable[[str], Backend],
+    authority: Authority,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """A real Kamailio of this worker; tests use addresses of their own."""
+    backend = new_backend(request.param)
+    directory: Path = tmp_path_factory.mktemp("kamailio")
+    with Kamailio(directory, authority, backend.lab) as kamailio:
+        store = KamailioStore(backend.record)
+        server = KamailioServer(
+            ServerRecord("Test server", "kamailio", kamailio.rpc_url, kamailio.rpc_secret, "")
+        )
+        yield Site(kamailio, backend, store, server)
+        store.close()
+        server.close()
