@@ -68,7 +68,9 @@ def database(url: str, sqlite_file: Path) -> dict[str, object]:
         }
     parts = urlsplit(url)
     if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
-        raise ImproperlyConfigured("RTCADMIN_DATABASE_URL must be postgresql://user:password@host:port/name.")
+        raise ImproperlyConfigured(
+            "RTCADMIN_DATABASE_URL must be postgresql://user:password@host:port/name."
+        )
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.strip("/")),

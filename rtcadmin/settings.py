@@ -134,7 +134,10 @@ AUTHENTICATION_BACKENDS = [
     "rtcadmin.ldap_login.DirectoryBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
@@ -208,7 +211,6 @@ CONSOLE_PORTS = [int(port) for port in env.words("RTCADMIN_CONSOLE_PORTS", "8000
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env.text("RTCADMIN_TIME_ZONE", "UTC")
 USE_TZ = True
-USE_THOUSAND_SEPARATOR = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

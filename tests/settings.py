@@ -1,9 +1,13 @@
 """Settings of the test run: data of its own, loopback allowed, short leases; PostgreSQL where asked for."""
 
+import atexit
 import os
+import shutil
 import tempfile
+from pathlib import Path
 
 _TEMPORARY = tempfile.mkdtemp(prefix="rtcadmin-test-")
+atexit.register(shutil.rmtree, _TEMPORARY, ignore_errors=True)
 os.environ.update(
     RTCADMIN_DATA=_TEMPORARY,
     RTCADMIN_ALLOW_LOOPBACK="1",
@@ -15,6 +19,17 @@ os.environ.update(
     RTCADMIN_LDAP_READ_TIMEOUT="5",
     RTCADMIN_LOG_LEVEL="WARNING",
 )
+# One cluster serves the whole run: the first process starts it, xdist's workers inherit its address.
+if (
+    os.environ.get("RTCADMIN_TEST_DATABASE") == "postgresql"
+    and "RTCADMIN_DATABASE_URL" not in os.environ
+):
+    from lab.postgresql import Postgresql
+
+    _cluster = Postgresql(Path(_TEMPORARY) / "postgresql")
+    _cluster.start()
+    atexit.register(_cluster.stop)
+    os.environ["RTCADMIN_DATABASE_URL"] = _cluster.url("postgres")
 
 from rtcadmin.settings import *  # noqa: E402, F403
 

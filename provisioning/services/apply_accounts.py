@@ -29,11 +29,11 @@ _UNUSABLE = ", ".join(
 
 
 def _text(name: str) -> str:
-    return f"COALESCE(p.\"after\" ->> '{name}', {ACCOUNT}.{name})"
+    return f"COALESCE(p.after ->> '{name}', {ACCOUNT}.{name})"
 
 
 def _reference(name: str) -> str:
-    return f"NULLIF(COALESCE(CAST(p.\"after\" ->> '{name}' AS bigint), {ACCOUNT}.{name}_id, 0), 0)"
+    return f"NULLIF(COALESCE(CAST(p.after ->> '{name}' AS bigint), {ACCOUNT}.{name}_id, 0), 0)"
 
 
 # What became out of date between plan and apply is marked, not forced.
@@ -45,25 +45,25 @@ _STALE_CREATES = f"""
 UPDATE {TABLE} AS p SET status = 'stale' WHERE {_PLANNED} AND p.action = 'create' AND (
     NOT EXISTS (SELECT 1 FROM {PERSON} WHERE {_PERSON})
     OR EXISTS (SELECT 1 FROM {ACCOUNT} WHERE {_ACCOUNT})
-    OR EXISTS (SELECT 1 FROM {ACCOUNT} WHERE {ACCOUNT}.domain_id = CAST(p."after" ->> 'domain' AS bigint)
-               AND {ACCOUNT}.user_part = p."after" ->> 'user_part' AND {ACCOUNT}.state <> 'removed'))
+    OR EXISTS (SELECT 1 FROM {ACCOUNT} WHERE {ACCOUNT}.domain_id = CAST(p.after ->> 'domain' AS bigint)
+               AND {ACCOUNT}.user_part = p.after ->> 'user_part' AND {ACCOUNT}.state <> 'removed'))
 """  # noqa: S608
 _STALE_RENAMES = f"""
 UPDATE {TABLE} AS p SET status = 'stale' WHERE {_PLANNED} AND p.action = 'update'
-  AND p."after" ->> 'aor' IS NOT NULL AND EXISTS (
-    SELECT 1 FROM {ACCOUNT} WHERE {ACCOUNT}.aor = p."after" ->> 'aor' AND {ACCOUNT}.state <> 'removed'
+  AND p.after ->> 'aor' IS NOT NULL AND EXISTS (
+    SELECT 1 FROM {ACCOUNT} WHERE {ACCOUNT}.aor = p.after ->> 'aor' AND {ACCOUNT}.state <> 'removed'
       AND ({ACCOUNT}.person_id IS NULL OR {ACCOUNT}.person_id <> (SELECT id FROM {PERSON} WHERE {_PERSON})))
 """  # noqa: S608
 # A number that an account outside this plan has been given meanwhile stays where it is.
 _STALE_NUMBERS = f"""
-UPDATE {TABLE} AS p SET status = 'stale' WHERE {_PLANNED} AND p."after" ->> 'number' <> '' AND EXISTS (
+UPDATE {TABLE} AS p SET status = 'stale' WHERE {_PLANNED} AND p.after ->> 'number' <> '' AND EXISTS (
     SELECT 1 FROM {NUMBER} n
     LEFT JOIN {ACCOUNT} owner ON owner.id = n.account_id
     LEFT JOIN {PERSON} holder ON holder.id = owner.person_id
     LEFT JOIN {TABLE} q ON q.kind = 'account' AND q.key = holder.guid || '/main' AND q.run_id = %(run)s
         AND q.source_id = holder.source_id AND q.status IN ('planned', 'applied')
-        AND q."after" ->> 'number' IS NOT NULL
-    WHERE n.e164 = p."after" ->> 'number'
+        AND q.after ->> 'number' IS NOT NULL
+    WHERE n.e164 = p.after ->> 'number'
       AND (n.state = 'used elsewhere' OR (n.account_id IS NOT NULL AND q.id IS NULL)))
 """  # noqa: S608
 # What follows from a person whose own row is out of date is out of date too.
@@ -77,11 +77,11 @@ _CREATE = f"""
 INSERT INTO {ACCOUNT} (person_id, slot, kind, domain_id, user_part, aor, name, pool_id, site_id, rule_id,
     profile_id, state, state_since, blocked, blocked_reason, responsible, name_key, search_key, version,
     created_at, changed_at)
-SELECT {PERSON}.id, 'main', 'person', CAST(p."after" ->> 'domain' AS bigint), p."after" ->> 'user_part',
-    p."after" ->> 'aor', p."after" ->> 'name', CAST(p."after" ->> 'pool' AS bigint),
-    NULLIF(CAST(p."after" ->> 'site' AS bigint), 0), NULLIF(CAST(p."after" ->> 'rule' AS bigint), 0),
-    NULLIF(CAST(p."after" ->> 'profile' AS bigint), 0), p."after" ->> 'state', %(now)s, FALSE, '', '',
-    p."after" ->> 'name_key', p."after" ->> 'search_key', 1, %(now)s, %(now)s
+SELECT {PERSON}.id, 'main', 'person', CAST(p.after ->> 'domain' AS bigint), p.after ->> 'user_part',
+    p.after ->> 'aor', p.after ->> 'name', CAST(p.after ->> 'pool' AS bigint),
+    NULLIF(CAST(p.after ->> 'site' AS bigint), 0), NULLIF(CAST(p.after ->> 'rule' AS bigint), 0),
+    NULLIF(CAST(p.after ->> 'profile' AS bigint), 0), p.after ->> 'state', %(now)s, FALSE, '', '',
+    p.after ->> 'name_key', p.after ->> 'search_key', 1, %(now)s, %(now)s
 FROM {TABLE} p JOIN {PERSON} ON {_PERSON} WHERE {_PLANNED} AND p.action = 'create'
 """  # noqa: S608
 
@@ -91,9 +91,9 @@ UPDATE {ACCOUNT} SET
     name_key = {_text("name_key")}, search_key = {_text("search_key")},
     domain_id = {_reference("domain")}, pool_id = {_reference("pool")}, site_id = {_reference("site")},
     rule_id = {_reference("rule")}, profile_id = {_reference("profile")},
-    state_since = CASE WHEN p."after" ->> 'state' IS NULL THEN {ACCOUNT}.state_since ELSE %(now)s END,
-    grace_until = CASE WHEN p."after" ->> 'state' IS NULL THEN {ACCOUNT}.grace_until
-                       WHEN p."after" ->> 'state' = 'grace' THEN %(grace)s END,
+    state_since = CASE WHEN p.after ->> 'state' IS NULL THEN {ACCOUNT}.state_since ELSE %(now)s END,
+    grace_until = CASE WHEN p.after ->> 'state' IS NULL THEN {ACCOUNT}.grace_until
+                       WHEN p.after ->> 'state' = 'grace' THEN %(grace)s END,
     version = {ACCOUNT}.version + 1, changed_at = %(now)s
 FROM {TABLE} p WHERE {_PLANNED} AND p.action = 'update' AND {_ACCOUNT}
 """  # noqa: S608
@@ -102,33 +102,33 @@ FROM {TABLE} p WHERE {_PLANNED} AND p.action = 'update' AND {_ACCOUNT}
 _RENAME_CREDENTIALS = f"""
 UPDATE {CREDENTIAL} SET auth_user = {ACCOUNT}.user_part, version = {CREDENTIAL}.version + 1
 FROM {ACCOUNT}, {TABLE} p
-WHERE {_PLANNED} AND p.action = 'update' AND p."after" ->> 'user_part' IS NOT NULL AND {_ACCOUNT}
+WHERE {_PLANNED} AND p.action = 'update' AND p.after ->> 'user_part' IS NOT NULL AND {_ACCOUNT}
   AND {CREDENTIAL}.account_id = {ACCOUNT}.id
 """  # noqa: S608
 
-_NUMBERED = f"{_PLANNED} AND p.\"after\" ->> 'number' IS NOT NULL"
+_NUMBERED = f"{_PLANNED} AND p.after ->> 'number' IS NOT NULL"
 _RELEASE = f"""
 UPDATE {NUMBER} SET account_id = NULL, state = 'free', changed_at = %(now)s
 WHERE account_id IN (SELECT {ACCOUNT}.id FROM {TABLE} p, {ACCOUNT} WHERE {_NUMBERED} AND {_ACCOUNT})
-   OR e164 IN (SELECT p."after" ->> 'number' FROM {TABLE} p WHERE {_NUMBERED} AND p."after" ->> 'number' <> '')
+   OR e164 IN (SELECT p.after ->> 'number' FROM {TABLE} p WHERE {_NUMBERED} AND p.after ->> 'number' <> '')
 """  # noqa: S608
 _ADD_NUMBERS = f"""
 INSERT INTO {NUMBER} (e164, state, note, changed_at)
-SELECT p."after" ->> 'number', 'free', '', %(now)s FROM {TABLE} p
-WHERE {_NUMBERED} AND p."after" ->> 'number' <> ''
+SELECT p.after ->> 'number', 'free', '', %(now)s FROM {TABLE} p
+WHERE {_NUMBERED} AND p.after ->> 'number' <> ''
 ON CONFLICT (e164) DO NOTHING
 """  # noqa: S608
 _ASSIGN = f"""
 UPDATE {NUMBER} SET account_id = {ACCOUNT}.id,
     state = CASE WHEN {ACCOUNT}.state = 'prepared' THEN 'reserved' ELSE 'assigned' END, changed_at = %(now)s
 FROM {TABLE} p, {ACCOUNT}
-WHERE {_NUMBERED} AND {_ACCOUNT} AND {NUMBER}.e164 = p."after" ->> 'number'
+WHERE {_NUMBERED} AND {_ACCOUNT} AND {NUMBER}.e164 = p.after ->> 'number'
 """  # noqa: S608
 _REVOKE_LINKS = f"""
 UPDATE {LINK} SET revoked_at = %(now)s WHERE revoked_at IS NULL AND account_id IN (
     SELECT {ACCOUNT}.id FROM {TABLE} p, {ACCOUNT}
     WHERE {_PLANNED} AND p.action = 'update' AND {_ACCOUNT}
-      AND (p."after" ->> 'state' IN ({_UNUSABLE}) OR p."after" ->> 'user_part' IS NOT NULL))
+      AND (p.after ->> 'state' IN ({_UNUSABLE}) OR p.after ->> 'user_part' IS NOT NULL))
 """  # noqa: S608
 
 
@@ -174,15 +174,15 @@ def _add_credentials() -> None:
 def _push_keys(window: dict[str, Any]) -> dict[Kind, list[str]]:
     """Server-side keys that the window changes, old and new; more than the outbox's bulk size end the search."""
     rows = bulk.fetch(
-        f"""SELECT p."before" ->> 'aor', p."after" ->> 'aor', p."before" ->> 'number', p."after" ->> 'number',
+        f"""SELECT p.before ->> 'aor', p.after ->> 'aor', p.before ->> 'number', p.after ->> 'number',
                    {ACCOUNT}.aor, {NUMBER}.e164
             FROM {TABLE} p
             LEFT JOIN {PERSON} ON {_PERSON}
             LEFT JOIN {ACCOUNT} ON {ACCOUNT}.person_id = {PERSON}.id AND {ACCOUNT}.slot = 'main'
             LEFT JOIN {NUMBER} ON {NUMBER}.account_id = {ACCOUNT}.id
-            WHERE {_PLANNED} AND (p.action = 'create' OR p."after" ->> 'state' IS NOT NULL
-              OR p."after" ->> 'aor' IS NOT NULL OR p."after" ->> 'number' IS NOT NULL
-              OR p."after" ->> 'pool' IS NOT NULL)
+            WHERE {_PLANNED} AND (p.action = 'create' OR p.after ->> 'state' IS NOT NULL
+              OR p.after ->> 'aor' IS NOT NULL OR p.after ->> 'number' IS NOT NULL
+              OR p.after ->> 'pool' IS NOT NULL)
             LIMIT {outbox.BULK + 1}""",  # noqa: S608
         window,
     )

@@ -23,14 +23,14 @@ _MINE = "p.run_id = %(run)s AND p.status = 'planned' AND p.ordinal BETWEEN %(fir
 _CREATE = f"""
 INSERT INTO {PERSON} (source_id, guid, {", ".join(_TEXTS)}, disabled, left_at, problem, version,
                       first_seen_at, changed_at)
-SELECT p.source_id, p.key, {", ".join(f"p.\"after\" ->> '{name}'" for name in _TEXTS)},
-       CAST(p."after" ->> 'disabled' AS boolean), NULL, '', 1, %(now)s, %(now)s
+SELECT p.source_id, p.key, {", ".join(f"p.after ->> '{name}'" for name in _TEXTS)},
+       CAST(p.after ->> 'disabled' AS boolean), NULL, '', 1, %(now)s, %(now)s
 FROM {TABLE} p WHERE {_MINE} AND p.kind = 'person' AND p.action = 'create'
 """  # noqa: S608
 
 _UPDATE = f"""
-UPDATE {PERSON} SET {", ".join(f"{name} = COALESCE(p.\"after\" ->> '{name}', {PERSON}.{name})" for name in _TEXTS)},
-       disabled = COALESCE(CAST(p."after" ->> 'disabled' AS boolean), {PERSON}.disabled),
+UPDATE {PERSON} SET {", ".join(f"{name} = COALESCE(p.after ->> '{name}', {PERSON}.{name})" for name in _TEXTS)},
+       disabled = COALESCE(CAST(p.after ->> 'disabled' AS boolean), {PERSON}.disabled),
        left_at = NULL, version = {PERSON}.version + 1, changed_at = %(now)s
 FROM {TABLE} p
 WHERE {_MINE} AND p.kind = 'person' AND p.action IN ('update', 'refresh', 'return')
@@ -96,7 +96,6 @@ def apply_groups(run: Run) -> None:
 
 
 def _save_group(row: PlannedChange) -> DirectoryGroup:
-    now = bulk.moment(row.at)
     if row.action == "leave":
         group = DirectoryGroup.objects.get(source_id=row.source_id, guid=row.key)
         group.left_at, group.member_count = row.at, 0
@@ -116,7 +115,7 @@ def _save_group(row: PlannedChange) -> DirectoryGroup:
     group, created = DirectoryGroup.objects.update_or_create(
         source_id=row.source_id,
         guid=row.key,
-        defaults={**values, "left_at": None, "changed_at": now},
+        defaults={**values, "left_at": None, "changed_at": row.at},
     )
     if not created:
         DirectoryGroup.objects.filter(pk=group.pk).update(version=row.base_version + 1)

@@ -109,7 +109,7 @@ def _compiled(source: str, what: str) -> Expression | None:
 
 
 def _listed(values: Values) -> dict[str, tuple[str, ...]]:
-    return {name: (value,) for name, value in values.items() if isinstance(value, str)}
+    return {name: (str(value),) for name, value in values.items()}
 
 
 def _dn_suffix(ou: str) -> str:

@@ -123,7 +123,8 @@ def _plan(run: Run, progress: Progress) -> None:
     writer: PlanWriter
     if run.source is not None:
         writer, breaches = plan_sync(run=run, source=run.source, progress=progress)
-        DirectorySource.objects.filter(pk=run.source_id).update(last_complete_at=timezone.now())
+        source = DirectorySource.objects.filter(pk=run.source.pk)
+        source.update(last_complete_at=timezone.now())
     else:
         writer, breaches = plan_rules(run=run, progress=progress), []
     progress.phase(Run.Phase.CHECK)

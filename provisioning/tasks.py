@@ -1,0 +1,63 @@
+"""Celery tasks: an id in, one service call; what fails stays pending and the sweeper finds it."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from provisioning.core.errors import Busy
+from provisioning.models import DirectorySource, SipServer
+from provisioning.services import deadlines, push, runs, servers, sweep as sweeper, wake
+from provisioning.services.actor import SCHEDULE
+
+
+@shared_task(name="provisioning.tasks.push_store")
+def push_store(store_id: int) -> None:
+    """Push what is pending for a store; a busy store is left to whoever has it, and to the sweeper."""
+    try:
+        push.push_store(store_id=store_id)
+    except Busy:
+        return
+
+
+@shared_task(name="provisioning.tasks.execute_run")
+def execute_run(run_id: int) -> None:
+    """Carry out a queued run; a busy one is found by the sweeper."""
+    try:
+        runs.execute_run(run_id=run_id)
+    except Busy:
+        return
+
+
+@shared_task(name="provisioning.tasks.sync_source")
+def sync_source(source_id: int) -> None:
+    """Sync a source on its schedule."""
+    source = DirectorySource.objects.filter(pk=source_id, enabled=True).first()
+    if source is not None:
+        runs.request_sync(source=source, actor=SCHEDULE)
+
+
+@shared_task(name="provisioning.tasks.sweep")
+def sweep() -> None:
+    """Find forgotten work."""
+    sweeper.sweep()
+
+
+@shared_task(name="provisioning.tasks.check_servers")
+def check_servers() -> None:
+    """Ask every SIP server how it is, each in a task of its own so that a slow one delays nobody."""
+    for server_id in SipServer.objects.filter(enabled=True).values_list("pk", flat=True):
+        wake.check_server(server_id=server_id)
+
+
+@shared_task(name="provisioning.tasks.check_server")
+def check_server(server_id: int) -> None:
+    """Ask one SIP server how it is."""
+    server = SipServer.objects.filter(pk=server_id, enabled=True).first()
+    if server is not None:
+        servers.check_server_health(server=server)
+
+
+@shared_task(name="provisioning.tasks.keep_deadlines")
+def keep_deadlines() -> None:
+    """End pins, accounts and grace that are due."""
+    deadlines.keep_deadlines()
