@@ -6,9 +6,10 @@ import math
 import os
 import socket
 import sqlite3
+import ssl
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Timer
 from typing import Any
@@ -71,9 +72,7 @@ class Transaction:
             return
         # A duplicate, so that the timer can never hit a descriptor that was closed and reused.
         with socket.socket(fileno=os.dup(raw.fileno())) as line:
-            timer = Timer(
-                self._store.statement_timeout + _GRACE_SECONDS, line.shutdown, (socket.SHUT_RDWR,)
-            )
+            timer = Timer(self._store.statement_timeout + _GRACE_SECONDS, _hang_up, (line,))
             timer.daemon = True
             timer.start()
             try:
@@ -96,10 +95,6 @@ class Database:
             pool_size=1,
             hide_parameters=True,  # they hold HA1s
         )
-
-    @property
-    def dialect(self) -> str:
-        return self._store.dialect
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[Transaction]:
@@ -155,10 +150,16 @@ class Database:
 
     def _authorities(self) -> str:
         if not self._store.ca_pem:
-            return "system"
+            return ssl.get_default_verify_paths().cafile or "system"
         if self._ca_file is None:
             descriptor, name = tempfile.mkstemp(prefix="rtcadmin-ca-", suffix=".pem")
             with os.fdopen(descriptor, "w") as file:
                 file.write(self._store.ca_pem)
             self._ca_file = Path(name)
         return str(self._ca_file)
+
+
+def _hang_up(line: socket.socket) -> None:
+    # The other side, or the end of the wait, may have been quicker.
+    with suppress(OSError):
+        line.shutdown(socket.SHUT_RDWR)
