@@ -166,9 +166,9 @@ def test_no_result_is_longer_than_a_thousand_characters() -> None:
 
 
 def test_a_pattern_that_backtracks_elsewhere_takes_no_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert compile_expression("match(a, '^(a+)+$')")({"a": ["a" * 50_000 + "b"]}) == ""
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 @given(st.text(max_size=60) | st.text("abc(){}',\"\\ 12", max_size=40))
@@ -210,9 +210,9 @@ def test_thirteen_expressions_over_a_large_directory_take_about_a_second() -> No
         "bit(userAccountControl, 2)",
     ]  # fmt: skip
     mapped = [compile_expression(source) for source in sources]
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(10_000):
         for expression in mapped:
             expression(ANN)
     # A tenth of the entries, and five times the time that an idle machine takes.
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
