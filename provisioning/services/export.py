@@ -71,7 +71,7 @@ def export_accounts(
     format: str,
     with_secret: bool,
     actor: Actor,
-    out: BinaryIO,
+    out: io.RawIOBase | BinaryIO,
 ) -> Tally:
     """Write a ZIP with the documents of `accounts` to `out`, which need not be seekable."""
     tally = Tally()
@@ -96,6 +96,14 @@ def stream_accounts(
     """
     renderer = documents.find_renderer(format)
     with_secret = with_secret and renderer.holds_secret
+    begin(accounts=accounts, renderer=renderer, with_secret=with_secret, actor=actor)
+    return _zip_pieces(accounts, renderer, with_secret=with_secret, tally=tally or Tally())
+
+
+def begin(
+    *, accounts: QuerySet[Account], renderer: Renderer, with_secret: bool, actor: Actor
+) -> None:
+    """Check that the export is allowed and of use, and audit it before the first document."""
     check_may_export(with_secret=with_secret, actor=actor)
     documents.check_useful(renderer=renderer, with_secret=with_secret)
     audit.record(
@@ -103,7 +111,6 @@ def stream_accounts(
         action="exported client documents",
         detail={"format": renderer.name, "with secret": with_secret, "accounts": accounts.count()},
     )
-    return _zip_pieces(accounts, renderer, with_secret=with_secret, tally=tally or Tally())
 
 
 def each_document(

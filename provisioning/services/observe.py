@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from django.utils import timezone
 
@@ -76,6 +77,23 @@ class ObserveReport:
     def accounts(self) -> int:
         """Accounts in the store, whoever made them."""
         return sum(self.domains.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """The report in plain values."""
+        return {
+            "store": self.store.name,
+            "at": self.at.isoformat(),
+            "accounts": self.accounts,
+            "people": self.people,
+            "people_found": self.people_found,
+            "domains": self.domains,
+            "unknown_domains": self.unknown_domains,
+            "counts": {category.value: self.counts[category] for category in Category},
+            "examples": {
+                category.value: [asdict(finding) for finding in found]
+                for category, found in self.examples.items()
+            },
+        }
 
 
 class Observation:
