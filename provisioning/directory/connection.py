@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
-import struct
 import tempfile
-from contextlib import closing
 from typing import Any
 
 import ldap
@@ -61,7 +58,6 @@ def _sign_in(source: SourceRecord, endpoint: Endpoint) -> Any:
     if endpoint.tls == "starttls":
         connection.start_tls_s()
     connection.simple_bind_s(source.bind_dn, source.bind_secret)
-    _bound_waits(connection, source.read_timeout)
     connection.timeout = source.read_timeout
     return connection
 
@@ -77,15 +73,6 @@ def _require_certificate(connection: Any, ca_pem: str) -> None:
             connection.set_option(ldap.OPT_X_TLS_CACERTFILE, authorities)
         # The new context reads the file here and now.
         connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
-
-
-def _bound_waits(connection: Any, seconds: float) -> None:
-    """Bounds single socket operations too: libldap's time-outs end where a TLS record begins."""
-    whole = int(seconds)
-    limit = struct.pack("ll", whole, int((seconds - whole) * 1_000_000))
-    with closing(socket.socket(fileno=os.dup(connection.get_option(ldap.OPT_DESC)))) as shared:
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-        shared.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 def _broke(endpoint: Endpoint, error: ldap.LDAPError) -> Rejected | Unreachable:

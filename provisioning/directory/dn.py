@@ -7,7 +7,7 @@ import unicodedata
 
 # What can be spelled in several ways beyond case: escapes, quotes, several pairs in one component,
 # spaces next to a separator or in a row. All other DNs, nearly all there are, need no parsing.
-_SPELLED = re.compile(r'[\\"+<>;\t-\r]|  |[,=] | [,=]|^ | $')
+_SPELLED = re.compile(r'[\\"+<>;\t-\r\x1c-\x1f]|  |[,=] | [,=]|^ | $')
 _PIECE = re.compile(
     r'\\(?P<hex>[0-9a-fA-F]{2})|\\(?P<char>.)|(?P<mark>[,;+="])|(?P<text>[^\\,;+="]+|\\)', re.DOTALL
 )

@@ -142,8 +142,10 @@ def _describe(inspection: Inspection) -> str:
 
 
 def _signed_in(source: SourceRecord, conversation: Conversation) -> Step:
-    known_as = conversation.who_am_i()
-    detail = f"The directory says: {known_as}" if known_as else ""
+    about = conversation.about()
+    product = " ".join((*about.get("vendorname", ()), *about.get("vendorversion", ())))
+    found = (("Known there as", conversation.who_am_i()), ("Server", product))
+    detail = "\n".join(f"{what}: {value}" for what, value in found if value)
     return Step("Sign-in", True, f"Signed in as {source.bind_dn}.", detail)
 
 

@@ -1,0 +1,1 @@
+"""Tests of the directory package, against a real slapd and a real Samba AD."""
