@@ -37,9 +37,13 @@ def changes(before: models.Model | None, after: models.Model) -> dict[str, list[
     for field in after._meta.concrete_fields:
         if not field.editable or field.primary_key:
             continue
+        given = field.value_from_object(after)
+        if before is not None and field.value_from_object(before) == given:
+            continue
         new = _shown(field, after)
         old = _shown(field, before) if before is not None else ""
-        if old != new:
+        # Two long texts look alike and differ all the same, such as two certificates.
+        if before is not None or old != new:
             found[str(field.verbose_name)] = [old, new]
     return found
 
