@@ -12,7 +12,7 @@ _PIECE = re.compile(
     r'\\(?P<hex>[0-9a-fA-F]{2})|\\(?P<char>.)|(?P<mark>[,;+="])|(?P<text>[^\\,;+="]+|\\)', re.DOTALL
 )
 _SPECIAL = re.compile(r'([\\",+;<>])')
-_SPACES = re.compile(r"\s+")
+_SPACES = re.compile(r"[ \t-\r\x1c-\x1f]+")
 
 
 def normalise_dn(dn: str) -> str:
@@ -61,7 +61,7 @@ def _literal(piece: re.Match[str]) -> bytes:
 
 def _pair(kind: bytes, value: bytes) -> str:
     text = unicodedata.normalize("NFKC", value.decode("utf-8", "replace"))
-    single = _SPACES.sub(" ", _fold(text)).strip()
+    single = _SPACES.sub(" ", _fold(text)).strip(" ")
     escaped = _SPECIAL.sub(r"\\\1", single)
     return f"{kind.decode('utf-8', 'replace').strip().lower()}={escaped}"
 
