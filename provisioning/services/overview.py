@@ -22,6 +22,8 @@ from provisioning.models import (
 )
 
 ACTIVITY = 8
+# Said too often to be news.
+NO_NEWS = ("signed in", "signed out")
 WAITING_SHOWN = 5
 
 
@@ -126,7 +128,7 @@ def overview() -> Overview:
         servers=servers,
         alerts=[*_server_alerts(servers), *_store_alerts(stores), *_source_alerts(sources)],
         waiting=[*_approvals(runs), *_conflicts(conflicts)],
-        activity=list(AuditEvent.objects.order_by("-id")[:ACTIVITY]),
+        activity=list(AuditEvent.objects.exclude(action__in=NO_NEWS).order_by("-id")[:ACTIVITY]),
         steps=_steps(servers, stores, sources),
     )
 

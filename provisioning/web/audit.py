@@ -90,10 +90,12 @@ class AuditFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
     action = django_filters.CharFilter(lookup_expr="icontains", label="What was done")
     object_type = django_filters.ChoiceFilter(choices=OBJECTS, label="Kind")
     since = django_filters.DateFilter(
-        method="from_day", label="From", widget=forms.DateInput(attrs={"type": "date"})
+        method="from_day",
+        label="From (year-month-day)",
+        widget=forms.DateInput(attrs={"type": "date"}),
     )
     until = django_filters.DateFilter(
-        method="to_day", label="To", widget=forms.DateInput(attrs={"type": "date"})
+        method="to_day", label="To (year-month-day)", widget=forms.DateInput(attrs={"type": "date"})
     )
 
     class Meta:

@@ -71,11 +71,11 @@ def _lead(found: Overview) -> str:
     if found.setting_up and not found.accounts:
         return "A few steps, and the first account registers. Nothing is written before you say so."
     parts = []
-    if found.alerts:
-        parts.append(f"{len(found.alerts)} thing{'s need' if len(found.alerts) > 1 else ' needs'} "
-                     "your attention")  # fmt: skip
-    if found.waiting:
-        parts.append(f"{len(found.waiting)} wait{'s' if len(found.waiting) == 1 else ''} for you")
+    if alerts := len(found.alerts):
+        needs = "One thing needs" if alerts == 1 else f"{alerts} things need"
+        parts.append(f"{needs} your attention.")
+    if waiting := len(found.waiting):
+        parts.append("One decision waits." if waiting == 1 else f"{waiting} decisions wait.")
     if not parts:
         return "Everything works and nothing waits for you."
-    return f"{' and '.join(parts)}."
+    return " ".join(parts)

@@ -116,7 +116,7 @@ def test_the_last_local_administrator_stays(
 ) -> None:
     """Another one who signs in with a directory does not count: that can be down."""
     actor = Actor.of(make_directory_user())
-    given = {
+    given: dict[str, Any] = {
         "name": administrator.name, "role": Role.ADMINISTRATOR, "is_active": True,
         "may_export_secrets": True,
     } | values  # fmt: skip

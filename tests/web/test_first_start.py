@@ -13,7 +13,7 @@ from django.test import Client
 
 from provisioning.core.errors import Rejected
 from provisioning.models import AuditEvent, ConsoleUser
-from provisioning.services import setup
+from provisioning.services import console_users, setup
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -101,13 +101,13 @@ def test_bad_input_is_explained_and_the_token_stays(values: dict[str, str], mess
 
 def test_of_two_at_a_time_only_one_becomes_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     token = printed_token()
-    made = setup.console_users.create_local
+    made = console_users.create_local
 
     def overtaken(**values: Any) -> ConsoleUser:
         ConsoleUser.objects.create_user("first", PASSWORD, role="administrator")
         return made(**values)
 
-    monkeypatch.setattr(setup.console_users, "create_local", overtaken)
+    monkeypatch.setattr(console_users, "create_local", overtaken)
     with pytest.raises(Rejected, match="Somebody else"):
         setup.complete(given_token=token, username="second", name="", password=PASSWORD)
     assert not ConsoleUser.objects.filter(username="second").exists()

@@ -65,7 +65,7 @@ def test_the_session_key_changes_at_sign_in(administrator: ConsoleUser) -> None:
     before = client.session
     before["planted"] = True
     before.save()
-    client.cookies[settings.SESSION_COOKIE_NAME] = before.session_key
+    client.cookies[settings.SESSION_COOKIE_NAME] = str(before.session_key)
     assert attempt(client, "anna", PASSWORD) == 302
     assert client.session.session_key != before.session_key
 
