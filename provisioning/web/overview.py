@@ -61,8 +61,7 @@ def overview_page(request: HttpRequest) -> HttpResponse:
 
 def _linked(notice: Notice) -> LinkedNotice:
     if notice.noun == "conflicts":
-        people = href_of("people")
-        return LinkedNotice(notice, f"{people}?conflict=true" if people else "", "See who")
+        return LinkedNotice(notice, href_of("conflicts"), "See who")
     return LinkedNotice(notice, href_of(notice.noun, notice.pk), f"Open {notice.noun}")
 
 
