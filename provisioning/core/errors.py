@@ -45,6 +45,14 @@ class InvalidInput(ProvisioningError):
     """A value that an administrator or a directory gave cannot be used."""
 
 
+class InvalidFields(InvalidInput):
+    """Several values cannot be used: `fields` says of each field of the row why."""
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        super().__init__(" ".join(fields.values()))
+        self.fields = fields
+
+
 class Busy(ProvisioningError):
     """Somebody else holds the lease on this work right now."""
 

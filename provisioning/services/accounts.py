@@ -138,27 +138,10 @@ def rename_account(*, account: Account, user_part: str, reason: str, actor: Acto
     reason = checked_reason(reason)
     with transaction.atomic():
         current = locked([account.pk])[0]
-        former, now = current.aor, timezone.now()
-        current.user_part = user_part
-        current.aor = f"{user_part}@{current.domain.domain}"
-        if current.aor == former:
-            raise InvalidInput(f"It already has the SIP URI {former}. Nothing was changed.")
-        _check_free(current)
-        number = _number_of(current)
-        set_keys(current, number=number)
-        current.version += 1
-        current.changed_at = now
-        current.save()
-        if hasattr(current, "credential"):
-            credential = current.credential
-            credential.auth_user = user_part
-            credential.version += 1
-            credential.save()
+        former = give_address(current, domain=current.domain, user_part=user_part)
         if current.person is not None:
             set_pin(account=current, field=Pin.Field.USER_PART, value=user_part, reason=reason,
                     actor=actor)  # fmt: skip
-        revoke_links([current], now=now)
-        outbox.mark_account(current, former_aor=former, numbers=[number])
         audit.record(
             actor=actor,
             action="renamed",
@@ -166,6 +149,34 @@ def rename_account(*, account: Account, user_part: str, reason: str, actor: Acto
             detail={"SIP URI": [former, current.aor], "reason": reason},
         )
     return current
+
+
+def give_address(account: Account, *, domain: SipDomain, user_part: str) -> str:
+    """Make the locked `account` have another SIP URI, in the caller's transaction.
+
+    The authentication user name follows, so clients must fetch again: links are revoked. The old
+    and the new SIP URI are marked for the push. Returns the former one; raises InvalidInput when
+    the new one is taken or no new one.
+    """
+    former, now = account.aor, timezone.now()
+    account.domain, account.user_part = domain, user_part
+    account.aor = f"{user_part}@{domain.domain}"
+    if account.aor == former:
+        raise InvalidInput(f"It already has the SIP URI {former}. Nothing was changed.")
+    _check_free(account)
+    number = _number_of(account)
+    set_keys(account, number=number)
+    account.version += 1
+    account.changed_at = now
+    account.save()
+    if hasattr(account, "credential"):
+        credential = account.credential
+        credential.auth_user = user_part
+        credential.version += 1
+        credential.save()
+    revoke_links([account], now=now)
+    outbox.mark_account(account, former_aor=former, numbers=[number])
+    return former
 
 
 def remove_account(*, account: Account, reason: str, actor: Actor) -> None:

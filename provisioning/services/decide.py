@@ -181,11 +181,8 @@ def _take_number(
     if kind == "range":
         decision.wants_number_of_range = not current
     elif kind == "directory" and (rule.rule.follow_number or not current):
-        site = book.site_of(person.values)
-        country = person.values.get("country", "")
-        region = site.country if site else country if len(country) == 2 else ""
         try:
-            after["number"] = rule.number(person.values, region)
+            after["number"] = rule.number(person.values, book.region_of(person.values))
         except InvalidInput as error:
             after["number"] = current
             decision.problems.append(error.message)

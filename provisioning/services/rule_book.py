@@ -84,19 +84,26 @@ class RuleBook:
         office = values.get("office", "")
         return self.sites.get(fold(office)) if office else None
 
+    def region_of(self, values: Values) -> str:
+        """The country (ISO 3166) in whose notation a number is, empty when not known."""
+        site, country = self.site_of(values), values.get("country", "")
+        return site.country if site else country if len(country) == 2 else ""
+
 
 def compile_rule(rule: AccountRule) -> CompiledRule:
     """Compile the expressions of `rule`; raises InvalidInput naming the field that cannot be read."""
     return CompiledRule(
         rule=rule,
-        condition=_compiled(rule.condition, "condition"),
-        user_formula=_compiled(rule.user_formula, "SIP URI formula") or compile_expression("''"),
-        number_formula=_compiled(rule.number_formula, "number"),
+        condition=compile_formula(rule.condition, "condition"),
+        user_formula=compile_formula(rule.user_formula, "SIP URI formula")
+        or compile_expression("''"),
+        number_formula=compile_formula(rule.number_formula, "number"),
         below=_dn_suffix(rule.ou),
     )
 
 
-def _compiled(source: str, what: str) -> Expression | None:
+def compile_formula(source: str, what: str) -> Expression | None:
+    """An expression over a person's fields, None for an empty one; `what` names it in errors."""
     if not source.strip():
         return None
     expression = compile_expression(source)

@@ -65,7 +65,8 @@ def plan_sync(
     del membership, members
     planner = AccountPlanner(book=book, writer=writer, progress=progress)
     planner.plan(affected_by(run, source, groups.moved if groups else set(), memberships))
-    _clear_conflicts(planner)
+    if not run.dry:
+        _clear_conflicts(planner)
     writer.flush()
     _note(writer, people)
     return writer, groups.breaches if groups else []
@@ -78,7 +79,8 @@ def plan_rules(*, run: Run, progress: Progress) -> PlanWriter:
     progress.phase(Run.Phase.PLAN, Person.objects.count())
     planner = AccountPlanner(book=book, writer=writer, progress=progress)
     planner.plan(everybody(memberships_of(kept_members(book.watched.values()))))
-    _clear_conflicts(planner)
+    if not run.dry:
+        _clear_conflicts(planner)
     writer.flush()
     return writer
 

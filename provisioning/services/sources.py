@@ -1,0 +1,207 @@
+"""Directory sources: saving with everything checked, deleting, candidates for a test."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import replace
+
+from django.db import transaction
+
+from provisioning.core.errors import InvalidFields, InvalidInput, Unreachable
+from provisioning.core.expression import compile_expression
+from provisioning.core.records import PERSON_FIELDS, SourceRecord
+from provisioning.core.text import require_line
+from provisioning.directory.endpoint import endpoints
+from provisioning.directory.syntax import check_dn, check_filter
+from provisioning.models import DirectorySource, Run
+from provisioning.services import audit, leases, saving, schedules, targets
+from provisioning.services.actor import Actor
+from provisioning.services.certificates import check_authorities
+
+KEY_ATTRIBUTES = ("objectGUID", "entryUUID", "nsUniqueId")
+ADDRESS = "The directory's address"
+_SHORTEST_INTERVAL = 10
+_LARGEST_PAGE = 10_000
+
+
+def save_source(*, source: DirectorySource, actor: Actor, secret: str | None = None) -> bool:
+    """Keep a new or changed source with its schedule; `secret` None keeps the stored password.
+
+    The stored password never goes to a new place: it is erased when an address, the encryption or
+    the certificate authority changes and no new one is given. Returns whether that happened. Raises
+    InvalidFields where values cannot be used; the expressions are named `mapping.<field>`.
+    """
+    tidy(source)
+    before = saving.find_stored(source)
+    _raise(_find_faults(source, before, secret))
+    if before is None or _place(before) != _place(source):
+        _check_addresses(source)
+    erased = keep_secret_from_strangers(source, before) and secret is None
+    saving.check_fields(source)
+    facts = {"password": "erased" if erased else "changed"} if erased or secret is not None else {}
+    with transaction.atomic():
+        saving.save(row=source, before=before, actor=actor, **facts)
+        if secret is not None:
+            source.set_bind_secret(secret)
+            source.save(update_fields=["sealed_bind_secret"])
+        schedules.keep_schedule(source)
+    return erased
+
+
+def delete_source(*, source: DirectorySource, actor: Actor) -> None:
+    """Delete a source that nothing uses: once people were read, it stays, and is switched off."""
+    if Run.objects.exclude(leases.FREE).filter(source=source).exists():
+        raise InvalidInput(
+            f"A sync of “{source}” is under way. Nothing was deleted; stop it first."
+        )
+    with transaction.atomic():
+        schedules.remove_schedule(source)
+        saving.delete(row=source, actor=actor)
+
+
+def switch_source(*, source: DirectorySource, enabled: bool, actor: Actor) -> None:
+    """Read `source` on its schedule, or only when somebody asks."""
+    with transaction.atomic():
+        source.enabled = enabled
+        source.save(update_fields=["enabled"])
+        schedules.keep_schedule(source)
+        audit.record(
+            actor=actor, action="changed", obj=source,
+            detail={"read on schedule": [not enabled, enabled]},
+        )  # fmt: skip
+
+
+def source_candidate(*, source: DirectorySource, secret: str | None) -> SourceRecord:
+    """The record of a source that is perhaps not saved, for a test.
+
+    The stored password is used only where nothing changed that it must not be sent to.
+    """
+    tidy(source)
+    keep_secret_from_strangers(source, saving.find_stored(source))
+    record = source.as_record()
+    return record if secret is None else replace(record, bind_secret=secret)
+
+
+def keep_secret_from_strangers(source: DirectorySource, before: DirectorySource | None) -> bool:
+    """Take the stored password from `source` where it would go elsewhere; whether there was one."""
+    if before is None or _place(before) == _place(source):
+        return False
+    source.set_bind_secret("")
+    return before.sealed_bind_secret is not None
+
+
+def tidy(source: DirectorySource) -> None:
+    """Bring what was typed to its one form; raises InvalidFields where it has none."""
+    faults: dict[str, str] = {}
+    source.name = source.name.strip()
+    source.uris = "\n".join(source.uris.split())
+    for field in ("person_bases", "group_bases"):
+        lines = (line.strip() for line in getattr(source, field).splitlines())
+        setattr(source, field, "\n".join(line for line in lines if line))
+    for field in ("bind_dn", "person_filter", "group_filter", "disabled_expression"):
+        setattr(source, field, getattr(source, field).strip())
+    source.mapping = {field: text.strip() for field, text in source.mapping.items() if text.strip()}
+    for field, text in (("name", source.name), ("bind_dn", source.bind_dn)):
+        _note(faults, field, require_line, text, "It")
+    try:
+        source.ca_pem = check_authorities(source.ca_pem, "The certificate authority")
+    except InvalidInput as error:
+        faults["ca_pem"] = error.message
+    _raise(faults)
+
+
+def _place(source: DirectorySource) -> tuple[object, ...]:
+    """Where the password goes, and whom it trusts there."""
+    return tuple(source.uris.split()), source.tls, source.ca_pem
+
+
+def _find_faults(
+    source: DirectorySource, before: DirectorySource | None, secret: str | None
+) -> dict[str, str]:
+    faults: dict[str, str] = {}
+    _note(faults, "uris", endpoints, source.as_record())
+    if not source.bind_dn:
+        faults["bind_dn"] = "Reading as nobody shows an incomplete directory. Enter an account."
+    if secret is not None and "\0" in secret:
+        faults["secret"] = "A password holds no NUL."  # noqa: S105 - a message
+    if secret == "" or (before is None and secret is None):
+        faults["secret"] = "Enter the password of the bind account."  # noqa: S105 - a message
+    _check_reading(source, before, faults)
+    _check_mapping(source, faults)
+    if source.interval_seconds < _SHORTEST_INTERVAL:
+        faults["interval_seconds"] = f"At least {_SHORTEST_INTERVAL} seconds."
+    if not 1 <= source.page_size <= _LARGEST_PAGE:
+        faults["page_size"] = f"From 1 to {_LARGEST_PAGE:,} entries."
+    return faults
+
+
+def _check_reading(
+    source: DirectorySource, before: DirectorySource | None, faults: dict[str, str]
+) -> None:
+    if not source.person_bases:
+        faults["person_bases"] = "Enter at least one DN, such as ou=people,dc=example,dc=com."
+    for field in ("person_bases", "group_bases"):
+        for base in getattr(source, field).splitlines():
+            _note(faults, field, check_dn, base)
+    _note(faults, "person_filter", check_filter, source.person_filter)
+    if source.group_bases:
+        _note(faults, "group_filter", check_filter, source.group_filter)
+    if source.key_attribute not in KEY_ATTRIBUTES:
+        faults["key_attribute"] = f"Choose one of {', '.join(KEY_ATTRIBUTES)}."
+    elif before is not None and before.key_attribute != source.key_attribute and _was_read(before):
+        faults["key_attribute"] = (
+            f"It stays {before.key_attribute}: people are known by it, and with another key "
+            "everybody would look like somebody new. Add a second source instead."
+        )
+
+
+def _was_read(source: DirectorySource) -> bool:
+    return source.people.exists() or source.groups.exists()
+
+
+def _check_mapping(source: DirectorySource, faults: dict[str, str]) -> None:
+    for field in source.mapping:
+        if field not in PERSON_FIELDS:
+            faults[f"mapping.{field}"] = f"There is no field “{field}”."
+    for field, text in source.mapping.items():
+        _note(faults, f"mapping.{field}", compile_expression, text)
+    if "login" not in source.mapping:
+        faults["mapping.login"] = "Without a user name nobody can be told apart."
+    if source.disabled_expression:
+        _note(faults, "disabled_expression", compile_expression, source.disabled_expression)
+
+
+def _check_addresses(source: DirectorySource) -> None:
+    """Raise InvalidFields where an address is refused, or the password would travel in clear."""
+    for uri in source.uris.split():
+        try:
+            endpoint = targets.check_url(url=uri, schemes=targets.LDAP, what=ADDRESS)
+            if source.tls == DirectorySource.Tls.NONE:
+                _require_loopback(endpoint)
+        except (InvalidInput, Unreachable) as error:
+            raise InvalidFields({"uris": error.message}) from error
+
+
+def _require_loopback(endpoint: targets.Endpoint) -> None:
+    found = targets.check_target(host=endpoint.host, port=endpoint.port, what=ADDRESS)
+    if not all(ipaddress.ip_address(address).is_loopback for address in found):
+        raise InvalidInput(
+            f"Without encryption the password would travel to {endpoint.host} in clear. Choose "
+            "LDAPS or StartTLS; only a directory on this machine is reached without."
+        )
+
+
+def _note(
+    faults: dict[str, str], field: str, check: Callable[..., object], *values: object
+) -> None:
+    """Keep why `check` refuses `values`, once for each field."""
+    try:
+        check(*values)
+    except InvalidInput as error:
+        faults.setdefault(field, error.message)
+
+
+def _raise(faults: dict[str, str]) -> None:
+    if faults:
+        raise InvalidFields(faults)
