@@ -28,7 +28,10 @@ class Account(models.Model):
     slot = models.CharField(max_length=20, default="main")
     kind = models.CharField(max_length=20, choices=Kind)
     domain = models.ForeignKey(
-        "provisioning.SipDomain", on_delete=models.PROTECT, related_name="accounts"
+        "provisioning.SipDomain",
+        on_delete=models.PROTECT,
+        related_name="accounts",
+        db_index=False,
     )
     user_part = models.CharField(max_length=64)
     aor = models.CharField("SIP URI", max_length=129, editable=False)
@@ -38,10 +41,17 @@ class Account(models.Model):
         on_delete=models.PROTECT,
         related_name="accounts",
         verbose_name="home pool",
+        db_index=False,
     )
-    site = models.ForeignKey("provisioning.Site", on_delete=models.PROTECT, null=True, blank=True)
+    site = models.ForeignKey(
+        "provisioning.Site", on_delete=models.PROTECT, null=True, blank=True, db_index=False
+    )
     rule = models.ForeignKey(
-        "provisioning.AccountRule", on_delete=models.SET_NULL, null=True, blank=True
+        "provisioning.AccountRule",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        db_index=False,
     )
     profile = models.ForeignKey(
         "provisioning.ClientProfile",
@@ -49,6 +59,7 @@ class Account(models.Model):
         null=True,
         blank=True,
         verbose_name="client profile",
+        db_index=False,
     )
     state = models.CharField(
         max_length=10,

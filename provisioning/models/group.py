@@ -9,7 +9,10 @@ class DirectoryGroup(models.Model):
     """A group as it was read, keyed by GUID."""
 
     source = models.ForeignKey(
-        "provisioning.DirectorySource", on_delete=models.PROTECT, related_name="groups"
+        "provisioning.DirectorySource",
+        on_delete=models.PROTECT,
+        related_name="groups",
+        db_index=False,
     )
     guid = models.CharField(max_length=36)
     dn = models.TextField()
@@ -38,7 +41,9 @@ class DirectoryGroup(models.Model):
 class GroupNesting(models.Model):
     """`child` is a member of `parent`."""
 
-    parent = models.ForeignKey(DirectoryGroup, on_delete=models.CASCADE, related_name="+")
+    parent = models.ForeignKey(
+        DirectoryGroup, on_delete=models.CASCADE, related_name="+", db_index=False
+    )
     child = models.ForeignKey(DirectoryGroup, on_delete=models.CASCADE, related_name="+")
 
     class Meta:
@@ -51,7 +56,9 @@ class GroupNesting(models.Model):
 class GroupMember(models.Model):
     """A person's effective membership; `direct` when the group names the person itself."""
 
-    group = models.ForeignKey(DirectoryGroup, on_delete=models.CASCADE, related_name="members")
+    group = models.ForeignKey(
+        DirectoryGroup, on_delete=models.CASCADE, related_name="members", db_index=False
+    )
     person = models.ForeignKey(
         "provisioning.Person", on_delete=models.CASCADE, related_name="memberships"
     )

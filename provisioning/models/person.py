@@ -9,7 +9,10 @@ class Person(models.Model):
     """Somebody in a directory. Directory-mastered columns carry no unique constraint."""
 
     source = models.ForeignKey(
-        "provisioning.DirectorySource", on_delete=models.PROTECT, related_name="people"
+        "provisioning.DirectorySource",
+        on_delete=models.PROTECT,
+        related_name="people",
+        db_index=False,
     )
     guid = models.CharField(max_length=36)
     dn = models.TextField()

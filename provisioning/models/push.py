@@ -15,7 +15,10 @@ class PendingChange(models.Model):
     ALL = "*"
 
     store = models.ForeignKey(
-        "provisioning.ConfigStore", on_delete=models.CASCADE, related_name="pending"
+        "provisioning.ConfigStore",
+        on_delete=models.CASCADE,
+        related_name="pending",
+        db_index=False,
     )
     kind = models.CharField(max_length=20)
     key = models.CharField(max_length=200)

@@ -89,7 +89,7 @@ class PlannedChange(models.Model):
         PROBLEM = "problem", "Conflict"
         DISCARDED = "discarded", "Discarded"
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="changes")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="changes", db_index=False)
     source_id = models.BigIntegerField()
     ordinal = models.PositiveIntegerField()
     kind = models.CharField(

@@ -45,8 +45,8 @@ _STALE_CREATES = f"""
 UPDATE {TABLE} AS p SET status = 'stale' WHERE {_PLANNED} AND p.action = 'create' AND (
     NOT EXISTS (SELECT 1 FROM {PERSON} WHERE {_PERSON})
     OR EXISTS (SELECT 1 FROM {ACCOUNT} WHERE {_ACCOUNT})
-    OR EXISTS (SELECT 1 FROM {ACCOUNT} WHERE {ACCOUNT}.domain_id = CAST(p.after ->> 'domain' AS bigint)
-               AND {ACCOUNT}.user_part = p.after ->> 'user_part' AND {ACCOUNT}.state <> 'removed'))
+    OR EXISTS (SELECT 1 FROM {ACCOUNT}
+               WHERE {ACCOUNT}.aor = p.after ->> 'aor' AND {ACCOUNT}.state <> 'removed'))
 """  # noqa: S608
 _STALE_RENAMES = f"""
 UPDATE {TABLE} AS p SET status = 'stale' WHERE {_PLANNED} AND p.action = 'update'
