@@ -29,6 +29,8 @@ ENVIRONMENT = env.text("RTCADMIN_ENVIRONMENT")
 _SECURE = PUBLIC_URL.startswith("https://")
 CSRF_TRUSTED_ORIGINS = sorted({PUBLIC_URL, LINK_URL})
 SECURE_SSL_REDIRECT = _SECURE and env.flag("RTCADMIN_SSL_REDIRECT", default=True)
+# Health probes come from inside, over plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = 31_536_000 if _SECURE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = _SECURE
 SECURE_HSTS_PRELOAD = _SECURE
@@ -138,7 +140,10 @@ AUTH_PASSWORD_VALIDATORS = [
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},
     },
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("username", "name")},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 PASSWORD_HASHERS = [

@@ -4,7 +4,6 @@ import atexit
 import os
 import shutil
 import tempfile
-from pathlib import Path
 
 _TEMPORARY = tempfile.mkdtemp(prefix="rtcadmin-test-")
 atexit.register(shutil.rmtree, _TEMPORARY, ignore_errors=True)
@@ -24,11 +23,13 @@ if (
     os.environ.get("RTCADMIN_TEST_DATABASE") == "postgresql"
     and "RTCADMIN_DATABASE_URL" not in os.environ
 ):
-    from lab.postgresql import Postgresql
+    from contextlib import ExitStack
 
-    _cluster = Postgresql(Path(_TEMPORARY) / "postgresql")
-    _cluster.start()
-    atexit.register(_cluster.stop)
+    from lab.postgresql import temporary_postgresql
+
+    _open = ExitStack()
+    atexit.register(_open.close)
+    _cluster = _open.enter_context(temporary_postgresql())
     os.environ["RTCADMIN_DATABASE_URL"] = _cluster.url("postgres")
 
 from rtcadmin.settings import *  # noqa: E402, F403
