@@ -58,10 +58,13 @@ def delete_range(*, number_range: NumberRange, actor: Actor) -> None:
     saving.delete(row=number_range, actor=actor)
 
 
-def numbers_in(number_range: NumberRange) -> QuerySet[Number]:
-    """The known numbers between the first and the last of the range."""
+def numbers_in(
+    number_range: NumberRange, among: QuerySet[Number] | None = None
+) -> QuerySet[Number]:
+    """The known numbers between the first and the last of the range, or those of them in `among`."""
     return (
-        Number.objects.alias(digits=Length("e164"))
+        (Number.objects.all() if among is None else among)
+        .alias(digits=Length("e164"))
         .filter(e164__range=(number_range.first, number_range.last))
         .filter(digits=len(number_range.first))
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.views.generic import View
 from django_htmx.middleware import HtmxDetails
@@ -17,7 +17,7 @@ from provisioning.models import ConsoleUser
 from provisioning.services.actor import Actor
 from provisioning.web.middleware import request_id
 
-ViewFunction = Callable[..., HttpResponse]
+ViewFunction = Callable[..., HttpResponseBase]
 
 
 class ConsoleRequest(HttpRequest):
@@ -32,7 +32,7 @@ def needs(capability: Capability) -> Callable[[ViewFunction], ViewFunction]:
 
     def decorate(view: ViewFunction) -> ViewFunction:
         @functools.wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             check(request, capability)
             return view(request, *args, **kwargs)
 

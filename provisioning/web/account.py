@@ -1,0 +1,171 @@
+"""The pages of one account: overview, clients and links, why, history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from provisioning.core.roles import Capability
+from provisioning.core.states import State
+from provisioning.models import Account, Pin
+from provisioning.services.explain import explain_account
+from provisioning.services.history import find_history
+from provisioning.web.access import ConsoleRequest, needs
+from provisioning.web.forms.accounts import (
+    NumberForm,
+    ReasonForm,
+    ReleaseForm,
+    RenameForm,
+    RestoreForm,
+)
+from provisioning.web.shell import href_of
+
+_TABS = (
+    ("account", "Overview", "user"),
+    ("account-clients", "Clients & links", "device-mobile"),
+    ("account-why", "Why", "help-circle"),
+    ("account-history", "History", "history"),
+)
+_RECENT = 5
+
+
+@needs(Capability.VIEW)
+@require_safe
+def overview(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Who or what it is, its SIP service, live registrations and the latest changes."""
+    account = find_account(pk)
+    pins = list(account.pins.select_related("by").order_by("field"))
+    context = {
+        "identity": _identity(account),
+        "service": service_rows(account),
+        "pins": pins,
+        "pinned_state": any(pin.field == Pin.Field.STATE for pin in pins),
+        "entries": find_history(account=account)[:_RECENT],
+        "registrations_href": href_of("account-registrations", pk),
+    }
+    return _page(request, account, "account", "accounts/account.html", context)
+
+
+@needs(Capability.VIEW)
+@require_safe
+def clients(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Client profile, documents and provisioning links."""
+    context = {"links_href": href_of("account-links", pk)}
+    return _page(request, find_account(pk), "account-clients", "accounts/clients.html", context)
+
+
+@needs(Capability.VIEW)
+@require_safe
+def why(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Where everything comes from, and what has become of it at the stores."""
+    account = find_account(pk)
+    context = {"explanations": explain_account(account=account)}
+    return _page(request, account, "account-why", "accounts/why.html", context)
+
+
+@needs(Capability.VIEW)
+@require_safe
+def history(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """What runs and console users did to it, newest first."""
+    account = find_account(pk)
+    context = {"entries": find_history(account=account)}
+    return _page(request, account, "account-history", "accounts/history.html", context)
+
+
+def find_account(pk: int) -> Account:
+    """The account with everything that its pages show; 404 where there is none."""
+    return get_object_or_404(
+        Account.objects.select_related(
+            "person__source", "domain", "pool", "site", "rule", "profile", "number", "credential"
+        ),
+        pk=pk,
+    )
+
+
+def service_rows(account: Account) -> list[dict[str, Any]]:
+    """The SIP service of an account as names and values."""
+    number = getattr(account, "number", None)
+    credential = getattr(account, "credential", None)
+    rows: list[dict[str, Any]] = [
+        {"label": "SIP URI", "value": f"sip:{account.aor}", "mono": True, "copy": True},
+        {
+            "label": "Number",
+            "value": number.e164 if number else "",
+            "mono": True,
+            "href": reverse("number", args=[number.pk]) if number else "",
+        },
+        {"label": "Home pool", "value": account.pool, "href": href_of("pool", account.pool_id)},
+        {"label": "Site", "value": account.site},
+        {
+            "label": "Client profile",
+            "value": account.profile or "The default one",
+            "href": href_of("profile", account.profile_id) if account.profile_id else "",
+        },
+        {
+            "label": "Authentication user name",
+            "value": credential and credential.auth_user,
+            "mono": True,
+        },
+    ]
+    if account.rule is not None:
+        rows.append(
+            {
+                "label": "Account rule",
+                "value": account.rule,
+                "href": href_of("rule-edit", account.rule_id),
+            }
+        )
+    return rows
+
+
+def _identity(account: Account) -> list[dict[str, Any]]:
+    person = account.person
+    if person is None:
+        return [
+            {"label": "Kind", "value": account.get_kind_display()},
+            {"label": "Responsible", "value": account.responsible},
+            {"label": "Ends on", "value": account.ends_on},
+        ]
+    return [
+        {"label": "Person", "value": person, "href": reverse("person", args=[person.pk])},
+        {"label": "User name", "value": person.login, "mono": True},
+        {"label": "Mail", "value": person.mail},
+        {"label": "Department", "value": person.department},
+        {"label": "Office", "value": person.office},
+        {"label": "Distinguished name", "value": person.dn, "mono": True},
+    ]
+
+
+def _page(
+    request: ConsoleRequest, account: Account, url_name: str, template: str, context: dict[str, Any]
+) -> HttpResponse:
+    tabs = [
+        {
+            "label": label,
+            "icon": icon,
+            "href": reverse(name, args=[account.pk]),
+            "active": name == url_name,
+        }
+        for name, label, icon in _TABS
+    ]
+    actions = {
+        "title": account.name,
+        "crumbs": [("Accounts", reverse("accounts")), (account.name, "")],
+        "account": account,
+        "number": getattr(account, "number", None),
+        "credential": getattr(account, "credential", None),
+        "tabs": tabs,
+        "removed": account.state == State.REMOVED,
+        "in_grace": account.state == State.GRACE,
+        "reason_form": ReasonForm(auto_id="block_%s"),
+        "remove_form": ReasonForm(auto_id="remove_%s"),
+        "restore_form": RestoreForm(auto_id="restore_%s"),
+        "number_form": NumberForm(auto_id="number_%s"),
+        "release_form": ReleaseForm(auto_id="release_%s"),
+        "rename_form": RenameForm(auto_id="rename_%s"),
+    }
+    return render(request, template, actions | context)

@@ -1,0 +1,152 @@
+"""Forms of accounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from provisioning.models import Account, ClientProfile, ServerPool, SipDomain, Site
+
+REASON = "It is kept in the audit log and shown to the next administrator."
+DATE = {"type": "date"}
+
+
+class ReasonForm(forms.Form):
+    """Why something is done."""
+
+    reason = forms.CharField(max_length=200, help_text=REASON)
+
+
+class BlockManyForm(ReasonForm):
+    """Which accounts are blocked, as their ids joined by commas, and why."""
+
+    ids = forms.CharField(max_length=20_000, widget=forms.HiddenInput)
+
+    def clean_ids(self) -> list[int]:
+        """The ids as numbers."""
+        parts = self.cleaned_data["ids"].split(",")
+        if not all(part.isdecimal() for part in parts):
+            raise forms.ValidationError("Choose the accounts in the list again.")
+        return [int(part) for part in parts]
+
+
+class RestoreForm(ReasonForm):
+    """Until when, and why, the account of somebody who left works again."""
+
+    ends_on = forms.DateField(
+        label="Until",
+        required=False,
+        widget=forms.DateInput(attrs=DATE),
+        help_text="Empty: until you end the pin.",
+    )
+
+
+class NumberForm(forms.Form):
+    """A number in any notation."""
+
+    number = forms.CharField(
+        max_length=40,
+        help_text="Such as +44 20 7946 0123, or as it is written in the country of the site.",
+        widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
+    )
+
+
+class ReleaseForm(forms.Form):
+    """What becomes of a number that is released."""
+
+    free = forms.BooleanField(
+        label="Free at once",
+        required=False,
+        help_text="Otherwise it rests for 90 days, so that its callers do not reach somebody else.",
+    )
+
+
+class RenameForm(ReasonForm):
+    """Another user part."""
+
+    user_part = forms.CharField(
+        label="New SIP URI (before the @)",
+        max_length=64,
+        widget=forms.TextInput(attrs={"class": "rt-mono", "autocapitalize": "none"}),
+    )
+    field_order = ("user_part", "reason")
+
+
+class PlaceForm(forms.Form):
+    """Where an account is at home, and what its clients are told."""
+
+    pool = forms.ModelChoiceField(ServerPool.objects.order_by("name"), label="Home pool")
+    site = forms.ModelChoiceField(
+        Site.objects.order_by("name"),
+        required=False,
+        help_text="Its country reads national numbers.",
+    )
+    profile = forms.ModelChoiceField(
+        ClientProfile.objects.order_by("name"),
+        label="Client profile",
+        required=False,
+        help_text="Empty: the default one.",
+    )
+
+
+class PersonAccountForm(PlaceForm):
+    """The place of a person's account: what is changed here becomes a pin."""
+
+    reason = forms.CharField(
+        max_length=200,
+        required=False,
+        help_text="Needed for a change: it is pinned, so that the account rules do not undo it.",
+    )
+
+
+class OwnAccountForm(PlaceForm):
+    """An account without a person."""
+
+    name = forms.CharField(max_length=200)
+    responsible = forms.CharField(
+        max_length=200, required=False, help_text="Who answers for it: a name, a team, an address."
+    )
+    ends_on = forms.DateField(
+        label="Ends on",
+        required=False,
+        widget=forms.DateInput(attrs=DATE),
+        help_text="The last day on which it works. Empty: no end.",
+    )
+    field_order: tuple[str, ...] = ("name", "pool", "site", "profile", "responsible", "ends_on")
+
+
+class NewAccountForm(OwnAccountForm):
+    """A new account without a person."""
+
+    kind = forms.ChoiceField(
+        choices=[choice for choice in Account.Kind.choices if choice[0] != Account.Kind.PERSON]
+    )
+    user_part = forms.CharField(
+        label="SIP URI (before the @)",
+        max_length=64,
+        widget=forms.TextInput(attrs={"class": "rt-mono", "autocapitalize": "none"}),
+        help_text="Letters a to z, digits, dot, dash, underscore and +; such as room-aquarium.",
+    )
+    domain = forms.ModelChoiceField(
+        SipDomain.objects.order_by("domain"), label="SIP domain (after the @)"
+    )
+    number = forms.CharField(
+        max_length=40,
+        required=False,
+        help_text="In any notation of the site's country.",
+        widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
+    )
+    field_order = (
+        "kind", "name", "user_part", "domain", "pool", "site", "number", "profile", "responsible",
+        "ends_on",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Where there is only one, nobody should have to choose it.
+        for name in ("domain", "pool"):
+            field = self.fields[name]
+            rows = list(field.queryset[:2])  # type: ignore[attr-defined]
+            if len(rows) == 1:
+                self.initial.setdefault(name, rows[0].pk)

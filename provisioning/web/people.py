@@ -1,0 +1,173 @@
+"""The list of people, and the pages of one person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.db.models import Prefetch, Q, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from provisioning.core.records import PERSON_FIELDS
+from provisioning.core.roles import Capability
+from provisioning.core.states import State
+from provisioning.models import Account, DirectorySource, Person
+from provisioning.services.explain import explain_person
+from provisioning.services.history import find_history
+from provisioning.services.memberships import find_memberships
+from provisioning.web.access import ConsoleRequest, needs
+from provisioning.web.account import service_rows
+from provisioning.web.keyset import KeysetPage, Order
+from provisioning.web.list_page import AnyOf, ListFilter, ListPage, SearchFilter, Switch
+from provisioning.web.shell import href_of
+
+_TABS = (
+    ("person", "Overview", "user"),
+    ("person-groups", "Groups", "users-group"),
+    ("person-why", "Why", "help-circle"),
+    ("person-history", "History", "history"),
+)
+_HERE = [("here", "In the directory"), ("left", "Left")]
+_ACCOUNT = [("yes", "With an account"), ("no", "Without an account")]
+
+
+class PeopleFilter(ListFilter):
+    """People by source, presence, account, conflict and search."""
+
+    source = AnyOf(
+        choices=lambda: list(DirectorySource.objects.order_by("name").values_list("pk", "name")),
+        label="Source",
+    )
+    presence = django_filters.ChoiceFilter(choices=_HERE, method="by_presence", label="Presence")
+    account = django_filters.ChoiceFilter(choices=_ACCOUNT, method="by_account", label="Account")
+    disabled = Switch(Q(disabled=True), label="Disabled in the directory")
+    conflict = Switch(~Q(problem=""), label="Conflict")
+    q = SearchFilter()
+
+    class Meta:
+        model = Person
+        fields = ()
+
+    def by_presence(self, people: QuerySet[Person], name: str, value: str) -> QuerySet[Person]:
+        """Those who are in the directory, or those who left it."""
+        return people.filter(left_at__isnull=value == "here")
+
+    def by_account(self, people: QuerySet[Person], name: str, value: str) -> QuerySet[Person]:
+        """Those with an account that was not removed, or those without."""
+        having = Account.objects.filter(person__isnull=False).exclude(state=State.REMOVED)
+        ids = having.values("person_id")
+        return people.filter(pk__in=ids) if value == "yes" else people.exclude(pk__in=ids)
+
+
+class People(ListPage[Person]):
+    """Everybody who was read from a directory."""
+
+    filter_class = PeopleFilter
+    orders = {  # noqa: RUF012 - ListPage declares it for the class
+        "name": Order("name_key"),
+        "changed": Order("changed_at"),
+    }
+    default_order = "name"
+    template = "people/people.html"
+    results_template = "people/_results.html"
+
+    def queryset(self) -> QuerySet[Person]:
+        """With source and accounts."""
+        accounts = Account.objects.only("pk", "person_id", "state", "aor").order_by("slot")
+        return Person.objects.select_related("source").prefetch_related(
+            Prefetch("accounts", queryset=accounts)
+        )
+
+    def context(self, request: ConsoleRequest, page: KeysetPage[Person]) -> dict[str, Any]:
+        """Title and views."""
+        return {
+            "title": "People",
+            "lead": "As the directory knows them. Change them there; the next sync brings it here.",
+        }
+
+
+@needs(Capability.VIEW)
+@require_safe
+def overview(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """What the directory says, and the person's accounts."""
+    person = _find(pk)
+    accounts = person.accounts.select_related(
+        "domain", "pool", "site", "rule", "profile", "number", "credential"
+    )
+    context = {
+        "identity": _identity(person),
+        "accounts": [(account, service_rows(account)) for account in accounts],
+    }
+    return _page(request, person, "person", "people/person.html", context)
+
+
+@needs(Capability.VIEW)
+@require_safe
+def groups(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """The person's groups, and the way to each."""
+    person = _find(pk)
+    context = {"memberships": find_memberships(person=person)}
+    return _page(request, person, "person-groups", "people/groups.html", context)
+
+
+@needs(Capability.VIEW)
+@require_safe
+def why(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Why the person has the account that they have, or none."""
+    person = _find(pk)
+    context = {"explanations": explain_person(person=person)}
+    return _page(request, person, "person-why", "people/why.html", context)
+
+
+@needs(Capability.VIEW)
+@require_safe
+def history(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """What happened to the person and the main account."""
+    person = _find(pk)
+    account = person.accounts.order_by("slot").first()
+    context = {"entries": find_history(person=person, account=account)}
+    return _page(request, person, "person-history", "people/history.html", context)
+
+
+def _find(pk: int) -> Person:
+    return get_object_or_404(Person.objects.select_related("source"), pk=pk)
+
+
+def _identity(person: Person) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = [
+        {
+            "label": str(Person._meta.get_field(name).verbose_name).capitalize(),  # type: ignore[union-attr]
+            "value": getattr(person, name),
+            "mono": name in ("login", "sip_address", "phone", "mobile"),
+        }
+        for name in PERSON_FIELDS
+        if getattr(person, name) or name in ("login", "mail", "phone")
+    ]
+    rows.append({"label": "Distinguished name", "value": person.dn, "mono": True})
+    rows.append({"label": "Key", "value": person.guid, "mono": True})
+    return rows
+
+
+def _page(
+    request: ConsoleRequest, person: Person, url_name: str, template: str, context: dict[str, Any]
+) -> HttpResponse:
+    tabs = [
+        {
+            "label": label,
+            "icon": icon,
+            "href": reverse(name, args=[person.pk]),
+            "active": name == url_name,
+        }
+        for name, label, icon in _TABS
+    ]
+    shell = {
+        "title": str(person),
+        "crumbs": [("People", reverse("people")), (str(person), "")],
+        "person": person,
+        "source_href": href_of("source", person.source_id),
+        "tabs": tabs,
+    }
+    return render(request, template, shell | context)
