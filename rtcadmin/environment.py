@@ -55,7 +55,7 @@ def kept_secret(name: str, folder: Path, file_name: str) -> str:
 
 
 def database(url: str, sqlite_file: Path) -> dict[str, object]:
-    """Django's DATABASES entry for postgresql://user:password@host:port/name, or SQLite in `sqlite_file`."""
+    """Django's entry for postgresql://user:password@host:port/name, or SQLite in a file."""
     if not url:
         return {
             "ENGINE": "django.db.backends.sqlite3",
@@ -63,7 +63,9 @@ def database(url: str, sqlite_file: Path) -> dict[str, object]:
             "OPTIONS": {
                 "timeout": 20,
                 "transaction_mode": "IMMEDIATE",
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000;",
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000;"
+                ),
             },
         }
     parts = urlsplit(url)

@@ -13,14 +13,16 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = Path(env.text("RTCADMIN_DATA", str(BASE_DIR / "var"))).absolute()
 DATA.mkdir(parents=True, exist_ok=True)
 
-# --- Secrets -------------------------------------------------------------------------------------------------
+# --- Secrets ------------------------------------------------------------------------------------
 SECRET_KEY = env.kept_secret("RTCADMIN_SECRET_KEY", DATA / "secrets", "secret-key")
-# Hex keys of 32 bytes for stored secrets, the sealing one first; older ones only open what they sealed.
+# Hex keys of 32 bytes for stored secrets, the sealing one first; older ones only open what they
+# sealed.
 SEALING_KEYS = env.kept_secret("RTCADMIN_SEALING_KEYS", DATA / "secrets", "sealing-keys")
 
-# --- Web -----------------------------------------------------------------------------------------------------
+# --- Web ----------------------------------------------------------------------------------------
 DEBUG = False
-# The address that administrators and clients use; https:// turns secure cookies, HSTS and redirects on.
+# The address that administrators and clients use; https:// turns secure cookies, HSTS and
+# redirects on.
 PUBLIC_URL = env.text("RTCADMIN_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 # Provisioning links may have an address of their own.
 LINK_URL = env.text("RTCADMIN_LINK_URL", PUBLIC_URL).rstrip("/")
@@ -125,11 +127,11 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_MAX_AGE = 3600
 
-# --- Database ------------------------------------------------------------------------------------------------
+# --- Database -----------------------------------------------------------------------------------
 DATABASES = {"default": env.database(env.text("RTCADMIN_DATABASE_URL"), DATA / "rtcadmin.sqlite3")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- Sign-in -------------------------------------------------------------------------------------------------
+# --- Sign-in ------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "provisioning.ConsoleUser"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
@@ -163,8 +165,9 @@ AXES_SENSITIVE_PARAMETERS = ["username", "password", "token"]
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 AXES_VERBOSE = False
 
-# --- Celery --------------------------------------------------------------------------------------------------
-# Without a broker URL messages are files on this machine: right for one machine, needs no other service.
+# --- Celery -------------------------------------------------------------------------------------
+# Without a broker URL messages are files on this machine: right for one machine, needs no other
+# service.
 CELERY_BROKER_URL = env.text("RTCADMIN_BROKER_URL", "filesystem://")
 if CELERY_BROKER_URL == "filesystem://":
     _messages = {name: DATA / "broker" / name for name in ("messages", "processed", "control")}
@@ -194,7 +197,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2
 CELERY_TIMEZONE = "UTC"
 
-# --- Provisioning: leases, sweeps and time-outs, all in seconds ----------------------------------------------
+# --- Provisioning: leases, sweeps and time-outs, all in seconds ---------------------------------
 PUSH_LEASE = env.number("RTCADMIN_PUSH_LEASE", 60)
 PUSH_SLICE = env.number("RTCADMIN_PUSH_SLICE", 30)
 PUSH_ATTEMPTS = int(env.number("RTCADMIN_PUSH_ATTEMPTS", 3))
@@ -213,7 +216,7 @@ ALLOW_LOOPBACK = env.flag("RTCADMIN_ALLOW_LOOPBACK")
 # Ports of the console itself, which no server or source may name on this machine.
 CONSOLE_PORTS = [int(port) for port in env.words("RTCADMIN_CONSOLE_PORTS", "8000")]
 
-# --- Language, time, logs ------------------------------------------------------------------------------------
+# --- Language, time, logs -----------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = env.text("RTCADMIN_TIME_ZONE", "UTC")
 USE_TZ = True

@@ -1,4 +1,6 @@
-"""What every test may use: console users of each role, and Celery messages that are only collected."""
+"""What every test may use: console users of each role, and Celery messages that are only
+collected.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture(autouse=True)
 def messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[int, ...]]]:
-    """Celery messages sent after commit, collected instead of sent: tests call the services themselves."""
+    """Celery messages sent after commit, collected instead of sent: tests call the services
+    themselves.
+    """
     sent: list[tuple[str, tuple[int, ...]]] = []
     monkeypatch.setattr(wake, "_send", lambda task, arguments: sent.append((task, arguments)))
     return sent

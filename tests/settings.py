@@ -1,4 +1,7 @@
-"""Settings of the test run: data of its own, loopback allowed, short leases; PostgreSQL where asked for."""
+"""Settings of the test run: own data, loopback allowed, short time-outs, PostgreSQL if asked."""
+
+PostgreSQL where asked for.
+"""
 
 import atexit
 import os
@@ -18,7 +21,8 @@ os.environ.update(
     RTCADMIN_LDAP_READ_TIMEOUT="5",
     RTCADMIN_LOG_LEVEL="WARNING",
 )
-# One cluster serves the whole run: the first process starts it, xdist's workers inherit its address.
+# One cluster serves the whole run: the first process starts it, xdist's workers inherit its
+# address.
 if (
     os.environ.get("RTCADMIN_TEST_DATABASE") == "postgresql"
     and "RTCADMIN_DATABASE_URL" not in os.environ

@@ -1,1 +1,4 @@
-"""SIP servers: what each server family stores, reloads and reports; no policy, no retries, no models."""
+"""SIP servers: what each server family stores, reloads and reports.
+
+No policy, no retries, no models.
+"""

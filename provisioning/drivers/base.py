@@ -1,4 +1,4 @@
-"""The contract of a driver: it translates between the console's rows and one family of SIP servers."""
+"""The contract of a driver: it translates between the console's rows and one server family."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ class SipDomainRow:
 
 @dataclass(frozen=True, slots=True)
 class SubscriberRow:
-    """Credentials of one address-of-record; `ha1` None means: known, but nobody can register. Key: user@domain."""
+    """Credentials of one address-of-record.
+
+    `ha1` None means: known, but nobody can register. Key: user@domain.
+    """
 
     user: str
     domain: str
@@ -45,7 +48,7 @@ class SubscriberRow:
 
 @dataclass(frozen=True, slots=True)
 class AliasRow:
-    """A further address (a number) that rings an address-of-record. Key: alias_user@alias_domain."""
+    """A further address (a number) of an address-of-record. Key: alias_user@alias_domain."""
 
     alias_user: str
     alias_domain: str
@@ -71,7 +74,10 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one change; `error` holds the server's own words, empty when it was accepted."""
+    """What became of one change.
+
+    `error` holds the server's own words, empty when it was accepted.
+    """
 
     kind: Kind
     key: str
@@ -80,7 +86,10 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class ForeignAccount:
-    """An account found in an existing store, for the Observe report; `digest_set` is whether it has an HA1."""
+    """An account found in an existing store, for the Observe report.
+
+    `digest_set` is whether it has an HA1.
+    """
 
     user: str
     domain: str
@@ -95,8 +104,8 @@ KindSupport = Literal["pushed", "served", "unsupported"]
 class StoreDriver(Protocol):
     """Rows of one configuration store. Every method raises Unreachable or Rejected, nothing else.
 
-    `algorithm` says which HA1 the store's servers verify. Kinds in `reload_kinds` take effect only after
-    ServerDriver.activate; the others at once.
+    `algorithm` says which HA1 the store's servers verify. Kinds in `reload_kinds` take effect
+    only after ServerDriver.activate; the others at once.
     """
 
     kinds: Mapping[Kind, KindSupport]
@@ -114,7 +123,10 @@ class StoreDriver(Protocol):
         ...
 
     def apply(self, changes: Sequence[RowChange]) -> list[Outcome]:
-        """Make the rows so, in bulk and idempotently: within a kind deletes come first. One outcome per change."""
+        """Make the rows so, in bulk and idempotently; deletes come first.
+
+        One outcome per change, in their order.
+        """
         ...
 
     def registrations(self, aors: Collection[str] | None = None) -> Iterator[Registration] | None:

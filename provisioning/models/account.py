@@ -109,7 +109,10 @@ class Account(models.Model):
 
 
 class Credential(models.Model):
-    """How an account authenticates: the clear text is sealed, HA1s are derived for each target at push."""
+    """How an account authenticates.
+
+    The clear text is sealed; HA1s are derived for each target at push.
+    """
 
     account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="credential")
     uid = models.CharField(max_length=32, unique=True, editable=False)

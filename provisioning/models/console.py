@@ -22,7 +22,10 @@ class ConsoleUserManager(BaseUserManager["ConsoleUser"]):
 
 
 class ConsoleUser(AbstractBaseUser):
-    """Somebody who signs in to the console; a directory sign-in is keyed by (source, guid), never by name."""
+    """Somebody who signs in to the console.
+
+    A directory sign-in is keyed by (source, guid), never by name.
+    """
 
     username = models.CharField("user name", max_length=150, unique=True)
     name = models.CharField(max_length=200, blank=True)
@@ -69,5 +72,5 @@ class ConsoleUser(AbstractBaseUser):
         return iter(())
 
     def get_session_auth_hash(self) -> str:
-        """Changes with the password and with `session_version`, which ends every session when raised."""
+        """Changes with the password and with `session_version`; raising that ends every session."""
         return f"{super().get_session_auth_hash()}:{self.session_version}"

@@ -8,7 +8,10 @@ from provisioning.models.limits import Limited
 
 
 class SipDomain(Limited):
-    """A domain of addresses-of-record; the realm of its credentials is the domain unless another is given."""
+    """A domain of addresses-of-record.
+
+    The realm of its credentials is the domain unless another is given.
+    """
 
     domain = models.CharField(max_length=64, unique=True)
     realm_override = models.CharField(

@@ -9,7 +9,7 @@ from provisioning.core.limits import Limit
 
 
 class Limited(models.Model):
-    """How many accounts may lose service or change identity within 24 hours before somebody must approve."""
+    """How many may lose service or change identity in 24 hours before somebody must approve."""
 
     limit_percent = models.PositiveSmallIntegerField(
         "limit in percent", default=5, validators=[MinValueValidator(0), MaxValueValidator(100)]

@@ -20,7 +20,10 @@ class ServerPool(models.Model):
 
 
 class ConfigStore(Limited):
-    """A database of SIP servers; shared by one or more servers of a pool. Plan, apply and drift are per store."""
+    """A database of SIP servers.
+
+    Shared by one or more servers of a pool. Plan, apply and drift are per store.
+    """
 
     class Dialect(models.TextChoices):
         POSTGRESQL = "postgresql", "PostgreSQL"

@@ -8,8 +8,8 @@ from django.db import models
 class PendingChange(models.Model):
     """Something at a store is to be made as intended; key `*` means everything of the kind.
 
-    Marking again raises `version`; a push deletes the row only at the version that it read, so nothing that
-    came meanwhile is lost.
+    Marking again raises `version`; a push deletes the row only at the version that it read, so
+    nothing that came meanwhile is lost.
     """
 
     ALL = "*"
@@ -39,7 +39,7 @@ class PendingChange(models.Model):
 
 
 class OwnedRow(models.Model):
-    """A row at a store that the console created or adopted; every other row there is foreign and never changed.
+    """A row at a store that the console created or adopted; every other row is foreign.
 
     `content` is a keyed hash of what was last read back, empty while the first write is under way.
     """

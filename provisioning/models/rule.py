@@ -6,10 +6,11 @@ from django.db import models
 
 
 class AccountRule(models.Model):
-    """Ordered: who (group, OU, attribute) → SIP domain, pool, SIP URI formula, number source, client profile.
+    """Ordered: who (group, OU, attribute) → SIP domain, pool, SIP URI formula, number source,
+    client profile.
 
-    The first rule that matches a person decides. AOR and number are sticky: they follow a changed attribute
-    only where the rule says so.
+    The first rule that matches a person decides. AOR and number are sticky: they follow a changed
+    attribute only where the rule says so.
     """
 
     class NumberSource(models.TextChoices):

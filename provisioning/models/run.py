@@ -76,8 +76,8 @@ class Run(models.Model):
 class PlannedChange(models.Model):
     """One row of a plan: what is shown is exactly what is applied, for it is applied from here.
 
-    `before` holds the changed fields as they were, `after` as they will be (every field for a create).
-    `base_version` is the version of the object that the plan was computed from.
+    `before` holds the changed fields as they were, `after` as they will be (every field for a
+    create). `base_version` is the version of the object that the plan was computed from.
     """
 
     class Status(models.TextChoices):
@@ -120,7 +120,9 @@ class PlannedChange(models.Model):
         indexes = (
             models.Index(fields=["kind", "key", "-id"], name="planned_change_by_key"),
             models.Index(
-                fields=["category", "at"], name="planned_change_risk", condition=~models.Q(category="")
+                fields=["category", "at"],
+                name="planned_change_risk",
+                condition=~models.Q(category=""),
             ),
             models.Index(
                 fields=["run", "status"], name="planned_change_open",

@@ -1,1 +1,1 @@
-"""The verbs: everything that web, API, command line and tasks do, as plain keyword-only functions."""
+"""The verbs: what web, API, command line and tasks do, as plain keyword-only functions."""

@@ -15,11 +15,17 @@ from provisioning.services.actor import Actor
 _CHAIN_LOCK = 7_263_001
 
 
-def record(*, actor: Actor, action: str, obj: models.Model | None = None, detail: dict[str, Any] | None = None) -> None:
+def record(
+    *,
+    actor: Actor,
+    action: str,
+    obj: models.Model | None = None,
+    detail: dict[str, Any] | None = None,
+) -> None:
     """Append one event in the caller's transaction (or one of its own).
 
-    `action` is past tense in plain words ("blocked", "approved"); `detail` is JSON without secrets: changed
-    fields as {"field": [before, after]}, or plain facts.
+    `action` is past tense in plain words ("blocked", "approved"); `detail` is JSON without
+    secrets: changed fields as {"field": [before, after]}, or plain facts.
     """
     with transaction.atomic():
         if connection.vendor == "postgresql":
@@ -42,7 +48,7 @@ def record(*, actor: Actor, action: str, obj: models.Model | None = None, detail
 
 
 def find_broken_event() -> AuditEvent | None:
-    """The first event whose hash does not follow from it and the one before, or None when all do."""
+    """The first event whose hash does not follow from it and the one before, if any."""
     previous = ""
     for event in AuditEvent.objects.order_by("id").iterator(chunk_size=2000):
         if event.hash != _hash(previous, event):

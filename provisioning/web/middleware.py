@@ -12,7 +12,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
 class RequestId:
-    """Gives every request an id, which errors show, the audit log keeps and the response carries."""
+    """Gives every request an id: errors show it, the audit log keeps it, the response has it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
