@@ -1,6 +1,4 @@
-"""What every test may use: console users of each role, and Celery messages that are only
-collected.
-"""
+"""What every test may use: console users of each role, and Celery messages only collected."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """Settings of the test run: own data, loopback allowed, short time-outs, PostgreSQL if asked."""
 
-PostgreSQL where asked for.
-"""
-
 import atexit
 import os
 import shutil
