@@ -150,6 +150,16 @@ def file_name(account: Account, file: File, *, alone: bool) -> str:
     return f"{stem}.{file.name.rpartition('.')[2]}" if alone else f"{stem}/{file.name}"
 
 
+def pack(files: list[File]) -> bytes:
+    """The files of one document as a ZIP."""
+    packed = io.BytesIO()
+    when = timezone.localtime().timetuple()[:6]
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            archive.writestr(_entry(file.name, when), file.content)
+    return packed.getvalue()
+
+
 def _in_batches(accounts: QuerySet[Account]) -> Iterator[Account]:
     ordered = documents.with_what_documents_need(accounts.order_by("pk"))
     last = 0

@@ -1,0 +1,103 @@
+"""Forms of pools, SIP domains and sites."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any
+
+from django import forms
+
+from provisioning.core.errors import InvalidInput
+from provisioning.core.telephone import normalise
+from provisioning.models import ServerPool, SipDomain, Site
+
+
+class PoolForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at runtime
+    """A pool is only a name; servers and stores say which pool they are of."""
+
+    class Meta:
+        model = ServerPool
+        fields = ("name",)
+        help_texts = {"name": "Such as a region or a data centre"}  # noqa: RUF012
+
+
+class SipDomainForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at runtime
+    """A SIP domain, its realm, and how much may change in a day without an approval."""
+
+    confirmed = forms.BooleanField(
+        label="Change the credentials of every account of this SIP domain",
+        required=False,
+        widget=forms.HiddenInput,
+    )
+
+    class Meta:
+        model = SipDomain
+        fields = ("domain", "realm_override", "limit_percent", "limit_ceiling")
+        labels = {"domain": "SIP domain", "realm_override": "Realm"}  # noqa: RUF012
+        help_texts = {  # noqa: RUF012
+            "domain": "What stands behind the @ of SIP URIs, such as voice.example.com",
+            "realm_override": "What SIP servers ask credentials for. Leave it empty: then it is "
+            "the domain itself.",
+            "limit_percent": "So many of its accounts, in percent, may lose service or change "
+            "within 24 hours; more waits for an approval",
+            "limit_ceiling": "And never more accounts than this",
+        }
+
+    def ask_for_confirmation(self) -> None:
+        """Show the box that says that the consequences are meant."""
+        self.fields["confirmed"].widget = forms.CheckboxInput()
+
+
+class SiteForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at runtime
+    """A place whose country decides how its people's numbers are read."""
+
+    country = forms.CharField(
+        max_length=2,
+        help_text="Two letters (ISO 3166), such as GB: numbers without a country code are read as "
+        "numbers of this country",
+        widget=forms.TextInput(attrs={"autocapitalize": "characters"}),
+    )
+    time_zone = forms.ChoiceField(choices=())
+    main_number = forms.CharField(max_length=40, required=False)
+    emergency_callback = forms.CharField(
+        label="Emergency callback number",
+        max_length=40,
+        required=False,
+        help_text="Shown to emergency services when somebody here calls them",
+    )
+
+    class Meta:
+        model = Site
+        fields = (
+            "name", "country", "time_zone", "address", "main_number", "emergency_callback",
+            "match_values",
+        )  # fmt: skip
+        help_texts = {  # noqa: RUF012
+            "match_values": "Values of “office” in the directory that mean this site, one per "
+            "line; its name is one already",
+        }
+        widgets = {  # noqa: RUF012
+            "address": forms.Textarea(attrs={"rows": 3}),
+            "match_values": forms.Textarea(attrs={"rows": 4}),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zones = sorted(zoneinfo.available_timezones())
+        self.fields["time_zone"].choices = [(zone, zone) for zone in zones]  # type: ignore[attr-defined]
+        self.initial.setdefault("time_zone", "UTC")
+
+    def clean_country(self) -> str:
+        """Capital letters, however they were typed."""
+        return str(self.cleaned_data["country"]).upper()
+
+    def clean(self) -> dict[str, Any]:
+        """Numbers as E.164; each says itself what is wrong with it."""
+        values: dict[str, Any] = super().clean() or {}
+        for name in ("main_number", "emergency_callback"):
+            if values.get(name):
+                try:
+                    values[name] = normalise(values[name], values.get("country", ""))
+                except InvalidInput as error:
+                    self.add_error(name, error.message)
+        return values

@@ -1,0 +1,105 @@
+"""SIP domains and sites."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, Q
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from provisioning.core.roles import Capability
+from provisioning.core.states import State
+from provisioning.models import Account, SipDomain, Site
+from provisioning.services.actor import Actor
+from provisioning.services.domains import Unconfirmed, delete_sip_domain, save_sip_domain
+from provisioning.services.sites import delete_site, save_site
+from provisioning.web.access import ConsoleRequest, needs
+from provisioning.web.editing import EditPage, delete_view
+from provisioning.web.forms.places import SipDomainForm, SiteForm
+
+
+@needs(Capability.VIEW)
+@require_safe
+def domains(request: ConsoleRequest) -> HttpResponse:
+    """Every SIP domain with its realm and how many accounts it has."""
+    context = {
+        "title": "SIP domains",
+        "lead": "What stands behind the @ of SIP URIs; every pool serves all of them.",
+        "domains": SipDomain.objects.annotate(
+            account_count=Count("accounts", filter=~Q(accounts__state=State.REMOVED))
+        ).order_by("domain"),
+    }
+    return render(request, "places/domains.html", context)
+
+
+class SipDomainPage(EditPage[SipDomain]):
+    """Add or change a SIP domain."""
+
+    model = SipDomain
+    form_class = SipDomainForm
+    template = "places/domain.html"
+    noun = "SIP domain"
+    list_name, list_label, delete_name = "domains", "SIP domains", "domain-delete"
+
+    def save(self, form: SipDomainForm, actor: Actor) -> HttpResponse:
+        """A new realm asks for a confirmation first."""
+        domain = form.instance
+        try:
+            save_sip_domain(
+                domain=domain, actor=actor, confirmed=form.cleaned_data.get("confirmed", False)
+            )
+        except Unconfirmed:
+            form.ask_for_confirmation()
+            raise
+        return self.saved(f"{domain} was saved.\nEvery managed store gets it with the next push.")
+
+    def context(self, row: SipDomain | None, form: Any) -> dict[str, Any]:
+        """How many accounts a change concerns."""
+        return {"accounts": _living(domain=row) if row else 0}
+
+
+@needs(Capability.VIEW)
+@require_safe
+def sites(request: ConsoleRequest) -> HttpResponse:
+    """Every site with its country, time zone and main number."""
+    context = {
+        "title": "Sites",
+        "lead": "Places with a country, so that numbers and dial rules are read rightly.",
+        "sites": Site.objects.annotate(
+            account_count=Count("account", filter=~Q(account__state=State.REMOVED))
+        ).order_by("name"),
+    }
+    return render(request, "places/sites.html", context)
+
+
+class SitePage(EditPage[Site]):
+    """Add or change a site."""
+
+    model = Site
+    form_class = SiteForm
+    template = "places/site.html"
+    noun = "site"
+    list_name, list_label, delete_name = "sites", "Sites", "site-delete"
+
+    def save(self, form: SiteForm, actor: Actor) -> HttpResponse:
+        """Keep it."""
+        save_site(site=form.instance, actor=actor)
+        return self.saved(f"{form.instance} was saved.\nThe next sync places people by it.")
+
+
+def _delete_domain(domain: SipDomain, actor: Actor) -> None:
+    delete_sip_domain(domain=domain, actor=actor)
+
+
+def _delete_site(site: Site, actor: Actor) -> None:
+    delete_site(site=site, actor=actor)
+
+
+def _living(**values: Any) -> int:
+    return Account.objects.filter(**values).exclude(state=State.REMOVED).count()
+
+
+domain_delete = delete_view(SipDomain, _delete_domain, "domains", "domain")
+site_delete = delete_view(Site, _delete_site, "sites", "site")

@@ -1,0 +1,253 @@
+"""Pools and stores: the list, forms with the connection test, Observe and Manage, the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import Count, Prefetch, Q
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.text import slugify
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST, require_safe
+
+from provisioning.core.errors import ProvisioningError
+from provisioning.core.roles import Capability
+from provisioning.core.states import State
+from provisioning.models import ConfigStore, ServerPool
+from provisioning.services.actor import Actor
+from provisioning.services.connection_test import probe_store
+from provisioning.services.observe import LABELS, MEANING, Category, observe_store
+from provisioning.services.observe_csv import stream_csv
+from provisioning.services.pools import delete_pool, save_pool
+from provisioning.services.stores import delete_store, save_store, set_store_mode, store_candidate
+from provisioning.web.access import ConsoleRequest, actor_of, needs
+from provisioning.web.editing import EditPage, delete_view
+from provisioning.web.forms.places import PoolForm
+from provisioning.web.forms.servers import StoreForm
+from provisioning.web.streaming import stream
+
+_CRUMB = "Pools & stores"
+
+
+@needs(Capability.VIEW)
+@require_safe
+def pools(request: ConsoleRequest) -> HttpResponse:
+    """Every pool with its stores and servers."""
+    context = {
+        "title": "Pools & stores",
+        "lead": "A pool is the home of accounts; a store is the database that its servers read.",
+        "pools": ServerPool.objects.annotate(
+            account_count=Count("accounts", filter=~Q(accounts__state=State.REMOVED))
+        )
+        .prefetch_related(
+            "servers",
+            Prefetch("stores", ConfigStore.objects.annotate(waiting=Count("pending"))),
+        )
+        .order_by("name"),
+    }
+    return render(request, "stores/pools.html", context)
+
+
+class PoolPage(EditPage[ServerPool]):
+    """Add or rename a pool."""
+
+    model = ServerPool
+    form_class = PoolForm
+    noun = "pool"
+    list_name, list_label, delete_name = "pools", _CRUMB, "pool-delete"
+    lead = "SIP servers that together are the home of accounts."
+
+    def save(self, form: PoolForm, actor: Actor) -> HttpResponse:
+        """Keep it; a new one needs a store next."""
+        added = form.instance.pk is None
+        save_pool(pool=form.instance, actor=actor)
+        if added:
+            url = f"{reverse('store-new')}?pool={form.instance.pk}"
+            return self.saved(f"{form.instance} was added.\nNext: its store.", url)
+        return self.saved(f"{form.instance} was saved.")
+
+
+@needs(Capability.VIEW)
+@require_safe
+def store(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """One store: where it is, its mode, what waits for it."""
+    row = _find(pk)
+    context = {
+        "title": row.name,
+        "crumbs": [(_CRUMB, reverse("pools")), (row.name, "")],
+        "store": row,
+        "place": _place_rows(row),
+        "servers": row.servers.order_by("name"),
+        "waiting": row.pending.filter(dead=False).count(),
+        "dead": row.pending.filter(dead=True).count(),
+        "owned": row.owned_rows.count(),
+        "managed": row.mode == ConfigStore.Mode.MANAGE,
+    }
+    return render(request, "stores/store.html", context)
+
+
+class StorePage(EditPage[ConfigStore]):
+    """Add or change a store."""
+
+    model = ConfigStore
+    form_class = StoreForm
+    template = "stores/edit.html"
+    noun = "store"
+    list_name, list_label, delete_name = "pools", _CRUMB, "store-delete"
+    lead = "Test the connection before you save; nothing is kept or written by the test."
+
+    def save(self, form: StoreForm, actor: Actor) -> HttpResponse:
+        """Keep it; where the stored password had to go, ask for it anew."""
+        row = form.instance
+        added = row.pk is None
+        if save_store(store=row, secret=form.new_secret, actor=actor):
+            messages.warning(
+                self.request,
+                "The database password was erased.\nThe store is at another place now. Type the "
+                "password again.",
+            )
+            return redirect("store-edit", row.pk)
+        if added:
+            text = f"{row} was added and is only observed.\nNext: look at what it holds."
+            return self.saved(text, reverse("store-observe", args=[row.pk]))
+        return self.saved(f"{row} was saved.", reverse("store", args=[row.pk]))
+
+    def cancel(self, row: ConfigStore | None) -> str:
+        """Back to the store, or to the list."""
+        return reverse("store", args=[row.pk]) if row else reverse("pools")
+
+    def context(self, row: ConfigStore | None, form: Any) -> dict[str, Any]:
+        """Where the test is."""
+        test = reverse("store-test", args=[row.pk]) if row else reverse("store-test-new")
+        return {"test_href": test}
+
+    def initial(self, row: Any) -> dict[str, Any]:
+        """The pool of the link, or the only one there is."""
+        wanted = self.request.GET.get("pool", "")
+        if row is None and wanted.isdecimal():
+            return {"pool": wanted}
+        found = list(ServerPool.objects.all()[:2])
+        return {"pool": found[0].pk} if row is None and len(found) == 1 else {}
+
+
+@needs(Capability.CONFIGURE)
+@sensitive_post_parameters("secret")
+@require_POST
+def try_out(request: ConsoleRequest, pk: int | None = None) -> HttpResponse:
+    """Try what the form says, step by step; nothing is kept."""
+    form = StoreForm(request.POST, instance=None if pk is None else _find(pk))
+    context: dict[str, Any] = {"form": form}
+    if form.is_valid():
+        try:
+            context["steps"] = probe_store(
+                record=store_candidate(store=form.instance, secret=form.new_secret)
+            )
+        except ProvisioningError as error:
+            context["problem"] = error.message
+    return render(request, "servers/_test.html", context)
+
+
+@needs(Capability.CONFIGURE)
+@require_POST
+def set_mode(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Switch between Observe and Manage."""
+    row = _find(pk)
+    try:
+        set_store_mode(store=row, mode=request.POST.get("mode", ""), actor=actor_of(request))
+    except ProvisioningError as error:
+        messages.error(request, f"Nothing was changed.\n{error.message}")
+    else:
+        said = {
+            "manage": "is managed now.\nThe first push compares and writes what is missing.",
+            "observe": "is only observed now.\nNothing more is written to it.",
+        }
+        messages.success(request, f"{row} {said[row.mode]}")
+    return redirect("store", pk)
+
+
+@needs(Capability.VIEW)
+@require_safe
+def observe(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """The Observe report; htmx asks for the report itself, which reads the whole store."""
+    row = _find(pk)
+    if not request.htmx:
+        context = {
+            "title": f"What {row} holds",
+            "lead": "Compared with people and accounts here. Looking changes nothing there.",
+            "crumbs": [
+                (_CRUMB, reverse("pools")),
+                (row.name, reverse("store", args=[pk])),
+                ("Observe", ""),
+            ],
+            "store": row,
+        }
+        return render(request, "stores/observe.html", context)
+    try:
+        report = observe_store(store=row)
+    except ProvisioningError as error:
+        return render(request, "stores/_report.html", {"store": row, "problem": error.message})
+    groups = [
+        {
+            "id": category.value,
+            "label": LABELS[category],
+            "meaning": MEANING[category],
+            "count": report.counts[category],
+            "examples": report.examples[category],
+        }
+        for category in Category
+    ]
+    return render(
+        request, "stores/_report.html", {"report": report, "groups": groups, "store": row}
+    )
+
+
+@needs(Capability.VIEW)
+@require_safe
+def observe_csv(request: ConsoleRequest, pk: int) -> HttpResponseBase:
+    """Every finding as CSV."""
+    row = _find(pk)
+    name = f"observe-{slugify(row.name) or row.pk}.csv"
+    return stream(stream_csv(store=row), "text/csv; charset=utf-8", name)
+
+
+def _find(pk: int) -> ConfigStore:
+    return get_object_or_404(ConfigStore.objects.select_related("pool"), pk=pk)
+
+
+def _place_rows(row: ConfigStore) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = [
+        {"label": "Pool", "value": row.pool, "href": reverse("pool", args=[row.pool_id])},
+        {"label": "Written for", "value": row.get_driver_display()},
+        {"label": "Database", "value": row.get_dialect_display()},
+    ]
+    if row.dialect == ConfigStore.Dialect.SQLITE:
+        return [*rows, {"label": "File", "value": row.database, "mono": True}, _digest(row)]
+    return [
+        *rows,
+        {"label": "Host", "value": f"{row.host}:{row.port}", "mono": True},
+        {"label": "Name", "value": row.database, "mono": True},
+        {"label": "User", "value": row.user, "mono": True},
+        {"label": "Password", "value": "kept" if row.sealed_secret else ""},
+        {"label": "Encryption", "value": "TLS, certificate checked" if row.tls else "none"},
+        _digest(row),
+    ]
+
+
+def _digest(row: ConfigStore) -> dict[str, Any]:
+    return {"label": "Digest", "value": row.get_algorithm_display()}
+
+
+def _delete_pool(row: ServerPool, actor: Actor) -> None:
+    delete_pool(pool=row, actor=actor)
+
+
+def _delete_store(row: ConfigStore, actor: Actor) -> None:
+    delete_store(store=row, actor=actor)
+
+
+pool_delete = delete_view(ServerPool, _delete_pool, "pools", "pool")
+store_delete = delete_view(ConfigStore, _delete_store, "pools", "store")
