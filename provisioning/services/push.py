@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -32,8 +32,9 @@ _LONGEST_WAIT = 300.0
 _FORGET = f"""
 DELETE FROM {PendingChange._meta.db_table} WHERE id = %s AND version = %s AND EXISTS (
     SELECT 1 FROM {ConfigStore._meta.db_table} WHERE id = %s AND lease_owner = %s)
-"""
+"""  # noqa: S608 - names of tables
 
+Tell = Callable[[int], None]
 Claimed = tuple[int, int, str, str]  # id, version, kind, key
 
 
@@ -48,12 +49,14 @@ class PushReport:
     changed_kinds: set[Kind] = field(default_factory=set)
 
 
-def push_store(*, store_id: int, patience: float = PATIENCE) -> PushReport:
+def push_store(
+    *, store_id: int, patience: float = PATIENCE, tell: Tell = lambda rows: None
+) -> PushReport:
     """Push what is pending for one store; the work of one Celery task.
 
     Nothing happens while the console is paused or the store is only observed. Raises Busy when
     another worker pushes to it, or when it waits after a failure. A store that cannot be reached is
-    left alone for a growing while; nothing is lost.
+    left alone for a growing while; nothing is lost. `tell` hears how many rows were dealt with.
     """
     report = PushReport()
     store = ConfigStore.objects.get(pk=store_id)
@@ -65,7 +68,7 @@ def push_store(*, store_id: int, patience: float = PATIENCE) -> PushReport:
         raise Busy(f"The store {store} is being pushed to, or waits before it is tried again.")
     try:
         with open_store(store) as driver:
-            _StorePush(store, driver, owner, report, patience).run()
+            _StorePush(store, driver, owner, report, patience, tell).run()
         this.update(failures=0, not_before=None, problem="", last_push_at=Now())
     except Busy:
         raise
@@ -98,12 +101,15 @@ class _StorePush:
         owner: str,
         report: PushReport,
         patience: float,
+        tell: Tell,
     ) -> None:
         self.store = store
         self.driver = driver
         self.owner = owner
         self.report = report
         self.deadline = time.monotonic() + patience
+        self.tell = tell
+        self.told = 0
 
     def run(self) -> None:
         """Full passes first, then single keys, then reloads."""
@@ -147,6 +153,7 @@ class _StorePush:
         for kind, result in results.items():
             self._keep([each for each in claimed if each[2] == kind], result)
             self._count(kind, result)
+            self._tell(result)
         self._renew()
 
     def _pass(self, whole: PendingChange, kind: Kind) -> None:
@@ -188,7 +195,9 @@ class _StorePush:
             return Result()
         difference = compare(kind=kind, keys=keys, desired=desired, existing=existing, owned=owned)
         self._renew()
-        return make_so(store=self.store, driver=self.driver, differences=[difference])[kind]
+        result = make_so(store=self.store, driver=self.driver, differences=[difference])[kind]
+        self._tell(result)
+        return result
 
     def _mark_failed(self, kind: Kind, result: Result) -> None:
         """What failed in a full pass goes on as single keys; `_keep` notes the reason."""
@@ -231,6 +240,10 @@ class _StorePush:
         self.report.failed += len(result.failed)
         if result.changed:
             self.report.changed_kinds.add(kind)
+
+    def _tell(self, result: Result) -> None:
+        self.told += len(result.changed) + len(result.failed)
+        self.tell(self.told)
 
     def _renew(self) -> None:
         this = ConfigStore.objects.filter(pk=self.store.pk)

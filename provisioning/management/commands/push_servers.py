@@ -1,0 +1,152 @@
+"""Push what is pending to the stores of SIP servers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from provisioning.core.errors import Busy, ProvisioningError
+from provisioning.management.progress_bar import ProgressBar
+from provisioning.models import ConfigStore, PendingChange
+from provisioning.services import outbox, pause
+from provisioning.services.push import push_store
+from provisioning.services.push_preview import KindPreview, preview_push
+
+_FAILED, _NOT_NOW = 1, 3
+_COLUMNS = ("pending", "create", "change", "delete", "refused", "given_up")
+
+
+@dataclass
+class StoreAnswer:
+    """What is said of one store; `state` is planned, pushed, observed, busy, paused or failed."""
+
+    store: str
+    state: str
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
+    pushed: int = 0
+    failed: int = 0
+    left: int = 0
+    problem: str = ""
+
+
+class Command(BaseCommand):
+    """`push_servers [STORE …] [--everything] [--apply] [--json]`: dry unless --apply.
+
+    Exit 0 when all is (or could be) pushed, 3 when a store is busy or pushes are paused, 1 when
+    something failed or is left.
+    """
+
+    help = (
+        "Push what is pending to the stores of SIP servers; without --apply only show what that "
+        "would create, change and delete there. Rows that the console neither created nor adopted "
+        "are refused, never changed. Exit 0: done; 1: something failed or is left, and stays "
+        "pending; 3: pushes are paused, or a worker is pushing to the store."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which stores, how much, and whether to write."""
+        parser.add_argument(
+            "stores", nargs="*", metavar="STORE", help="names; all if none is given"
+        )
+        parser.add_argument(
+            "--everything",
+            action="store_true",
+            help="compare every row, not only what is pending: finds and mends drift",
+        )
+        parser.add_argument("--apply", action="store_true", help="push; without it only show")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Go through the stores, then say what was or would be done."""
+        answers = [self._answer(store, options) for store in _stores(options["stores"])]
+        if options["json"]:
+            answer = {"applied": options["apply"], "stores": [vars(each) for each in answers]}
+            self.stdout.write(json.dumps(answer, ensure_ascii=False))
+        else:
+            for each in answers:
+                self._print(each)
+            if not options["apply"]:
+                self.stdout.write("Nothing was written. Add --apply to push.")
+        self._leave(answers, options)
+
+    def _answer(self, store: ConfigStore, options: dict[str, Any]) -> StoreAnswer:
+        if store.mode != ConfigStore.Mode.MANAGE:
+            return StoreAnswer(store.name, "observed")
+        try:
+            if options["apply"]:
+                return _push(store, everything=options["everything"])
+            return _planned(store, preview_push(store=store, everything=options["everything"]))
+        except Busy as error:
+            return StoreAnswer(store.name, "busy", problem=error.message)
+        except ProvisioningError as error:
+            return StoreAnswer(store.name, "failed", problem=error.message)
+
+    def _print(self, answer: StoreAnswer) -> None:
+        self.stdout.write(self.style.MIGRATE_HEADING(f"{answer.store}: {answer.state}"))
+        if answer.kinds:
+            self.stdout.write(_line("", *(name.replace("_", " ") for name in _COLUMNS)))
+        for kind, counts in answer.kinds.items():
+            numbers = (f"{counts[name]:,}" for name in _COLUMNS)
+            self.stdout.write(_line(kind.replace("_", " "), *numbers))
+        if answer.state == "pushed":
+            self.stdout.write(
+                f"  {answer.pushed:,} rows written and read back, {answer.failed:,} failed, "
+                f"{answer.left:,} pending changes left."
+            )
+        if answer.problem:
+            self.stdout.write(f"  {answer.problem}")
+
+    def _leave(self, answers: list[StoreAnswer], options: dict[str, Any]) -> None:
+        states = {answer.state for answer in answers}
+        if any(answer.failed or answer.left or answer.state == "failed" for answer in answers):
+            raise CommandError("Not all is pushed; the rest stays pending.", returncode=_FAILED)
+        if options["apply"] and options["stores"] and "observed" in states:
+            raise CommandError("A store in Observe is never written to.", returncode=_FAILED)
+        if states & {"busy", "paused"}:
+            raise CommandError("Not now; what is pending stays so.", returncode=_NOT_NOW)
+
+
+def _stores(names: list[str]) -> list[ConfigStore]:
+    stores = {store.name: store for store in ConfigStore.objects.order_by("name")}
+    unknown = [name for name in names if name not in stores]
+    if unknown:
+        raise CommandError(
+            f"There is no store {', '.join(unknown)}. There are: {', '.join(stores) or 'none'}."
+        )
+    return [stores[name] for name in names or stores]
+
+
+def _planned(store: ConfigStore, kinds: list[KindPreview]) -> StoreAnswer:
+    return StoreAnswer(store.name, "planned", {each.kind: each.as_dict() for each in kinds})
+
+
+def _push(store: ConfigStore, *, everything: bool) -> StoreAnswer:
+    if pause.is_paused():
+        return StoreAnswer(store.name, "paused", problem="All pushes are paused.")
+    if everything:
+        outbox.mark_store(store)
+    total = 0
+    if sys.stderr.isatty():
+        total = sum(each.rows + each.refused for each in preview_push(store=store))
+    bar = ProgressBar(f"Pushing to {store}", total, sys.stderr)
+    try:
+        report = push_store(store_id=store.pk, tell=bar.show)
+    finally:
+        bar.close()
+    left = PendingChange.objects.filter(store=store).count()
+    return StoreAnswer(
+        store.name,
+        "failed" if report.problem else "pushed",
+        pushed=report.changed,
+        failed=report.failed,
+        left=left,
+        problem=report.problem,
+    )
+
+
+def _line(name: str, *cells: str) -> str:
+    return f"  {name:12}" + "".join(f"{cell:>10}" for cell in cells)
