@@ -41,6 +41,7 @@ class RulePreview:
     """
 
     people: int
+    is_saved: bool
     looked_at: int = 0
     matching: int = 0
     problems: int = 0
@@ -61,7 +62,9 @@ def preview_rule(*, rule: AccountRule) -> RulePreview:
     compiled = compile_rule(rule)
     candidates = _candidates(rule)
     people = list(candidates.order_by("name_key", "id")[:SAMPLE])
-    preview = RulePreview(people=candidates.count(), looked_at=len(people))
+    preview = RulePreview(
+        people=candidates.count(), is_saved=not rule._state.adding, looked_at=len(people)
+    )
     book = RuleBook()
     earlier = [
         each for each in book.rules if each.rule.pk != rule.pk and _order(each.rule) < _order(rule)

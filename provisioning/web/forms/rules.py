@@ -1,0 +1,87 @@
+"""Form of an account rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from provisioning.core.records import PERSON_FIELDS
+from provisioning.models import AccountRule, DirectoryGroup
+
+
+class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable at run time
+    """Who falls under the rule, and which account that gives them.
+
+    `version` is the one that was opened: a rule that somebody else changed meanwhile is refused.
+    """
+
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    group = forms.ModelChoiceField(
+        queryset=DirectoryGroup.objects.filter(left_at=None).select_related("source"),
+        required=False,
+        widget=forms.HiddenInput,
+        error_messages={"invalid_choice": "That group is not there any more; choose another."},
+    )
+
+    class Meta:
+        model = AccountRule
+        fields = (
+            "name", "enabled", "source", "group", "ou", "condition", "domain", "pool",
+            "user_formula", "follow_user", "number_source", "number_formula", "number_range",
+            "follow_number", "profile",
+        )  # fmt: skip
+        labels = {  # noqa: RUF012 - Django's way
+            "enabled": "The rule decides",
+            "source": "People of",
+            "ou": "Below",
+            "condition": "Where this is not empty",
+            "domain": "SIP domain",
+            "pool": "Home pool",
+            "user_formula": "SIP URI: what stands before the @",
+            "follow_user": "Change the SIP URI when the formula's value changes",
+            "number_source": "Numbers come",
+            "number_formula": "Field with the number",
+            "number_range": "Range",
+            "follow_number": "Change the number when the directory's changes",
+        }
+        help_texts = {  # noqa: RUF012
+            "enabled": "A rule that rests decides nothing; its people fall under the next",
+            "ou": "A DN such as ou=sales,dc=example,dc=com; empty: anywhere",
+            "condition": "An expression such as equals(department, 'Sales'); empty: everybody",
+            "user_formula": "An expression over a person's fields: " + ", ".join(PERSON_FIELDS),
+            "follow_user": "Without it a marriage or a new user name only proposes a new SIP URI, "
+            "and somebody decides. With it clients lose their registration and fetch again.",
+            "number_formula": "An expression; national notation is read by the site's country",
+            "follow_number": "Without it somebody keeps the first number that the directory gave",
+            "profile": "How their clients are set up; empty: the default profile",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["version"] = self.instance.version
+        self.fields["number_source"].widget = forms.RadioSelect(
+            choices=AccountRule.NumberSource.choices
+        )
+        empty = {"source": "Every directory", "domain": "Choose", "pool": "Choose",
+                 "number_range": "Choose", "profile": "The default"}  # fmt: skip
+        for name, label in empty.items():
+            self.fields[name].empty_label = label  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """Carry the version that was opened into the rule."""
+        values = super().clean() or self.cleaned_data
+        if "group" not in self.data:
+            self.add_error("group", "Choose a group, or “No group”.")
+        if self.instance.pk and values.get("version") is not None:
+            self.instance.version = values["version"]
+        return values
+
+    @property
+    def chosen_group(self) -> DirectoryGroup | None:
+        """The group that the form holds now."""
+        value = self["group"].value()
+        if not value or not str(value).isdecimal():
+            return None
+        groups = DirectoryGroup.objects.select_related("source")
+        return groups.filter(pk=int(value)).first()

@@ -1,0 +1,225 @@
+"""Planned changes as they are shown: words, names instead of ids, counts instead of long lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from django.db.models import Model
+
+from provisioning.core.records import PERSON_FIELDS
+from provisioning.core.states import MEANINGS, State
+from provisioning.models import (
+    Account,
+    AccountRule,
+    ClientProfile,
+    DirectoryGroup,
+    Person,
+    PlannedChange,
+    ServerPool,
+    SipDomain,
+    Site,
+)
+from provisioning.web.forms.sources import label_of
+from provisioning.web.shell import href_of
+
+_NAMES_SHOWN = 3
+
+
+class Look(NamedTuple):
+    """How an action is shown."""
+
+    word: str
+    tone: str
+    icon: str
+
+
+LOOKS = {
+    "create": Look("New", "green", "plus"),
+    "update": Look("Changed", "blue", "edit"),
+    "leave": Look("Leaving", "red", "user-minus"),
+    "return": Look("Coming back", "green", "user-plus"),
+    "none": Look("Conflict", "yellow", "alert-triangle"),
+}
+# Fields of the rows in the order in which they are shown; all others are the console's own.
+_ACCOUNT = {
+    "state": "State", "aor": "SIP URI", "number": "Number", "pool": "Home pool", "site": "Site",
+    "profile": "Client profile", "rule": "Account rule", "name": "Name", "SIP URI": "SIP URI",
+}  # fmt: skip
+_PERSON = {**{name: label_of(name) for name in PERSON_FIELDS}, "dn": "DN", "disabled": "Disabled"}
+_GROUP = {"name": "Name", "description": "Description", "dn": "DN", "member_count": "Members"}
+_FIELDS = {"account": _ACCOUNT, "person": _PERSON, "group": _GROUP}
+_REFERENCES: dict[str, type[Model]] = {
+    "pool": ServerPool, "site": Site, "profile": ClientProfile, "rule": AccountRule,
+    "domain": SipDomain,
+}  # fmt: skip
+
+Row = tuple[str, Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownChange:
+    """One row of a plan as the page shows it; `rows` are (field, before, after)."""
+
+    change: PlannedChange
+    look: Look
+    href: str
+    where: str
+    note: str
+    rows: list[Row]
+    summary: str = ""
+
+
+@dataclass(slots=True)
+class _Names:
+    """Everything that the rows of one page call by an id or a GUID; a query for each kind."""
+
+    references: dict[tuple[str, int], str] = field(default_factory=dict)
+    people: dict[tuple[int, str], tuple[int | None, str]] = field(default_factory=dict)
+    groups: dict[tuple[int, str], int] = field(default_factory=dict)
+    aors: dict[tuple[int, str], str] = field(default_factory=dict)
+
+
+def show_changes(changes: Sequence[PlannedChange]) -> list[ShownChange]:
+    """The rows of one page of one run, in their order; at most ten queries for all of them."""
+    names = _find_names(changes)
+    return [_show(change, names) for change in changes]
+
+
+def _show(change: PlannedChange, names: _Names) -> ShownChange:
+    if change.action == "leave":
+        rows: list[Row] = [("In the directory", "yes", "not found any more")]
+    else:
+        labels = _FIELDS[change.kind]
+        rows = [
+            (label, _value(name, change.before.get(name), names), _value(name, after, names))
+            for name, label in labels.items()
+            if name in change.after and (after := change.after[name]) != change.before.get(name)
+            if change.action != "create" or after not in ("", 0, False)
+        ]
+    if change.kind == "group":
+        rows += _member_rows(change, names)
+    count = f"{len(rows)} field{'' if len(rows) == 1 else 's'}" if rows else ""
+    return ShownChange(
+        change=change,
+        look=LOOKS.get(change.action, LOOKS["update"]),
+        href=_href(change, names),
+        where=_where(change, names),
+        note=count,
+        rows=rows,
+        summary=_summary(change),
+    )
+
+
+def _where(change: PlannedChange, names: _Names) -> str:
+    """The SIP URI of an account, the user name of a new person."""
+    if change.kind == "account":
+        known = names.aors.get((change.source_id, change.subject), "")
+        return change.after.get("aor") or known
+    return change.after.get("login", "") if change.action == "create" else ""
+
+
+def _value(name: str, value: Any, names: _Names) -> Any:
+    if value is None:
+        return None
+    if name in _REFERENCES:
+        return names.references.get((name, value), f"#{value}") if value else ""
+    if name == "state":
+        return MEANINGS[State(value)].label
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return value
+
+
+def _member_rows(change: PlannedChange, names: _Names) -> Iterable[Row]:
+    added = [guid for guid, _ in change.after.get("added", ())]
+    removed = list(change.after.get("removed", ()))
+    if added:
+        yield "Joining", "", _listed(change.source_id, added, names)
+    if removed:
+        yield "Leaving the group", _listed(change.source_id, removed, names), ""
+
+
+def _listed(source_id: int, guids: list[str], names: _Names) -> str:
+    """ "1,204 people: Ann Lee, Bo Ek, Cy Fox and others"."""
+    known = [names.people[source_id, g][1] for g in guids[:_NAMES_SHOWN]
+             if (source_id, g) in names.people]  # fmt: skip
+    count = f"{len(guids):,} {'person' if len(guids) == 1 else 'people'}"
+    if not known:
+        return count
+    return f"{count}: {', '.join(known)}{' and others' if len(guids) > len(known) else ''}"
+
+
+def _summary(change: PlannedChange) -> str:
+    """What the row means, in a few words beside the name."""
+    if change.kind == "group":
+        added, removed = len(change.after.get("added", ())), len(change.after.get("removed", ()))
+        parts = [f"{n:,} {word}" for n, word in ((added, "joining"), (removed, "leaving")) if n]
+        return ", ".join(parts)
+    if change.action == "leave":
+        return "not in the directory any more"
+    if change.kind == "person" and change.action == "update" and "disabled" in change.after:
+        return f"{'disabled' if change.after['disabled'] else 'enabled'} in the directory"
+    state = change.after.get("state")
+    if change.kind == "account" and change.action == "update" and state:
+        return f"becomes {MEANINGS[State(state)].label.lower()}"
+    return ""
+
+
+def _href(change: PlannedChange, names: _Names) -> str:
+    if change.kind == "group":
+        pk = names.groups.get((change.source_id, change.subject))
+        return href_of("group", pk) if pk else ""
+    pk, _ = names.people.get((change.source_id, change.subject), (None, ""))
+    return href_of("person", pk) if pk else ""
+
+
+def _find_names(changes: Sequence[PlannedChange]) -> _Names:
+    names = _Names()
+    for name, model in _REFERENCES.items():
+        ids = {side.get(name) for change in changes if change.kind == "account"
+               for side in (change.before, change.after)} - {None, 0}  # fmt: skip
+        if ids:
+            for row in model._default_manager.filter(pk__in=ids):
+                names.references[name, row.pk] = str(row)
+    guids = {(c.source_id, c.subject) for c in changes if c.kind != "group"}
+    for change in changes:
+        if change.kind == "group":
+            shown = [g for g, _ in change.after.get("added", ())[:_NAMES_SHOWN]]
+            shown += change.after.get("removed", ())[:_NAMES_SHOWN]
+            guids |= {(change.source_id, guid) for guid in shown}
+    _find_people(guids, changes, names)
+    accounts = Account.objects.filter(
+        person__guid__in={c.subject for c in changes if c.kind == "account"}, slot="main"
+    )
+    for source_id, guid, aor in accounts.values_list("person__source", "person__guid", "aor"):
+        names.aors[source_id, guid] = aor
+    groups = [change for change in changes if change.kind == "group"]
+    if groups:
+        rows = DirectoryGroup.objects.filter(guid__in={group.key for group in groups})
+        names.groups = {
+            (source_id, guid): pk
+            for pk, source_id, guid in rows.values_list("pk", "source", "guid")
+        }
+    return names
+
+
+def _find_people(
+    wanted: set[tuple[int, str]], changes: Sequence[PlannedChange], names: _Names
+) -> None:
+    """Known people, and those whom the same run is about to create."""
+    guids = {guid for _, guid in wanted}
+    if not guids:
+        return
+    created = PlannedChange.objects.filter(
+        run_id=changes[0].run_id, kind="person", key__in=guids, action="create"
+    )
+    if any(change.kind == "group" for change in changes):
+        for source_id, guid, name in created.values_list("source_id", "key", "name"):
+            names.people[source_id, guid] = (None, name)
+    people = Person.objects.filter(guid__in=guids)
+    for pk, source_id, guid, name, login in people.values_list(
+        "pk", "source_id", "guid", "display_name", "login"
+    ):
+        names.people[source_id, guid] = (pk, name or login)

@@ -1,0 +1,142 @@
+"""What is done with runs: asked for, stopped, approved, released, discarded; proposals decided."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from provisioning.core.errors import ProvisioningError, StalePlan
+from provisioning.core.roles import Capability
+from provisioning.models import DirectorySource, PlannedChange, Run
+from provisioning.services import review, runs
+from provisioning.web.access import ConsoleRequest, actor_of, needs
+from provisioning.web.runs import ChangeFilter, first_of_each
+
+
+@needs(Capability.OPERATE)
+@require_POST
+def source_sync(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Sync a source now, or see what a sync would change."""
+    source = get_object_or_404(DirectorySource, pk=pk)
+    dry = request.POST.get("dry") == "1"
+    run = runs.request_sync(source=source, actor=actor_of(request), dry=dry)
+    return redirect("run", run.pk)
+
+
+@needs(Capability.OPERATE)
+@require_POST
+def rules_run(request: ConsoleRequest) -> HttpResponse:
+    """Decide every account by the rules, or see what that would change."""
+    dry = request.POST.get("dry") == "1"
+    return redirect("run", runs.request_rules_run(actor=actor_of(request), dry=dry).pk)
+
+
+@needs(Capability.OPERATE)
+@require_POST
+def run_stop(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Stop a run that has not begun to apply."""
+    run = get_object_or_404(Run, pk=pk)
+    try:
+        runs.stop_run(run=run, actor=actor_of(request))
+    except ProvisioningError as error:
+        messages.error(request, f"It was not stopped.\n{error.message}")
+    else:
+        messages.success(request, "The run stops.\nNothing of it is applied.")
+    return redirect("run", pk)
+
+
+@needs(Capability.APPROVE)
+@require_POST
+def run_approve(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Apply everything that waits."""
+    run = get_object_or_404(Run, pk=pk)
+    try:
+        review.approve_run(run=run, digest=request.POST.get("digest", ""), actor=actor_of(request))
+    except ProvisioningError as error:
+        _refused(request, error)
+    else:
+        messages.success(request, "Approved.\nThe changes are being applied.")
+    return redirect("run", pk)
+
+
+@needs(Capability.APPROVE)
+@require_POST
+def run_release(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Apply what waits for the chosen people; the rest goes on waiting."""
+    run = get_object_or_404(Run, pk=pk)
+    held = run.changes.filter(status=PlannedChange.Status.HELD)
+    if request.POST.get("all") == "1":
+        chosen = first_of_each(ChangeFilter(request.GET, queryset=held).qs)
+    else:
+        ids = [int(each) for each in request.POST.getlist("pk") if each.isdecimal()]
+        chosen = held.filter(pk__in=ids)
+    subjects = list(chosen.values_list("subject", flat=True))
+    try:
+        review.release_people(
+            run=run,
+            digest=request.POST.get("digest", ""),
+            subjects=subjects,
+            actor=actor_of(request),
+        )
+    except ProvisioningError as error:
+        _refused(request, error)
+    else:
+        count = len(set(subjects))
+        messages.success(
+            request,
+            f"Released {count:,} {'person or group' if count == 1 else 'people or groups'}.\n"
+            "Their changes are being applied; the rest goes on waiting.",
+        )
+    return redirect("run", pk)
+
+
+@needs(Capability.APPROVE)
+@require_POST
+def run_discard(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Do not apply what waits."""
+    run = get_object_or_404(Run, pk=pk)
+    try:
+        review.discard_run(run=run, actor=actor_of(request))
+    except ProvisioningError as error:
+        _refused(request, error)
+    else:
+        messages.success(
+            request,
+            "Discarded; nothing of it was applied.\nThe next run plans it again as long as the "
+            "directory says so.",
+        )
+    return redirect("run", pk)
+
+
+@needs(Capability.APPROVE)
+@require_POST
+def run_proposal(request: ConsoleRequest, pk: int, change: int) -> HttpResponse:
+    """Take the SIP URI that a run proposed, or keep the present one."""
+    proposal = get_object_or_404(PlannedChange.objects.select_related("run"), pk=change, run=pk)
+    take = request.POST.get("take") == "1"
+    try:
+        if take:
+            account = review.accept_proposal(change=proposal, actor=actor_of(request))
+        else:
+            review.dismiss_proposal(change=proposal, actor=actor_of(request))
+    except ProvisioningError as error:
+        messages.error(request, f"Nothing was changed.\n{error.message}")
+    else:
+        if take:
+            messages.success(
+                request,
+                f"{proposal.name} is sip:{account.aor} now.\nIts clients must fetch their profile "
+                "again; old links are revoked.",
+            )
+        else:
+            messages.success(request, f"{proposal.name} keeps the SIP URI.")
+    return redirect(f"{request.path.rpartition('/proposals/')[0]}/?show=proposed")
+
+
+def _refused(request: ConsoleRequest, error: ProvisioningError) -> None:
+    if isinstance(error, StalePlan):
+        messages.warning(request, f"Nothing was approved: the plan changed.\n{error.message}")
+    else:
+        messages.error(request, f"That did not work. Nothing was changed.\n{error.message}")

@@ -1,0 +1,189 @@
+"""A run in words and figures: where it stands, what it found, what happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils import timezone
+
+from provisioning.models import Run
+
+OPEN = (Run.State.QUEUED, Run.State.RUNNING)
+_STEPS = (
+    (Run.Phase.READ, "Read"), (Run.Phase.PLAN, "Plan"), (Run.Phase.CHECK, "Check limits"),
+    (Run.Phase.APPLY, "Apply"),
+)  # fmt: skip
+_NOUNS = {"person": ("person", "people"), "group": ("group", "groups"),
+          "account": ("account", "accounts")}  # fmt: skip
+_ACTIONS = {"create": "new", "update": "changed", "leave": "leaving", "return": "coming back"}
+_NO_WORKER = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the stepper: state is done, now, todo or failed."""
+
+    label: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a run is doing or has done: a headline, a sentence, and how far it has come."""
+
+    title: str
+    text: str
+    value: int = 0
+    total: int = 0
+
+
+def steps_of(run: Run) -> list[Step]:
+    """The steps of `run`: a run of the rules reads nothing, a preview applies nothing."""
+    steps = [
+        (phase, label)
+        for phase, label in _STEPS
+        if not (phase == Run.Phase.READ and run.kind == Run.Kind.RULES)
+        if not (phase == Run.Phase.APPLY and run.dry)
+    ]
+    phases = [phase for phase, _ in steps]
+    ended = run.state in (Run.State.DONE, Run.State.PREVIEW)
+    if ended or run.phase == Run.Phase.FINISHED:
+        at = len(steps)
+    else:
+        at = phases.index(Run.Phase(run.phase)) if run.phase in phases else 0
+    now = "failed" if run.state in (Run.State.FAILED, Run.State.STOPPED) else "now"
+    found = []
+    for place, (_, label) in enumerate(steps):
+        state = "done" if place < at else now if place == at else "todo"
+        found.append(Step(label, state))
+    if run.state == Run.State.WAITING:
+        found[-1] = Step("Apply what waits", "now")
+    return found
+
+
+def standing_of(run: Run, held: int, people: int) -> Standing:
+    """Where `run` stands; `held` of its changes, of so many people or groups, wait."""
+    if run.state == Run.State.WAITING:
+        return _waiting(held, people)
+    return _WORDS[Run.State(run.state)](run)
+
+
+def _queued(run: Run) -> Standing:
+    if timezone.now() - run.created_at > _NO_WORKER:
+        return Standing(
+            "Waiting for a worker",
+            "No worker has taken it yet: all are busy, or none is running. Nothing is lost; it "
+            "begins as soon as one is free.",
+        )
+    return Standing("Queued", "A worker takes it in a moment.")
+
+
+def _running(run: Run) -> Standing:
+    title = {
+        Run.Phase.READ: "Reading the directory",
+        Run.Phase.PLAN: "Planning accounts",
+        Run.Phase.CHECK: "Checking the limits",
+        Run.Phase.APPLY: "Applying",
+    }.get(Run.Phase(run.phase), "Running")
+    if run.stop_requested and run.phase != Run.Phase.APPLY:
+        return Standing("Stopping", "It ends within a few seconds.", run.done, run.total)
+    text = "Nothing has been changed yet." if run.phase != Run.Phase.APPLY else ""
+    if run.total:
+        noun = "people" if run.phase == Run.Phase.READ else "steps"
+        text = f"{min(run.done, run.total):,} of about {run.total:,} {noun}. {text}"
+    elif run.done:
+        text = f"{run.done:,} so far. {text}"
+    return Standing(title, text.strip(), min(run.done, run.total), run.total)
+
+
+def _waiting(held: int, people: int) -> Standing:
+    return Standing(
+        f"{held:,} change{'' if held == 1 else 's'} of {people:,} "
+        f"{'person or group' if people == 1 else 'people or groups'} "
+        f"wait{'s' if held == 1 else ''} for approval.",
+        "They pass a limit, so nothing of them was applied. Everything else was.",
+    )
+
+
+def _preview(run: Run) -> Standing:
+    count = sum(n for name, n in run.counts.items() if _is_change(name))
+    if not count:
+        return Standing(
+            "Nothing would change.", "Everything is as the directory and the rules say."
+        )
+    limits = " Some of it would wait for approval." if run.breaches else ""
+    return Standing(
+        f"A preview: {count:,} change{'' if count == 1 else 's'}, nothing was applied.",
+        f"This is what the run found; the real one plans anew.{limits}",
+    )
+
+
+def _failed(run: Run) -> Standing:
+    if run.phase == Run.Phase.APPLY:
+        return Standing("It failed while applying. What was applied before stays.", run.problem)
+    return Standing("It failed before anything was changed.", run.problem)
+
+
+def _done(run: Run) -> Standing:
+    count = sum(n for name, n in run.counts.items() if _is_change(name))
+    if not count:
+        return Standing("Nothing to change.", "Everything is as the directory and the rules say.")
+    took = ""
+    if run.started_at and run.finished_at:
+        seconds = (run.finished_at - run.started_at).total_seconds()
+        took = f" It took {seconds:,.0f} s." if seconds >= 1 else " It took less than a second."
+    return Standing("Done.", f"Accounts that changed are on their way to the SIP servers.{took}")
+
+
+def _stopped(run: Run) -> Standing:
+    return Standing("Stopped. Nothing was changed.", "")
+
+
+def _superseded(run: Run) -> Standing:
+    return Standing("A newer run took its place.", run.problem)
+
+
+_WORDS: dict[Run.State, Callable[[Run], Standing]] = {
+    Run.State.QUEUED: _queued,
+    Run.State.RUNNING: _running,
+    Run.State.PREVIEW: _preview,
+    Run.State.DONE: _done,
+    Run.State.FAILED: _failed,
+    Run.State.STOPPED: _stopped,
+    Run.State.SUPERSEDED: _superseded,
+}
+
+
+def figures_of(run: Run) -> list[tuple[str, str, str]]:
+    """What the run planned: (what, "12 new, 3 changed", the kind to filter by)."""
+    found = []
+    for kind, (_, many) in _NOUNS.items():
+        parts = [
+            f"{run.counts[name]:,} {word}"
+            for action, word in _ACTIONS.items()
+            if run.counts.get(name := f"{kind}.{action}")
+        ]
+        if parts:
+            found.append((many[:1].upper() + many[1:], ", ".join(parts), kind))
+    return found
+
+
+def summary_of(run: Run) -> str:
+    """What the run planned, in one line of a list."""
+    counts = {
+        word: sum(run.counts.get(f"{kind}.{action}", 0) for kind in ("person", "group", "account"))
+        for action, word in _ACTIONS.items()
+    }
+    parts = [f"{count:,} {word}" for word, count in counts.items() if count]
+    problems = run.counts.get("account.problem", 0) + run.counts.get("person.problem", 0)
+    if problems:
+        parts.append(f"{problems:,} conflict{'' if problems == 1 else 's'}")
+    return ", ".join(parts)
+
+
+def _is_change(name: str) -> bool:
+    """Whether a count is of something that an administrator would call a change."""
+    kind, _, action = name.partition(".")
+    return kind in _NOUNS and action in (*_ACTIONS, "held")

@@ -1,0 +1,142 @@
+"""The page of one source: health, settings, runs, conflicts, and who signs in through it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from provisioning.core.errors import ProvisioningError
+from provisioning.core.roles import Capability, Role
+from provisioning.models import DirectoryGroup, DirectorySource, Person, RoleGroup, Run
+from provisioning.services.role_groups import add_role_group, remove_role_group
+from provisioning.services.schedules import find_next_reads
+from provisioning.web.access import ConsoleRequest, actor_of, needs
+from provisioning.web.conflicts import advice_for
+from provisioning.web.forms.sources import RoleGroupForm
+from provisioning.web.run_words import OPEN, summary_of
+from provisioning.web.search import matching, words
+from provisioning.web.shell import href_of
+from provisioning.web.sources import with_figures
+
+_RUNS_SHOWN = 10
+_CONFLICTS_SHOWN = 5
+_GROUPS_SHOWN = 20
+
+
+@needs(Capability.VIEW)
+@require_safe
+def source(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """One source."""
+    return _page(request, pk, RoleGroupForm())
+
+
+@needs(Capability.ADMINISTER)
+@require_http_methods(["POST"])
+def role_group_add(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Let the members of a group sign in to the console with a role."""
+    found = get_object_or_404(DirectorySource, pk=pk)
+    form = RoleGroupForm(request.POST)
+    if form.is_valid():
+        group = get_object_or_404(DirectoryGroup, pk=form.cleaned_data["group"], source=found)
+        role = Role(form.cleaned_data["role"])
+        try:
+            add_role_group(source=found, group=group, role=role, actor=actor_of(request))
+        except ProvisioningError as error:
+            form.add_error(None, error.message)
+        else:
+            more = "" if found.allows_sign_in else " once the source allows sign-in"
+            messages.success(request, f"Members of {group} sign in as {role}{more}.")
+            return redirect("source", pk)
+    return _page(request, pk, form)
+
+
+@needs(Capability.ADMINISTER)
+@require_POST
+def role_group_remove(request: ConsoleRequest, pk: int, role_group: int) -> HttpResponse:
+    """Take the role from a group."""
+    found = get_object_or_404(RoleGroup.objects.select_related("group", "source"),
+                              pk=role_group, source=pk)  # fmt: skip
+    remove_role_group(role_group=found, actor=actor_of(request))
+    messages.success(request, f"{found.group} has no role any more.\nIts members were signed out.")
+    return redirect("source", pk)
+
+
+@needs(Capability.VIEW)
+@require_safe
+def pick_group(request: ConsoleRequest) -> HttpResponse:
+    """Groups whose names hold every word of the query, as choices of a form."""
+    query = request.GET.get("group_q", "")
+    groups = DirectoryGroup.objects.filter(left_at=None).select_related("source")
+    wanted = request.GET.get("source", "")
+    if wanted.isdecimal():
+        groups = groups.filter(source=int(wanted))
+    found: list[DirectoryGroup] = []
+    # The one that is chosen stays among the choices, whatever is looked for next.
+    pk = request.GET.get("group", "")
+    chosen = groups.filter(pk=int(pk)).first() if pk.isdecimal() else None
+    if words(query):
+        others = matching(groups.exclude(pk=chosen.pk) if chosen else groups, query, "name_key")
+        found = list(others.order_by("name_key", "id")[:_GROUPS_SHOWN])
+    context = {
+        "chosen": chosen,
+        "groups": found,
+        "query": query,
+        "several_sources": not wanted.isdecimal(),
+    }
+    return render(request, "sources/_group_choices.html", context)
+
+
+def _page(request: ConsoleRequest, pk: int, form: RoleGroupForm) -> HttpResponse:
+    found: Any = get_object_or_404(with_figures(DirectorySource.objects.all()), pk=pk)
+    runs = list(found.runs.select_related("requested_by").order_by("-id")[:_RUNS_SHOWN])
+    people = Person.objects.filter(source=found).exclude(problem="")
+    schedule = find_next_reads()
+    context = {
+        "title": found.name,
+        "lead": found.get_kind_display(),
+        "crumbs": [("Sources & sync", href_of("sources"))],
+        "source": found,
+        "groups_count": found.groups.filter(left_at=None).count(),
+        "runs": [(run, summary_of(run)) for run in runs],
+        "open_run": next((run for run in runs if run.state in OPEN), None),
+        "failed": next((r for r in runs if not r.dry and r.state not in OPEN), None),
+        "waiting": Run.objects.filter(pk=found.waiting_run).first() if found.waiting_run else None,
+        "conflicts": [
+            (person, advice_for(person.problem))
+            for person in people.order_by("name_key", "id")[:_CONFLICTS_SHOWN]
+        ],
+        "next_read": schedule.get(found.pk),
+        "settings": _settings(found),
+        "role_groups": found.role_groups.select_related("group").order_by("group__name_key"),
+        "role_form": form,
+    }
+    return render(request, "sources/source.html", context, status=422 if form.errors else 200)
+
+
+def _settings(source: DirectorySource) -> list[dict[str, Any]]:
+    filters = [("people", source.person_bases, source.person_filter)]
+    if source.group_bases:
+        filters.append(("groups", source.group_bases, source.group_filter))
+    rows: list[dict[str, Any]] = [
+        {"label": "Addresses", "value": ", ".join(source.uris.split()), "mono": True},
+        {"label": "Encryption", "value": source.get_tls_display(),
+         "note": "own authority" if source.ca_pem else ""},
+        {"label": "Bind account", "value": source.bind_dn, "mono": True,
+         "note": "" if source.sealed_bind_secret else "no password: enter it under Edit"},
+    ]  # fmt: skip
+    for what, bases, text in filters:
+        rows.append({"label": f"Bases of {what}", "value": bases, "mono": True})
+        rows.append({"label": f"Filter of {what}", "value": text, "mono": True})
+    limit = f"{source.limit_percent} % or {source.limit_ceiling:,}, the smaller"
+    rows += [
+        {"label": "Key", "value": source.key_attribute, "mono": True},
+        {"label": "Disabled when", "value": source.disabled_expression, "mono": True},
+        {"label": "Leavers", "value": f"kept for {source.grace_days} days"},
+        {"label": "Waits for approval above", "value": limit,
+         "note": f"or {source.limit_membership_percent} % of a group's members"},
+    ]  # fmt: skip
+    return rows
