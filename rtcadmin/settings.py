@@ -8,6 +8,7 @@ from pathlib import Path
 from csp.constants import NONE, SELF
 
 from rtcadmin import environment as env
+from rtcadmin import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = Path(env.text("RTCADMIN_DATA", str(BASE_DIR / "var"))).absolute()
@@ -231,5 +232,8 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "django_auth_ldap": {"level": "WARNING"},
+        # It warns at every message that a broker of files has no host name.
+        "kombu.connection": {"level": "ERROR"},
     },
 }
+logs.configure()
