@@ -86,8 +86,12 @@ def run(
     user: str | None = None,
     environment: Mapping[str, str] | None = None,
     timeout: float = 120.0,
+    accept: Sequence[int] = (0,),
 ) -> str:
-    """Runs a command to its end and returns what it printed; raises LabError when it fails."""
+    """Runs a command to its end and returns what it printed; raises LabError when it fails.
+
+    `accept` are the exit codes that are no failure.
+    """
     command = [*as_user(user), executable(arguments[0]), *arguments[1:]]
     try:
         done = subprocess.run(
@@ -102,7 +106,7 @@ def run(
         )
     except subprocess.TimeoutExpired as error:
         raise LabError(f"{arguments[0]} did not end within {timeout:g} s") from error
-    if done.returncode != 0:
+    if done.returncode not in accept:
         said = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
         raise LabError(f"{arguments[0]} failed with status {done.returncode}:\n{said}")
     return done.stdout
@@ -172,6 +176,13 @@ class Process:
         except BaseException:
             self.stop(patience=1.0)
             raise
+
+    def check(self) -> None:
+        """Raises LabError with the end of the log if the program ended by itself."""
+        try:
+            self._ended()
+        except LabError as error:
+            raise LabError(f"{error}\n{tail(self.log)}") from error
 
     def write(self, line: str) -> None:
         """Sends a line to the program's standard input."""

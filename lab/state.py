@@ -18,8 +18,10 @@ class State:
         if self._file.exists():
             self._values = json.loads(self._file.read_text())
 
-    def port(self, name: str) -> int:
-        """A port that was free for TCP and UDP when it was first asked for."""
+    def port(self, name: str, *, wanted: int | None = None) -> int:
+        """`wanted` from now on, or a port that was free for TCP and UDP when first asked for."""
+        if wanted is not None:
+            return int(self._keep(f"{name}_port", wanted))
         return int(self._values.get(f"{name}_port") or self._keep(f"{name}_port", free_port()))
 
     def secret(self, name: str) -> str:
