@@ -195,5 +195,6 @@ def _apply_pins(account: AccountView, domains: dict[int, SipDomain], after: dict
         after["aor"] = f"{account.pins['user_part']}@{domains[account.domain_id].domain}"
     if "number" in account.pins:
         after["number"] = account.pins["number"]
-    if "pool" in account.pins:
-        after["pool"] = int(account.pins["pool"])
+    for name in ("pool", "site", "profile"):
+        if name in account.pins:
+            after[name] = int(account.pins[name] or 0)

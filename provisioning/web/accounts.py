@@ -42,7 +42,7 @@ COLUMNS = (
     Column("pool", "Pool"),
     Column("rule", "Rule"),
     Column("profile", "Client profile"),
-    Column("changed", "Changed", "changed"),
+    Column("changed", "Changed"),
 )
 _DEFAULT = ("uri", "number", "site", "pool", "changed")
 VIEWS = (
@@ -61,7 +61,6 @@ class Accounts(ListPage[Account]):
     orders = {  # noqa: RUF012 - ListPage declares it for the class
         "name": Order("name_key"),
         "uri": Order("aor"),
-        "changed": Order("changed_at"),
     }
     default_order = "name"
     template = "accounts/accounts.html"
@@ -111,6 +110,10 @@ def bulk(request: ConsoleRequest) -> HttpResponse:
         return _ask_why(request, ids, BlockManyForm(initial={"ids": ",".join(map(str, ids))}))
     if action == "unblock":
         return _unblock(request, ids)
+    if action == "export":
+        everything = request.POST.get("all") == "1"
+        query = request.GET.urlencode() if everything else f"chosen={','.join(map(str, ids))}"
+        return redirect(f"{reverse('accounts-export')}?{query}")
     raise BadRequest("There is no such action.")
 
 
@@ -198,6 +201,7 @@ def _bulk_actions(request: ConsoleRequest) -> list[dict[str, Any]]:
             "confirm_text": "Whoever the directory and the rules allow can register again at once.",
             "confirm_button": "Unblock",
         },
+        {"value": "export", "label": "Export profiles…", "icon": "file-zip"},
     ]
 
 

@@ -68,7 +68,6 @@ class Numbers(ListPage[Number]):
     filter_class = NumberFilter
     orders = {  # noqa: RUF012 - ListPage declares it for the class
         "number": Order("e164"),
-        "changed": Order("changed_at"),
     }
     default_order = "number"
     template = "numbers/numbers.html"

@@ -66,10 +66,7 @@ class People(ListPage[Person]):
     """Everybody who was read from a directory."""
 
     filter_class = PeopleFilter
-    orders = {  # noqa: RUF012 - ListPage declares it for the class
-        "name": Order("name_key"),
-        "changed": Order("changed_at"),
-    }
+    orders = {"name": Order("name_key")}  # noqa: RUF012 - ListPage declares it for the class
     default_order = "name"
     template = "people/people.html"
     results_template = "people/_results.html"

@@ -6,8 +6,6 @@ import re
 from typing import TypeVar
 
 from django.db.models import Model, Q, QuerySet
-from django.db.models.expressions import Value
-from django.db.models.functions import StrIndex
 
 from provisioning.core.text import fold
 
@@ -41,17 +39,18 @@ def phone_digits(query: str) -> str:
 def matching(queryset: QuerySet[M], query: str, column: str = "search_key") -> QuerySet[M]:
     """The rows of `queryset` in whose `column` (made by core.text.search_key) every word occurs.
 
-    Runs one bounded query where there is something to search for; INSTR on SQLite, STRPOS on
-    PostgreSQL.
+    Runs one bounded query where there is something to search for. Both sides are folded, so that
+    LIKE compares rightly on SQLite and PostgreSQL alike.
     """
     wanted = words(query)
     if not wanted:
         return queryset
-    hits = {f"_hit{i}": StrIndex(column, Value(word)) for i, word in enumerate(wanted)}
-    condition = Q(**{f"{name}__gt": 0 for name in hits})
+    contains = f"{column}__contains"
+    condition = Q()
+    for word in wanted:
+        condition &= Q((contains, word))
     if digits := phone_digits(query):
-        hits["_phone"] = StrIndex(column, Value(digits))
-        condition |= Q(_phone__gt=0)
-    found = queryset.alias(**hits).filter(condition)
+        condition |= Q((contains, digits))
+    found = queryset.filter(condition)
     ids = list(found.order_by().values_list("pk", flat=True)[: FEW + 1])
     return found if len(ids) > FEW else queryset.filter(pk__in=ids)

@@ -312,6 +312,17 @@ def test_everything_that_matches_is_blocked_with_one_reason(as_helpdesk: Client)
     assert Account.objects.filter(state=State.BLOCKED).count() == 58
 
 
+def test_ticked_accounts_are_exported_and_all_that_match_by_the_filter(as_helpdesk: Client) -> None:
+    one, two, _ = make_account("A"), make_account("B"), make_account("C")
+    ticked = {"action": "export", "pk": [one.pk, two.pk]}
+    response = as_helpdesk.post(reverse("accounts-bulk"), ticked)
+    assert response["Location"] == f"{reverse('accounts-export')}?chosen={one.pk},{two.pk}"
+    assert as_helpdesk.get(response["Location"]).context["total"] == 2
+    every = as_helpdesk.post(reverse("accounts-bulk") + "?q=a", {"action": "export", "all": "1"})
+    assert every["Location"] == f"{reverse('accounts-export')}?q=a"
+    assert as_helpdesk.get(reverse("accounts"), {"chosen": "1;2"}).status_code == 400
+
+
 @pytest.mark.parametrize(
     "values", [{"action": "delete", "pk": "1"}, {"action": "block", "pk": "1 OR 1=1"}]
 )
