@@ -16,6 +16,7 @@ from provisioning.core.text import require_line
 from provisioning.models import (
     Account,
     ClientProfile,
+    Credential,
     Number,
     Pin,
     ServerPool,
@@ -24,7 +25,7 @@ from provisioning.models import (
 )
 from provisioning.services import audit, outbox
 from provisioning.services.actor import Actor
-from provisioning.services.credentials import make_credential
+from provisioning.services.credentials import make_credential, replace_secret
 from provisioning.services.numbers import assign_number, release_number
 from provisioning.services.pins import checked_reason, set_pin
 from provisioning.services.standing import locked, mark, revoke_links, settle
@@ -196,7 +197,10 @@ def remove_account(*, account: Account, reason: str, actor: Actor) -> None:
 
 
 def retire(account: Account, *, actor: Actor) -> None:
-    """Make `account` removed, in the caller's transaction: number, links, pins and secret go."""
+    """Make `account` removed, in the caller's transaction: number, links, pins and secret go.
+
+    A person may come back to the account, so it keeps a credential, with a secret that nobody has.
+    """
     now = timezone.now()
     number = Number.objects.filter(account=account).first()
     if number is not None:
@@ -209,8 +213,10 @@ def retire(account: Account, *, actor: Actor) -> None:
     account.pins.all().delete()
     revoke_links([account], now=now)
     mark([account])
-    if hasattr(account, "credential"):
-        account.credential.delete()
+    if account.person is None:
+        Credential.objects.filter(account=account).delete()
+    else:
+        replace_secret(account)
 
 
 def set_keys(account: Account, *, number: str) -> None:

@@ -27,18 +27,23 @@ def make_credential(account: Account) -> Credential:
     return credential
 
 
+def replace_secret(account: Account) -> Credential:
+    """A new random secret, or a first one where there was none; in the caller's transaction."""
+    credential = Credential.objects.select_for_update().filter(account=account).first()
+    if credential is None:
+        return make_credential(account)
+    credential.set_secret(new_secret())
+    credential.version += 1
+    credential.rotated_at = timezone.now()
+    credential.save()
+    return credential
+
+
 def rotate_credential(*, account: Account, actor: Actor) -> Credential:
     """Replace the secret: clients must fetch their profile again, links made before are revoked."""
-    now = timezone.now()
     with transaction.atomic():
-        credential = Credential.objects.select_for_update().filter(
-            account=account
-        ).first() or make_credential(account)
-        credential.set_secret(new_secret())
-        credential.version += 1
-        credential.rotated_at = now
-        credential.save()
-        revoke_links([account], now=now)
+        credential = replace_secret(account)
+        revoke_links([account], now=credential.rotated_at)
         mark([account])
         audit.record(
             actor=actor,

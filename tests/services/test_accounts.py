@@ -254,6 +254,19 @@ def test_removing_an_account_takes_its_secret_and_puts_its_number_into_quarantin
     assert pending("alias") == {f"+442079460123@{account.domain}"}
 
 
+def test_whoever_comes_back_after_grace_finds_an_account_whose_old_secret_is_gone(
+    actor: Actor,
+) -> None:
+    make_rule()
+    account = make_account(person=make_person(left_at=timezone.now()), state=State.GRACE)
+    before = account.credential.secret()
+    Account.objects.update(grace_until=timezone.now())
+    assert keep_deadlines()["removed"] == 1
+    credential = Credential.objects.get()
+    assert credential.version == 2
+    assert credential.secret() not in (None, before)
+
+
 def test_the_account_of_a_person_cannot_be_removed_by_hand(actor: Actor) -> None:
     account = make_account(person=make_person())
     with pytest.raises(InvalidInput, match="block it"):
