@@ -118,17 +118,20 @@ class _Applying:
             row = self.section.model(**self.section.start(entry))
         for field, value in values.items():
             setattr(row, field, value)
-        if before is not None and secret is not None and self.section.secret_of is not None:
-            secret = None if self.section.secret_of(before) == secret else secret
-        if before is not None and secret is None and not _changed(before, row):
+        new_secret = secret is not None and not self._holds(before, secret)
+        if before is not None and not new_secret and not _changed(before, row):
             return "unchanged", ""
         self.section.save(row, secret)
         if before is None:
             return "created", ""
-        changed = _changed(before, row) + ([_SECRET] if secret is not None else [])
+        changed = _changed(before, row) + ([_SECRET] if new_secret else [])
         # A value that only looked different: what the service did for it is undone.
         transaction.set_rollback(not changed)
         return ("changed", ", ".join(changed)) if changed else ("unchanged", "")
+
+    def _holds(self, row: models.Model | None, secret: str) -> bool:
+        secret_of = self.section.secret_of
+        return row is not None and secret_of is not None and secret_of(row) == secret
 
     def _values(self, entry: Entry) -> tuple[dict[str, Any], str | None]:
         values: dict[str, Any] = {}
