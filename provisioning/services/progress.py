@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from django.conf import settings
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.models import DirectorySource, Run
 from provisioning.services import leases
+
+# Told of every report: the phase, how many steps are done, of about how many.
+Watch = Callable[[Run.Phase, int, int], None]
 
 
 class Stopped(ProvisioningError):
@@ -22,15 +26,18 @@ class Lost(ProvisioningError):
 class Progress:
     """Reports of one worker about one run; at most two writes a second."""
 
-    def __init__(self, run: Run, owner: str) -> None:
+    def __init__(self, run: Run, owner: str, watch: Watch | None = None) -> None:
         self.run = run
         self.owner = owner
+        self._watch = watch
+        self._total = 0
         self._done = 0
         self._said = 0.0
 
     def phase(self, phase: Run.Phase, total: int = 0) -> None:
         """Enter a phase of about `total` steps."""
         self._done = 0
+        self._total = total
         self.run.phase = phase
         self._write(phase=phase, done=0, total=total)
 
@@ -42,6 +49,8 @@ class Progress:
 
     def _write(self, **fields: object) -> None:
         self._said = time.monotonic()
+        if self._watch is not None:
+            self._watch(Run.Phase(self.run.phase), self._done, self._total)
         mine = Run.objects.filter(pk=self.run.pk, lease_owner=self.owner)
         if not mine.update(lease_until=leases.until(settings.SYNC_LEASE), **fields):
             raise Lost("Another worker has taken this run over.")

@@ -14,7 +14,7 @@ from provisioning.services.actor import RULES, SYNC, Actor
 from provisioning.services.apply import apply_plan
 from provisioning.services.check_limits import hold_breaches
 from provisioning.services.plan import PlanWriter, digest_of
-from provisioning.services.progress import Lost, Progress, Stopped
+from provisioning.services.progress import Lost, Progress, Stopped, Watch
 from provisioning.services.sync import plan_rules, plan_sync
 
 log = structlog.stdlib.get_logger(__name__)
@@ -30,6 +30,21 @@ def request_sync(*, source: DirectorySource, actor: Actor, dry: bool = False) ->
 def request_rules_run(*, actor: Actor, dry: bool = False) -> Run:
     """Queue a decision of every account by the account rules."""
     return _request(Run(kind=Run.Kind.RULES, dry=dry), actor)
+
+
+def sync_here(
+    *, source: DirectorySource, actor: Actor, dry: bool, watch: Watch | None = None
+) -> Run:
+    """Sync `source` in this process, without a worker; `watch` is told how far it has come.
+
+    Raises Busy when another sync of the source is under way; nothing is left behind then.
+    """
+    run = Run.objects.create(kind=Run.Kind.SYNC, source=source, dry=dry, requested_by=actor.user)
+    try:
+        return execute_run(run_id=run.pk, watch=watch)
+    except Busy:
+        stop_run(run=run, actor=actor)
+        raise
 
 
 def _request(run: Run, actor: Actor) -> Run:
@@ -57,7 +72,7 @@ def stop_run(*, run: Run, actor: Actor) -> None:
         audit.record(actor=actor, action="stopped", obj=run)
 
 
-def execute_run(*, run_id: int) -> Run:
+def execute_run(*, run_id: int, watch: Watch | None = None) -> Run:
     """Carry out a queued run, or go on with one whose worker died while applying.
 
     Raises Busy when another worker has it or its source; every other error is kept on the run.
@@ -66,7 +81,7 @@ def execute_run(*, run_id: int) -> Run:
     run = _claim(run_id, owner)
     if run.state not in _OPEN:
         return run
-    progress = Progress(run, owner)
+    progress = Progress(run, owner, watch)
     try:
         if run.phase != Run.Phase.APPLY:
             _plan(run, progress)

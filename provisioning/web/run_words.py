@@ -9,15 +9,13 @@ from datetime import timedelta
 from django.utils import timezone
 
 from provisioning.models import Run
+from provisioning.services.run_report import count_changes
 
 OPEN = (Run.State.QUEUED, Run.State.RUNNING)
 _STEPS = (
     (Run.Phase.READ, "Read"), (Run.Phase.PLAN, "Plan"), (Run.Phase.CHECK, "Check limits"),
     (Run.Phase.APPLY, "Apply"),
 )  # fmt: skip
-_NOUNS = {"person": ("person", "people"), "group": ("group", "groups"),
-          "account": ("account", "accounts")}  # fmt: skip
-_ACTIONS = {"create": "new", "update": "changed", "leave": "leaving", "return": "coming back"}
 _NO_WORKER = timedelta(seconds=30)
 
 
@@ -108,7 +106,7 @@ def _waiting(held: int, people: int) -> Standing:
 
 
 def _preview(run: Run) -> Standing:
-    count = sum(n for name, n in run.counts.items() if _is_change(name))
+    count = count_changes(run)
     if not count:
         return Standing(
             "Nothing would change.", "Everything is as the directory and the rules say."
@@ -127,7 +125,7 @@ def _failed(run: Run) -> Standing:
 
 
 def _done(run: Run) -> Standing:
-    count = sum(n for name, n in run.counts.items() if _is_change(name))
+    count = count_changes(run)
     if not count:
         return Standing("Nothing to change.", "Everything is as the directory and the rules say.")
     took = ""
@@ -154,36 +152,3 @@ _WORDS: dict[Run.State, Callable[[Run], Standing]] = {
     Run.State.STOPPED: _stopped,
     Run.State.SUPERSEDED: _superseded,
 }
-
-
-def figures_of(run: Run) -> list[tuple[str, str, str]]:
-    """What the run planned: (what, "12 new, 3 changed", the kind to filter by)."""
-    found = []
-    for kind, (_, many) in _NOUNS.items():
-        parts = [
-            f"{run.counts[name]:,} {word}"
-            for action, word in _ACTIONS.items()
-            if run.counts.get(name := f"{kind}.{action}")
-        ]
-        if parts:
-            found.append((many[:1].upper() + many[1:], ", ".join(parts), kind))
-    return found
-
-
-def summary_of(run: Run) -> str:
-    """What the run planned, in one line of a list."""
-    counts = {
-        word: sum(run.counts.get(f"{kind}.{action}", 0) for kind in ("person", "group", "account"))
-        for action, word in _ACTIONS.items()
-    }
-    parts = [f"{count:,} {word}" for word, count in counts.items() if count]
-    problems = run.counts.get("account.problem", 0) + run.counts.get("person.problem", 0)
-    if problems:
-        parts.append(f"{problems:,} conflict{'' if problems == 1 else 's'}")
-    return ", ".join(parts)
-
-
-def _is_change(name: str) -> bool:
-    """Whether a count is of something that an administrator would call a change."""
-    kind, _, action = name.partition(".")
-    return kind in _NOUNS and action in (*_ACTIONS, "held")

@@ -13,10 +13,11 @@ from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource, Person, PlannedChange, Run
+from provisioning.services.run_report import KINDS, figures_of, summary_of, words_of
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.keyset import KeysetPage, Order, paginate
 from provisioning.web.plan_rows import show_changes
-from provisioning.web.run_words import OPEN, figures_of, standing_of, steps_of, summary_of
+from provisioning.web.run_words import OPEN, standing_of, steps_of
 from provisioning.web.shell import href_of
 
 _NEWEST_FIRST = Order("id", descending=True)
@@ -42,7 +43,6 @@ SHOWN = (
     ("proposed", "Proposals"),
     ("stale", "Out of date"),
 )
-KINDS = (("person", "People"), ("group", "Groups"), ("account", "Accounts"))
 
 
 class RunFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
@@ -64,7 +64,7 @@ class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
 
     q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Name")
     show = django_filters.ChoiceFilter(choices=SHOWN, label="Change", method="by_outcome")
-    kind = django_filters.ChoiceFilter(choices=KINDS, label="About")
+    kind = django_filters.ChoiceFilter(choices=tuple(KINDS.items()), label="About")
 
     class Meta:
         model = PlannedChange
@@ -145,7 +145,9 @@ def run(request: ConsoleRequest, pk: int) -> HttpResponse:
         "title": str(found),
         "crumbs": [("Changes", href_of("changes"))],
         "read": read,
-        "figures": figures_of(found),
+        "figures": [
+            (KINDS[kind], words_of(actions), kind) for kind, actions in figures_of(found).items()
+        ],
         "segments": segments,
         "latest": _newer_than(found),
     }
@@ -221,8 +223,10 @@ def _segments(run: Run, held: int) -> list[tuple[str, str, str, int]]:
 
     What was planned is known from the run's counts; only the few that need somebody are counted.
     """
-    counted = run.counts.get
-    kinds = ("person", "group", "account")
+    planned: dict[str, int] = {}
+    for actions in figures_of(run).values():
+        for action, count in actions.items():
+            planned[action] = planned.get(action, 0) + count
     open_ones = run.changes.filter(status__in=["problem", "proposed", "stale"]).aggregate(
         problem=Count("pk", filter=Q(status="problem")),
         proposed=Count("pk", filter=Q(status="proposed")),
@@ -230,10 +234,9 @@ def _segments(run: Run, held: int) -> list[tuple[str, str, str, int]]:
     )
     found = [
         ("held", "Waiting", "hourglass", held),
-        ("create", "New", "plus",
-         sum(counted(f"{k}.create", 0) + counted(f"{k}.return", 0) for k in kinds)),
-        ("update", "Changed", "edit", sum(counted(f"{k}.update", 0) for k in kinds)),
-        ("leave", "Leaving", "user-minus", sum(counted(f"{k}.leave", 0) for k in kinds)),
+        ("create", "New", "plus", planned.get("create", 0) + planned.get("return", 0)),
+        ("update", "Changed", "edit", planned.get("update", 0)),
+        ("leave", "Leaving", "user-minus", planned.get("leave", 0)),
         ("problem", "Conflicts", "alert-triangle", open_ones["problem"]),
         ("proposed", "Proposals", "wand", open_ones["proposed"]),
         ("stale", "Out of date", "clock", open_ones["stale"]),

@@ -13,11 +13,12 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability, Role
 from provisioning.models import DirectoryGroup, DirectorySource, Person, RoleGroup, Run
 from provisioning.services.role_groups import add_role_group, remove_role_group
+from provisioning.services.run_report import summary_of
 from provisioning.services.schedules import find_next_reads
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.conflicts import advice_for
 from provisioning.web.forms.sources import RoleGroupForm
-from provisioning.web.run_words import OPEN, summary_of
+from provisioning.web.run_words import OPEN
 from provisioning.web.search import matching, words
 from provisioning.web.shell import href_of
 from provisioning.web.sources import with_figures

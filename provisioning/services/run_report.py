@@ -1,0 +1,102 @@
+"""What a run found, as figures and words, for every face of the console."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from provisioning.models import PlannedChange, Run
+
+KINDS = {"person": "People", "group": "Groups", "account": "Accounts"}
+ACTIONS = {"create": "new", "update": "changed", "leave": "leaving", "return": "coming back"}
+_EXAMPLES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """One run: `figures` are of what it planned, `limits` those that it passes.
+
+    `conflicts` and `proposals` are examples, at most ten of each, as "name: what".
+    """
+
+    run: int
+    of: str
+    state: str
+    dry: bool
+    problem: str
+    figures: dict[str, dict[str, int]]
+    read: int
+    unreadable: int
+    held: int
+    limits: list[str]
+    conflicts: list[str]
+    conflict_count: int
+    proposals: list[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain values."""
+        return asdict(self)
+
+
+def report_run(*, run: Run) -> RunReport:
+    """What `run` found; a few queries."""
+    statuses = PlannedChange.Status
+    problems = run.changes.filter(status=statuses.PROBLEM).order_by("ordinal")
+    proposed = run.changes.filter(status=statuses.PROPOSED).order_by("ordinal")[:_EXAMPLES]
+    return RunReport(
+        run=run.pk,
+        of=str(run.source or "account rules"),
+        state=run.state,
+        dry=run.dry,
+        problem=run.problem,
+        figures=figures_of(run),
+        read=run.counts.get("read.people", 0),
+        unreadable=run.counts.get("read.unreadable", 0),
+        held=run.changes.filter(status=statuses.HELD).count(),
+        limits=list(run.breaches),
+        conflicts=[f"{row.name}: {row.message}" for row in problems[:_EXAMPLES]],
+        conflict_count=problems.count(),
+        proposals=[
+            f"{row.name}: {old} → {row.after[what]}"
+            for row in proposed
+            for what, old in row.before.items()
+        ],
+    )
+
+
+def figures_of(run: Run) -> dict[str, dict[str, int]]:
+    """What the run planned: kind → action → how many, without what is zero."""
+    found = {
+        kind: {
+            action: count for action in ACTIONS if (count := run.counts.get(f"{kind}.{action}", 0))
+        }
+        for kind in KINDS
+    }
+    for kind, actions in found.items():
+        # Groups that pass a limit are held while they are planned, and counted as such.
+        if held := run.counts.get(f"{kind}.held", 0):
+            actions["update"] = actions.get("update", 0) + held
+    return {kind: actions for kind, actions in found.items() if actions}
+
+
+def words_of(actions: dict[str, int]) -> str:
+    """ "12 new, 3 changed"."""
+    return ", ".join(f"{count:,} {ACTIONS[action]}" for action, count in actions.items())
+
+
+def summary_of(run: Run) -> str:
+    """What the run planned, in one line; empty for nothing."""
+    totals: dict[str, int] = {}
+    for actions in figures_of(run).values():
+        for action, count in actions.items():
+            totals[action] = totals.get(action, 0) + count
+    parts = [words_of(totals)] if totals else []
+    problems = run.counts.get("account.problem", 0) + run.counts.get("person.problem", 0)
+    if problems:
+        parts.append(f"{problems:,} conflict{'' if problems == 1 else 's'}")
+    return ", ".join(parts)
+
+
+def count_changes(run: Run) -> int:
+    """How many changes the run planned."""
+    return sum(count for actions in figures_of(run).values() for count in actions.values())
