@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -92,7 +93,7 @@ def _server_steps(record: ServerRecord, listeners: Sequence[Listener]) -> Iterat
         "Check the secret, the allow-list for this console, and the path of the control address."
     )
     yield _step("Control", ask, advice)
-    if endpoint.scheme == "http":
+    if endpoint.scheme == "http" and not _stays_here(endpoint):
         yield Step(
             "Encryption", StepState.WARNING, "The control address is http://: its secret travels "
             "in clear.",
@@ -156,8 +157,10 @@ def _connect(what: str, host: str, port: int, timeout: float) -> str:
 
 def describe_health(health: ServerHealth) -> str:
     """What a server says of itself, in one sentence."""
-    hours = health.uptime_seconds / 3600
-    up = f"{hours:,.1f} hours" if hours < 48 else f"{hours / 24:,.0f} days"
+    minutes = health.uptime_seconds // 60
+    up = f"{minutes:,} minutes"
+    if minutes >= 120:
+        up = f"{minutes // 60:,} hours" if minutes < 48 * 60 else f"{minutes // 1440:,} days"
     known = "" if health.registrations is None else f", {health.registrations:,} registrations"
     return f"{health.version}, up {up}, answers in {health.latency_ms:.0f} ms{known}."
 
@@ -169,6 +172,13 @@ def _step(name: str, act: Callable[[], str], advice: str = "") -> Step:
         return Step(name, StepState.FAILED, error.message, advice)
     except ProvisioningError as error:
         return Step(name, StepState.FAILED, error.message)
+
+
+def _stays_here(endpoint: targets.Endpoint) -> bool:
+    addresses = targets.check_target(
+        host=endpoint.host, port=endpoint.port, what="The control address"
+    )
+    return all(ipaddress.ip_address(address).is_loopback for address in addresses)
 
 
 def _until_failure(steps: Iterator[Step]) -> Iterator[Step]:

@@ -24,6 +24,7 @@ tcp_rd_buf_size=262144
 
 loadmodule "kex.so"
 loadmodule "corex.so"
+loadmodule "tm.so"
 loadmodule "sl.so"
 loadmodule "pv.so"
 loadmodule "textops.so"
@@ -61,7 +62,6 @@ event_route[xhttp:request] {
 
 _TABLES = """\
 loadmodule "@MODULE@"
-loadmodule "tm.so"
 loadmodule "usrloc.so"
 loadmodule "registrar.so"
 loadmodule "auth.so"
@@ -142,7 +142,7 @@ def setup_guide(*, server: SipServer) -> list[Section]:
         "PATH": quote(urlsplit(server.rpc_url).path or "/"),
         "CONSOLE": _console_address(endpoint),
         "SECRET": SECRET,
-        "DATABASE": f"sqlite://{store.database}" if sqlite else DATABASE,
+        "DATABASE": f"sqlite:///{store.database}" if sqlite else DATABASE,
         "MODULE": "db_sqlite.so" if sqlite else "db_postgres.so",
         "ALGORITHM": _ALGORITHM if store.algorithm == "SHA-256" else "",
         "USER": store.user.replace('"', '""') or "rtcadmin",

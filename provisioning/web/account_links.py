@@ -20,7 +20,7 @@ from provisioning.models import Account, ProvisioningLink
 from provisioning.services import documents, export, links
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.account_filter import AccountFilter
-from provisioning.web.forms.profiles import ExportForm, LinkForm
+from provisioning.web.forms.profiles import FORMATS, ExportForm, LinkForm
 from provisioning.web.streaming import stream
 
 _SHOWN = 20
@@ -155,7 +155,10 @@ def _show(
         "active": account.state == State.ACTIVE,
         "form": LinkForm(),
         "export_form": ExportForm(user=request.user),
-        "links": [(row, _state(row, account, now)) for row in rows],
+        "links": [
+            (row, dict(FORMATS).get(row.format, row.format), _state(row, account, now))
+            for row in rows
+        ],
         "may_export": request.user.may_export_secrets,
     }
     return render(request, "profiles/_links.html", known | (context or {}))
