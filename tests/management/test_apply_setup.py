@@ -234,7 +234,7 @@ def test_another_form_of_document_is_refused(document: object, words: str, tmp_p
 def test_what_is_no_json_is_told_with_its_place(tmp_path: Path) -> None:
     file = tmp_path / "setup.json"
     file.write_text('{"sites": [}')
-    with pytest.raises(CommandError, match="is not JSON: .* line 1 column 12"):
+    with pytest.raises(CommandError, match=r"is not JSON: .* line 1 column 12"):
         call_command("apply_setup", str(file))
 
 
