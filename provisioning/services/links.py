@@ -160,9 +160,16 @@ def _render(link: ProvisioningLink, account: Account) -> tuple[File | None, str]
 
 
 def _claim(link: ProvisioningLink, address: str, now: datetime) -> bool:
-    """Whether this request is the one that may have the document."""
+    """Whether this request is the one that may have the document.
+
+    The account's state is asked for in a query of its own: a join would move every condition into
+    a subselect, and PostgreSQL does not look at that again after it waited for another request.
+    """
     waiting = ProvisioningLink.objects.filter(
-        pk=link.pk, revoked_at__isnull=True, expires_at__gt=now, account__state=State.ACTIVE
+        pk=link.pk,
+        revoked_at__isnull=True,
+        expires_at__gt=now,
+        account__in=Account.objects.filter(state=State.ACTIVE),
     )
     if link.one_time:
         waiting = waiting.filter(used_at__isnull=True)
