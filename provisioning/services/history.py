@@ -37,6 +37,17 @@ _LABELS = {
     "login": "user name",
     "display_name": "name",
 }
+_TITLES = {
+    ("person", "create"): "New in the directory",
+    ("person", "update"): "Changed in the directory",
+    ("person", "leave"): "Left the directory",
+    ("person", "return"): "Came back to the directory",
+    ("account", "create"): "Account created",
+    ("account", "update"): "Account changed",
+    ("account", "none"): "Conflict",
+}
+# Of something new only this is told; all of it is on the page itself.
+_OF_NEW = frozenset({"login", "department", "office", "phone", "aor", "number", "pool", "rule"})
 _HIDDEN = frozenset({"name_key", "search_key", "content_hash", "user_part"})
 _SETTLED = (PlannedChange.Status.APPLIED, PlannedChange.Status.HELD, PlannedChange.Status.PROPOSED,
             PlannedChange.Status.PROBLEM, PlannedChange.Status.DISCARDED)  # fmt: skip
@@ -104,18 +115,17 @@ def _of_changes(person: Person | None, keys: list[tuple[str, str]]) -> list[Happ
 
 def _of_change(change: PlannedChange, names: dict[tuple[str, int], str]) -> Happening:
     applied = change.status == PlannedChange.Status.APPLIED
-    title = f"{change.get_kind_display()}: {change.action}"
+    title = _TITLES.get((change.kind, change.action), "Read again")
     if not applied:
         title += f" ({change.get_status_display().lower()})"
-    fields = [field for field in {**change.before, **change.after} if field not in _HIDDEN]
-    rows = [
-        (
-            _label(field),
-            _value(field, change.before.get(field), names),
-            _value(field, change.after.get(field), names),
-        )
-        for field in fields
-    ]
+    rows = []
+    for field in {**change.before, **change.after}:
+        if field in _HIDDEN or (change.action == "create" and field not in _OF_NEW):
+            continue
+        before = _value(field, change.before.get(field), names)
+        after = _value(field, change.after.get(field), names)
+        if before or after:
+            rows.append((_label(field), before, after))
     return Happening(change.at, title, str(change.run), rows, change.message, change.run_id)
 
 
