@@ -6,13 +6,14 @@ from celery import shared_task
 
 from provisioning.core.errors import Busy
 from provisioning.models import DirectorySource, SipServer
-from provisioning.services import deadlines, push, runs, servers, sweep as sweeper, wake
+from provisioning.services import deadlines, push, runs, servers, wake
+from provisioning.services import sweep as sweeper
 from provisioning.services.actor import SCHEDULE
 
 
 @shared_task(name="provisioning.tasks.push_store")
 def push_store(store_id: int) -> None:
-    """Push what is pending for a store; a busy store is left to whoever has it, and to the sweeper."""
+    """Push what is pending for a store; a busy one is left to whoever has it and to the sweeper."""
     try:
         push.push_store(store_id=store_id)
     except Busy:
@@ -44,7 +45,7 @@ def sweep() -> None:
 
 @shared_task(name="provisioning.tasks.check_servers")
 def check_servers() -> None:
-    """Ask every SIP server how it is, each in a task of its own so that a slow one delays nobody."""
+    """Ask every SIP server how it is, each in a task of its own: a slow one delays nobody."""
     for server_id in SipServer.objects.filter(enabled=True).values_list("pk", flat=True):
         wake.check_server(server_id=server_id)
 

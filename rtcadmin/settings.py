@@ -201,6 +201,7 @@ CELERY_TIMEZONE = "UTC"
 # --- Provisioning: leases, sweeps and time-outs, all in seconds ---------------------------------
 PUSH_LEASE = env.number("RTCADMIN_PUSH_LEASE", 60)
 PUSH_SLICE = env.number("RTCADMIN_PUSH_SLICE", 30)
+PUSH_PATIENCE = env.number("RTCADMIN_PUSH_PATIENCE", 240)
 PUSH_ATTEMPTS = int(env.number("RTCADMIN_PUSH_ATTEMPTS", 3))
 PUSH_BACKOFF = env.number("RTCADMIN_PUSH_BACKOFF", 5)
 SWEEP_EVERY = env.number("RTCADMIN_SWEEP_EVERY", 15)

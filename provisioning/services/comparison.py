@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.db import transaction
+from django.db.models import QuerySet
+
+from provisioning.core.errors import Busy
 from provisioning.drivers.base import Kind, Row, RowChange, StoreDriver, SubscriberRow
 from provisioning.models import ConfigStore, OwnedRow
-from provisioning.services import bulk
-from provisioning.services.desired import fingerprint
+from provisioning.services import bulk, outbox
+from provisioning.services.activation import note_reloads
+from provisioning.services.desired import desired_rows, fingerprint
 
-_OWNED = OwnedRow._meta.db_table
 _FOREIGN = (
     "A row that this console neither created nor adopted stands there already, so it was left as "
     "it is. Remove it at the server, or give the account another address."
@@ -20,31 +24,31 @@ _UNREAD = "The row was accepted but reads back differently. Something else write
 
 @dataclass(slots=True)
 class Difference:
-    """What has to change for some keys of one kind; `failed` are keys that must not be touched."""
+    """What has to change for some keys of one kind.
+
+    `failed` are keys that must not be touched, with the reason; `vanished` are owned keys where
+    rightly nothing is any more; `unusable` are addresses-of-record that may not register, whether
+    their row changes or not.
+    """
 
     kind: Kind
     changes: list[RowChange] = field(default_factory=list)
-    new: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
+    unusable: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+
+    def revoked(self) -> list[str]:
+        """The addresses-of-record that are about to lose what they could register with."""
+        changing = {change.key for change in self.changes}
+        return [key for key in self.unusable if key in changing]
 
 
 @dataclass(slots=True)
 class Result:
-    """What became of some keys of one kind: `changed` were read back, `failed` have a reason.
-
-    `unusable` are the changed addresses-of-record that may not register any more.
-    """
+    """What became of some keys of one kind: `changed` were read back, `failed` have a reason."""
 
     changed: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
-    unusable: list[str] = field(default_factory=list)
-
-    def add(self, other: Result) -> None:
-        """Take in what became of other keys."""
-        self.changed += other.changed
-        self.unusable += other.unusable
-        self.failed |= other.failed
 
 
 def compare(
@@ -53,73 +57,108 @@ def compare(
     keys: Iterable[str],
     desired: Mapping[str, Row],
     existing: Mapping[str, Row],
-    owned: set[str],
+    owned: Collection[str],
 ) -> Difference:
-    """What to change at `keys`; a row that the console does not own is never among it."""
+    """What to change at `keys`; a row that the console does not own is never among it.
+
+    Somebody else's row that is as wanted stays theirs, and is no conflict.
+    """
     difference = Difference(kind)
     for key in keys:
         want, have = desired.get(key), existing.get(key)
-        if have is not None and key not in owned:
-            if want is not None:
-                difference.failed[key] = _FOREIGN
-        elif want != have:
+        foreign = have is not None and key not in owned
+        if kind is Kind.SUBSCRIBER and not foreign and not is_usable(want):
+            difference.unusable.append(key)
+        if want == have:
+            if want is None and key in owned:
+                difference.vanished.append(key)
+        elif not foreign:
             difference.changes.append(RowChange(kind, key, want))
-            if have is None and key not in owned:
-                difference.new.append(key)
-        elif want is None and key in owned:
-            difference.vanished.append(key)
+        elif want is not None:
+            difference.failed[key] = _FOREIGN
+    return difference
+
+
+def find_difference(
+    *, store: ConfigStore, driver: StoreDriver, kind: Kind, keys: Sequence[str]
+) -> Difference:
+    """Compare `keys` as they should be now with what `driver` reads now."""
+    failed: dict[str, str] = {}
+    rows = desired_rows(store=store, kind=kind, keys=keys, failed=failed)
+    desired = {row.key: row for row in rows}
+    known = [key for key in keys if key not in failed] if failed else keys
+    difference = compare(
+        kind=kind,
+        keys=known,
+        desired=desired,
+        existing={row.key: row for row in driver.read(kind, known)},
+        owned=owned_keys(store=store, kind=kind, keys=known),
+    )
+    difference.failed |= failed
     return difference
 
 
 def make_so(
-    *, store: ConfigStore, driver: StoreDriver, differences: Sequence[Difference]
+    *,
+    store: ConfigStore,
+    driver: StoreDriver,
+    differences: Sequence[Difference],
+    renew: Callable[[], None],
 ) -> dict[Kind, Result]:
     """Apply the differences and read them back; the driver puts kinds and deletes in order.
 
-    Ownership is written down before the row is, so that a crash in between leaves a row that is
-    known to be ours, and whatever is already there when it is compared stays foreign.
+    What follows from the rows is noted before they are written, so that no crash loses it: whose
+    they are, which reloads they need. `renew` raises Busy when the lease is lost; whoever has it
+    then compares the written keys anew, for it may have written newer rows before ours arrived.
     """
-    for difference in differences:
-        _own(store, difference.kind, difference.new)
     changes = [change for difference in differences for change in difference.changes]
-    outcomes = driver.apply(changes) if changes else []
-    results = {}
-    for difference in differences:
-        kind = difference.kind
-        refused = {o.key: o.error for o in outcomes if o.kind is kind and o.error}
-        result = Result(failed=difference.failed | refused)
-        accepted = [change for change in difference.changes if change.key not in refused]
-        _read_back(store, driver, kind, accepted, result)
-        _disown(store, kind, difference.vanished)
-        results[kind] = result
+    with transaction.atomic():
+        renew()
+        for difference in differences:
+            _own(store, difference.kind, [c.after for c in difference.changes if c.after])
+        note_reloads(store=store, kinds={change.kind for change in changes} & driver.reload_kinds)
+    try:
+        outcomes = driver.apply(changes) if changes else []
+        renew()
+        results = {}
+        for difference in differences:
+            kind = difference.kind
+            refused = {o.key: o.error for o in outcomes if o.kind is kind and o.error}
+            results[kind] = _read_back(driver, difference, refused)
+        with transaction.atomic():
+            renew()
+            for difference in differences:
+                _settle_ownership(store, difference, results[difference.kind])
+    except Busy:
+        for difference in differences:
+            keys = [change.key for change in difference.changes]
+            outbox.mark_each(store_ids=[store.pk], kind=difference.kind, keys=keys)
+        raise
     return results
 
 
-def _read_back(
-    store: ConfigStore,
-    driver: StoreDriver,
-    kind: Kind,
-    accepted: Sequence[RowChange],
-    result: Result,
-) -> None:
-    if not accepted:
-        return
-    found = {row.key: row for row in driver.read(kind, [change.key for change in accepted])}
-    kept: list[Row] = []
-    gone: list[str] = []
-    for change in accepted:
-        if found.get(change.key) != change.after:
-            result.failed[change.key] = _UNREAD
-            continue
-        result.changed.append(change.key)
-        if change.after is None:
-            gone.append(change.key)
-        else:
-            kept.append(change.after)
-        if kind is Kind.SUBSCRIBER and not is_usable(change.after):
-            result.unusable.append(change.key)
-    _disown(store, kind, gone)
-    _remember(store, kind, kept)
+def _read_back(driver: StoreDriver, difference: Difference, refused: dict[str, str]) -> Result:
+    result = Result(failed=difference.failed | refused)
+    accepted = [change for change in difference.changes if change.key not in refused]
+    if accepted:
+        rows = driver.read(difference.kind, [change.key for change in accepted])
+        found = {row.key: row for row in rows}
+        for change in accepted:
+            if found.get(change.key) == change.after:
+                result.changed.append(change.key)
+            else:
+                result.failed[change.key] = _UNREAD
+    return result
+
+
+def _settle_ownership(store: ConfigStore, difference: Difference, result: Result) -> None:
+    """Give up what is gone; what a failed row looks like at the store is not known any more."""
+    changed = set(result.changed)
+    gone = [c.key for c in difference.changes if c.after is None and c.key in changed]
+    _owned(store, difference.kind, [*gone, *difference.vanished]).delete()
+    if len(changed) < len(difference.changes):
+        unclear = [change.key for change in difference.changes if change.key not in changed]
+        _owned(store, difference.kind, unclear).update(content="")
 
 
 def is_usable(row: Row | None) -> bool:
@@ -132,24 +171,20 @@ def owned_keys(*, store: ConfigStore, kind: Kind, keys: Sequence[str] | None) ->
     rows = OwnedRow.objects.filter(store=store, kind=kind)
     if keys is not None:
         rows = rows.filter(key__in=keys)
-    return set(rows.values_list("key", flat=True).iterator(chunk_size=10_000))
+    return set(rows.values_list("key", flat=True))
 
 
-def _own(store: ConfigStore, kind: Kind, keys: Sequence[str]) -> None:
-    if keys:
-        rows = [(store.pk, kind.value, key, "") for key in keys]
-        bulk.insert_rows(_OWNED, ("store_id", "kind", "key", "content"), rows)
+def _owned(store: ConfigStore, kind: Kind, keys: Sequence[str]) -> QuerySet[OwnedRow]:
+    return OwnedRow.objects.filter(store=store, kind=kind, key__in=keys)
 
 
-def _remember(store: ConfigStore, kind: Kind, rows: Sequence[Row]) -> None:
-    bulk.execute_many(
-        f"UPDATE {_OWNED} SET content = %s WHERE store_id = %s AND kind = %s AND key = %s",
-        [(fingerprint(row), store.pk, kind.value, row.key) for row in rows],
-    )
-
-
-def _disown(store: ConfigStore, kind: Kind, keys: Sequence[str]) -> None:
-    bulk.execute_many(
-        f"DELETE FROM {_OWNED} WHERE store_id = %s AND kind = %s AND key = %s",
-        [(store.pk, kind.value, key) for key in keys],
+def _own(store: ConfigStore, kind: Kind, rows: Sequence[Row]) -> None:
+    """Note `rows` as the console's, with what they are going to be."""
+    if not rows:
+        return
+    _owned(store, kind, [row.key for row in rows]).delete()
+    bulk.insert_rows(
+        OwnedRow._meta.db_table,
+        ("store_id", "kind", "key", "content"),
+        [(store.pk, kind.value, row.key, fingerprint(row)) for row in rows],
     )

@@ -1,4 +1,4 @@
-"""Leases in database time: who works on something, until when, whatever the clocks of the workers say."""
+"""Leases in database time: who works on something, and until when, whatever their clocks say."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def until(seconds: float) -> Any:
 
 
 def claim(rows: QuerySet[Any], owner: str, seconds: float, **fields: Any) -> bool:
-    """Take the free (or already own) lease of the one row in `rows`; False when somebody else has it."""
+    """Take the lease of the one row in `rows`; False when somebody else has it."""
     free = rows.filter(FREE | Q(lease_owner=owner))
     return free.update(lease_owner=owner, lease_until=until(seconds), **fields) == 1
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from django.db import connection
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
 
 from provisioning.drivers.base import Kind
 from provisioning.models import Account, ConfigStore, PendingChange, SipDomain
@@ -13,8 +14,12 @@ from provisioning.services import bulk, wake
 # Above so many keys of one kind the whole kind is compared instead: one row, one pass.
 BULK = 500
 
+DUE = Q(not_before__isnull=True) | Q(not_before__lte=Now())
+"""A pending change or a store that does not wait after a failure."""
+
 _UPSERT = """
-INSERT INTO provisioning_pendingchange (store_id, kind, key, version, attempts, not_before, dead, problem, marked_at)
+INSERT INTO provisioning_pendingchange
+    (store_id, kind, key, version, attempts, not_before, dead, problem, marked_at)
 VALUES (%s, %s, %s, 1, 0, NULL, FALSE, '', %s)
 ON CONFLICT (store_id, kind, key) DO UPDATE SET
     version = provisioning_pendingchange.version + 1, attempts = 0, not_before = NULL, dead = FALSE,
@@ -27,20 +32,26 @@ def mark(*, store_ids: Iterable[int], kind: Kind, keys: Sequence[str]) -> None:
 
     Call inside the transaction that makes the change. A worker is woken after commit.
     """
+    wanted = [PendingChange.ALL] if len(keys) > BULK else keys
+    mark_each(store_ids=store_ids, kind=kind, keys=wanted)
+
+
+def mark_each(*, store_ids: Iterable[int], kind: Kind, keys: Sequence[str]) -> None:
+    """The same, but each key by itself however many there are."""
     if not keys:
         return
-    wanted = [PendingChange.ALL] if len(keys) > BULK else sorted(set(keys))
-    now = bulk.moment()
+    # In one order, so that two transactions that mark the same keys never wait for each other.
+    wanted, now = sorted(set(keys)), bulk.moment()
     for store_id in store_ids:
-        with connection.cursor() as cursor:
-            cursor.executemany(_UPSERT, [(store_id, kind.value, key, now) for key in wanted])
+        bulk.execute_many(_UPSERT, [(store_id, kind.value, key, now) for key in wanted])
         wake.push(store_id=store_id)
 
 
 def mark_account(account: Account, *, former_aor: str = "", numbers: Iterable[str] = ()) -> None:
-    """Ask for everything of one account: its subscriber, and `numbers` (E.164, old ones too) as aliases.
+    """Ask for everything of one account: its subscriber, and `numbers` as aliases.
 
-    `former_aor` names the address-of-record that the account had before a rename.
+    `numbers` are E.164, those that it had before among them; `former_aor` names the
+    address-of-record that it had before a rename.
     """
     stores = manageable_stores()
     aors = [aor for aor in (account.aor, former_aor) if aor]
@@ -59,6 +70,11 @@ def mark_store(store: ConfigStore) -> None:
     """Ask for a full comparison of one store."""
     for kind in Kind:
         mark(store_ids=[store.pk], kind=kind, keys=[PendingChange.ALL])
+
+
+def pending(*, store_id: int) -> QuerySet[PendingChange]:
+    """What may be pushed to a store now."""
+    return PendingChange.objects.filter(DUE, store_id=store_id, dead=False)
 
 
 def manageable_stores() -> list[int]:

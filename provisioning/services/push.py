@@ -3,39 +3,49 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import structlog
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from provisioning.core.errors import Busy, ProvisioningError
-from provisioning.drivers.base import Kind, Row, StoreDriver
+from provisioning.drivers.base import Kind, StoreDriver
 from provisioning.models import ConfigStore, PendingChange
-from provisioning.services import bulk, leases, pause, wake
-from provisioning.services.activation import activate_servers, end_registrations
-from provisioning.services.comparison import Result, compare, is_usable, make_so, owned_keys
-from provisioning.services.desired import desired_rows
+from provisioning.services import leases, outbox, pause, wake
+from provisioning.services.activation import (
+    activate_servers,
+    end_registrations,
+    reloads_pending,
+)
+from provisioning.services.comparison import Result, find_difference, make_so
+from provisioning.services.desired import unwanted_pages, wanted_pages
 from provisioning.services.driver_access import open_store
 
 log = structlog.stdlib.get_logger(__name__)
 
-# Pending keys of one batch, and rows of one step of a full pass.
-_KEYS = 1000
-_PASS = 5000
-# Stays well below the hard limit of a task; what is left is taken up by another at once.
-PATIENCE = 240.0
-_LONGEST_WAIT = 300.0
-
-_FORGET = f"""
-DELETE FROM {PendingChange._meta.db_table} WHERE id = %s AND version = %s AND EXISTS (
-    SELECT 1 FROM {ConfigStore._meta.db_table} WHERE id = %s AND lease_owner = %s)
-"""  # noqa: S608 - names of tables
+# Pending keys of one batch: what is written, and whose registrations are ended, in one go.
+_BATCH = 1000
+# The back-off of a store that fails doubles so many times.
+_DOUBLINGS = 6
+_INTERNAL = "An internal error stopped this change; the log has the details. The others went on."
+# Errors that concern all changes alike.
+_GENERAL = (ProvisioningError, OperationalError, InterfaceError)
 
 Tell = Callable[[int], None]
-Claimed = tuple[int, int, str, str]  # id, version, kind, key
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A pending change as it was when its work began."""
+
+    pk: int
+    version: int
+    kind: Kind
+    key: str
 
 
 @dataclass(slots=True)
@@ -46,29 +56,30 @@ class PushReport:
     failed: int = 0
     left: int = 0
     problem: str = ""
-    changed_kinds: set[Kind] = field(default_factory=set)
 
 
 def push_store(
-    *, store_id: int, patience: float = PATIENCE, tell: Tell = lambda rows: None
+    *, store_id: int, patience: float | None = None, tell: Tell = lambda rows: None
 ) -> PushReport:
     """Push what is pending for one store; the work of one Celery task.
 
     Nothing happens while the console is paused or the store is only observed. Raises Busy when
     another worker pushes to it, or when it waits after a failure. A store that cannot be reached is
-    left alone for a growing while; nothing is lost. `tell` hears how many rows were dealt with.
+    left alone for a growing while; nothing is lost. Begins nothing new after `patience` seconds
+    (settings.PUSH_PATIENCE by default); `tell` hears how many rows were dealt with.
     """
     report = PushReport()
-    store = ConfigStore.objects.get(pk=store_id)
-    if pause.is_paused() or store.mode != ConfigStore.Mode.MANAGE:
+    store = ConfigStore.objects.filter(pk=store_id, mode=ConfigStore.Mode.MANAGE).first()
+    if store is None or pause.is_paused() or not _has_work(store):
         return report
     owner = leases.new_owner()
     this = ConfigStore.objects.filter(pk=store_id)
-    if not leases.claim(this.filter(_DUE), owner, settings.PUSH_LEASE):
+    if not leases.claim(this.filter(outbox.DUE), owner, settings.PUSH_LEASE):
         raise Busy(f"The store {store} is being pushed to, or waits before it is tried again.")
+    until = time.monotonic() + (settings.PUSH_PATIENCE if patience is None else patience)
     try:
         with open_store(store) as driver:
-            _StorePush(store, driver, owner, report, patience, tell).run()
+            _StorePush(store, driver, owner, report, until, tell).run()
         this.update(failures=0, not_before=None, problem="", last_push_at=Now())
     except Busy:
         raise
@@ -77,18 +88,11 @@ def push_store(
         _back_off(store, error)
     finally:
         leases.release(this, owner)
-    report.left = ready(store_id).count()
+    # After the lease was given back: whoever was woken meanwhile found it taken and went away.
+    report.left = outbox.pending(store_id=store_id).count()
     if report.left and not report.problem:
         wake.push(store_id=store_id)
     return report
-
-
-_DUE = Q(not_before__isnull=True) | Q(not_before__lte=Now())
-
-
-def ready(store_id: int) -> QuerySet[PendingChange]:
-    """What may be pushed to a store now."""
-    return PendingChange.objects.filter(_DUE, store_id=store_id, dead=False)
 
 
 class _StorePush:
@@ -100,150 +104,164 @@ class _StorePush:
         driver: StoreDriver,
         owner: str,
         report: PushReport,
-        patience: float,
+        until: float,
         tell: Tell,
     ) -> None:
         self.store = store
         self.driver = driver
         self.owner = owner
         self.report = report
-        self.deadline = time.monotonic() + patience
+        self.until = until
         self.tell = tell
-        self.told = 0
 
     def run(self) -> None:
-        """Full passes first, then single keys, then reloads."""
-        for kind in Kind:
-            whole = ready(self.store.pk).filter(kind=kind, key=PendingChange.ALL).first()
-            if whole is not None:
-                self._pass(whole, kind)
-        while time.monotonic() < self.deadline:
-            batch = ready(self.store.pk).exclude(key=PendingChange.ALL).order_by("pk")
-            claimed = list(batch.values_list("pk", "version", "kind", "key")[:_KEYS])
-            if not claimed:
-                break
-            self._keys(claimed)
-        activate_servers(
-            store=self.store, kinds=self.report.changed_kinds & self.driver.reload_kinds
-        )
+        """Single keys first, and again between the pages of a full pass: they never wait for it."""
+        self._all_single_keys()
+        self._full_passes()
+        self._all_single_keys()
 
-    def _keys(self, claimed: Sequence[Claimed]) -> None:
+    def _all_single_keys(self) -> None:
+        while self._single_keys():
+            pass
+        activate_servers(store=self.store)
+
+    def _single_keys(self) -> bool:
+        """Bring one batch of pending keys to the store; False when there is none."""
+        rows = outbox.pending(store_id=self.store.pk).exclude(key=PendingChange.ALL)
+        claimed = _claim(rows.order_by("pk")[:_BATCH])
+        if not claimed or self._is_over():
+            return False
+        self._bring(claimed)
+        return True
+
+    def _bring(self, claimed: Sequence[Claimed]) -> None:
+        """Make claimed keys so; one that breaks the console's own code is found by halving."""
+        try:
+            self._make_so(claimed)
+        except _GENERAL:
+            raise
+        except Exception as error:
+            if len(claimed) == 1:
+                log.exception("change failed", store=self.store.name, key=claimed[0].key)
+                self._settle(claimed, failed={claimed[0]: _INTERNAL}, waiting={})
+                return
+            log.warning("changes tried apart", count=len(claimed), error=type(error).__name__)
+            half = len(claimed) // 2
+            self._bring(claimed[:half])
+            self._bring(claimed[half:])
+
+    def _make_so(self, claimed: Sequence[Claimed]) -> None:
+        by_address = {(each.kind, each.key): each for each in claimed}
         differences = []
-        unusable: list[str] = []
         for kind in Kind:
-            keys = [key for _, _, name, key in claimed if name == kind]
-            if not keys:
-                continue
-            desired = {row.key: row for row in desired_rows(store=self.store, kind=kind, keys=keys)}
-            existing = {row.key: row for row in self.driver.read(kind, keys)}
-            owned = owned_keys(store=self.store, kind=kind, keys=keys)
-            differences.append(
-                compare(kind=kind, keys=keys, desired=desired, existing=existing, owned=owned)
-            )
-            if kind is Kind.SUBSCRIBER:
-                # Whether changed or not: the servers may have been down when it was.
-                unusable = [
-                    key
-                    for key in keys
-                    if not is_usable(desired.get(key)) and (key in owned or key not in existing)
-                ]
-        results = make_so(store=self.store, driver=self.driver, differences=differences)
-        if unusable:
-            results[Kind.SUBSCRIBER].failed |= end_registrations(store=self.store, aors=unusable)
-        for kind, result in results.items():
-            self._keep([each for each in claimed if each[2] == kind], result)
-            self._count(kind, result)
-            self._tell(result)
-        self._renew()
-
-    def _pass(self, whole: PendingChange, kind: Kind) -> None:
-        """Compare everything of one kind: what should be is a stream, what is are keys and rows."""
-        claimed = list(
-            ready(self.store.pk).filter(kind=kind).values_list("pk", "version", "kind", "key")
-        )
-        existing = {row.key: row for row in self.driver.read(kind)}
-        owned = owned_keys(store=self.store, kind=kind, keys=None)
-        unwanted = set(owned)
-        total = Result()
-        batch: dict[str, Row] = {}
-        for row in desired_rows(store=self.store, kind=kind, keys=None):
-            unwanted.discard(row.key)
-            if row.key not in owned or existing.get(row.key) != row:
-                batch[row.key] = row
-            if len(batch) >= _PASS:
-                total.add(self._step(kind, list(batch), batch, existing, owned))
-                batch = {}
-        total.add(self._step(kind, list(batch), batch, existing, owned))
-        gone = sorted(unwanted)
-        for start in range(0, len(gone), _PASS):
-            total.add(self._step(kind, gone[start : start + _PASS], {}, existing, owned))
-        if kind is Kind.SUBSCRIBER:
-            total.failed |= end_registrations(store=self.store, aors=total.unusable)
-        self._mark_failed(kind, total)
-        self._keep(claimed, Result(failed=total.failed))
-        self._count(kind, total)
-
-    def _step(
-        self,
-        kind: Kind,
-        keys: Sequence[str],
-        desired: dict[str, Row],
-        existing: dict[str, Row],
-        owned: set[str],
-    ) -> Result:
-        if not keys:
-            return Result()
-        difference = compare(kind=kind, keys=keys, desired=desired, existing=existing, owned=owned)
-        self._renew()
-        result = make_so(store=self.store, driver=self.driver, differences=[difference])[kind]
-        self._tell(result)
-        return result
-
-    def _mark_failed(self, kind: Kind, result: Result) -> None:
-        """What failed in a full pass goes on as single keys; `_keep` notes the reason."""
-        for key, problem in result.failed.items():
-            PendingChange.objects.get_or_create(
-                store=self.store,
-                kind=kind,
-                key=key,
-                defaults={
-                    "problem": problem,
-                    "attempts": 1,
-                    "not_before": leases.until(settings.PUSH_BACKOFF),
-                    "marked_at": Now(),
-                },
-            )
-
-    def _keep(self, claimed: Sequence[Claimed], result: Result) -> None:
-        """Forget what was done, at the version that was read and only while the lease is ours."""
-        failed = result.failed
-        bulk.execute_many(
-            _FORGET,
-            [
-                (pk, ver, self.store.pk, self.owner)
-                for pk, ver, _, key in claimed
-                if key not in failed
-            ],
-        )
-        for pk, version, _, key in claimed:
-            if key in failed:
-                row = PendingChange.objects.filter(pk=pk, version=version)
-                row.update(
-                    attempts=F("attempts") + 1,
-                    problem=failed[key],
-                    not_before=leases.until(settings.PUSH_BACKOFF),
+            if keys := [each.key for each in claimed if each.kind is kind]:
+                differences.append(
+                    find_difference(store=self.store, driver=self.driver, kind=kind, keys=keys)
                 )
-                row.filter(attempts__gte=settings.PUSH_ATTEMPTS).update(dead=True)
+        results = make_so(
+            store=self.store, driver=self.driver, differences=differences, renew=self._renew
+        )
+        failed = {
+            by_address[kind, key]: reason
+            for kind, result in results.items()
+            for key, reason in result.failed.items()
+        }
+        # Whether their row changed now or before: a server may have been down when it did.
+        unusable = [aor for difference in differences for aor in difference.unusable]
+        left = end_registrations(store=self.store, aors=unusable, seconds=settings.PUSH_SLICE)
+        for aor, reason in left.refused.items():
+            failed.setdefault(by_address[Kind.SUBSCRIBER, aor], reason)
+        waiting = {by_address[Kind.SUBSCRIBER, aor]: said for aor, said in left.waiting.items()}
+        self._settle(claimed, failed=failed, waiting=waiting)
+        self._count(results.values())
 
-    def _count(self, kind: Kind, result: Result) -> None:
-        self.report.changed += len(result.changed)
-        self.report.failed += len(result.failed)
-        if result.changed:
-            self.report.changed_kinds.add(kind)
+    def _full_passes(self) -> None:
+        """Compare everything of the marked kinds, page by page: what must go first, then the rest.
 
-    def _tell(self, result: Result) -> None:
-        self.told += len(result.changed) + len(result.failed)
-        self.tell(self.told)
+        What stays to be done for single keys becomes a pending change of its own.
+        """
+        ready = outbox.pending(store_id=self.store.pk)
+        whole = {each.kind: each for each in _claim(ready.filter(key=PendingChange.ALL))}
+        failed: set[tuple[Kind, str]] = set()
+        pages = [(kind, unwanted_pages) for kind in reversed(Kind) if kind in whole]
+        pages += [(kind, wanted_pages) for kind in Kind if kind in whole]
+        dead = _claim(PendingChange.objects.filter(store=self.store, kind__in=whole, dead=True))
+        for kind, find in pages:
+            for keys in find(store=self.store, kind=kind):
+                if self._is_over():
+                    return
+                failed |= {(kind, key) for key in self._page(kind, keys, dead)}
+                self._single_keys()
+            if find is wanted_pages:
+                # What was given up before and looks right now is tried once more by itself.
+                others = [each.key for each in dead if each.kind is kind]
+                self._mark(kind, [key for key in others if (kind, key) not in failed])
+                self._settle([whole[kind]], failed={}, waiting={})
+            activate_servers(store=self.store)
+
+    def _page(self, kind: Kind, keys: Sequence[str], dead: Sequence[Claimed]) -> list[str]:
+        """Make one page of a full pass so; returns the keys that failed."""
+        try:
+            difference = find_difference(store=self.store, driver=self.driver, kind=kind, keys=keys)
+            # Noted before the rows change, so that no crash forgets their registrations.
+            self._mark(kind, difference.revoked())
+            results = make_so(
+                store=self.store, driver=self.driver, differences=[difference], renew=self._renew
+            )
+        except _GENERAL:
+            raise
+        except Exception:
+            log.exception("page tried key by key", store=self.store.name, kind=kind)
+            self._mark(kind, keys)
+            return list(keys)
+        self._count(results.values())
+        given_up = {each.key for each in dead if each.kind is kind}
+        failed = list(results[kind].failed)
+        self._mark(kind, [key for key in failed if key not in given_up])
+        return failed
+
+    def _mark(self, kind: Kind, keys: Sequence[str]) -> None:
+        outbox.mark_each(store_ids=[self.store.pk], kind=kind, keys=keys)
+
+    def _settle(
+        self,
+        claimed: Sequence[Claimed],
+        *,
+        failed: Mapping[Claimed, str],
+        waiting: Mapping[Claimed, str],
+    ) -> None:
+        """Forget what was done at the version that was claimed, while the lease is ours.
+
+        What failed is given up after some attempts; what only waits for a server is not.
+        """
+        with transaction.atomic():
+            self._renew()
+            # A row that is locked is being marked anew, so it is not ours to settle.
+            rows = PendingChange.objects.select_for_update(skip_locked=True)
+            rows = rows.filter(pk__in=[each.pk for each in claimed])
+            versions = dict(rows.values_list("pk", "version"))
+            same = [each for each in claimed if versions.get(each.pk) == each.version]
+            done = [each.pk for each in same if each not in failed and each not in waiting]
+            PendingChange.objects.filter(pk__in=done).delete()
+            for each in same:
+                if each in failed or each in waiting:
+                    _keep(each, failed.get(each, ""), waiting.get(each, ""))
+
+    def _count(self, results: Iterable[Result]) -> None:
+        for result in results:
+            self.report.changed += len(result.changed)
+            self.report.failed += len(result.failed)
+        self.tell(self.report.changed + self.report.failed)
+
+    def _is_over(self) -> bool:
+        """Whether no further batch may begin: out of time, paused, or not managed any more."""
+        return (
+            time.monotonic() > self.until
+            or pause.is_paused()
+            or not ConfigStore.objects.filter(
+                pk=self.store.pk, mode=ConfigStore.Mode.MANAGE
+            ).exists()
+        )
 
     def _renew(self) -> None:
         this = ConfigStore.objects.filter(pk=self.store.pk)
@@ -251,8 +269,27 @@ class _StorePush:
             raise Busy("Another worker has taken this store over.")
 
 
+def _has_work(store: ConfigStore) -> bool:
+    return outbox.pending(store_id=store.pk).exists() or reloads_pending(store_id=store.pk).exists()
+
+
+def _claim(rows: QuerySet[PendingChange]) -> list[Claimed]:
+    values = rows.values_list("pk", "version", "kind", "key")
+    return [Claimed(pk, version, Kind(kind), key) for pk, version, kind, key in values]
+
+
+def _keep(claimed: Claimed, failed: str, waiting: str) -> None:
+    """Note why a change was not done, and when it is tried again."""
+    row = PendingChange.objects.filter(pk=claimed.pk)
+    row.update(problem=waiting or failed, not_before=leases.until(settings.PUSH_BACKOFF))
+    if failed and not waiting:
+        row.update(attempts=F("attempts") + 1)
+        if row.filter(attempts__gte=settings.PUSH_ATTEMPTS).update(dead=True):
+            log.error("change given up", kind=claimed.kind, key=claimed.key, reason=failed)
+
+
 def _back_off(store: ConfigStore, error: ProvisioningError) -> None:
-    wait = min(settings.PUSH_BACKOFF * 2**store.failures, _LONGEST_WAIT)
+    wait = settings.PUSH_BACKOFF * 2 ** min(store.failures, _DOUBLINGS)
     log.warning("push failed", store=store.name, reason=error.message, wait_seconds=wait)
     ConfigStore.objects.filter(pk=store.pk).update(
         failures=F("failures") + 1, not_before=leases.until(wait), problem=error.message

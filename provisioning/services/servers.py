@@ -64,26 +64,30 @@ def check_server_health(*, server: SipServer) -> None:
 
     Only the columns of health are written, so an edit that is under way is not overwritten.
     """
-    now = timezone.now()
-    row = SipServer.objects.filter(pk=server.pk)
     try:
         with driver_access.open_server(server) as driver:
             health = driver.health()
     except ProvisioningError as error:
-        row.update(
-            health=SipServer.Health.DOWN,
-            health_problem=error.message,
-            latency_ms=None,
-            registration_count=None,
-            up_since=None,
-            checked_at=now,
-            down_since=Coalesce("down_since", now),
-        )
-        if server.health != SipServer.Health.DOWN:
-            log.warning("SIP server is down", server=server.name, problem=error.message)
+        note_down(server=server, problem=error.message)
     else:
         _keep_health(server, health)
     server.refresh_from_db()
+
+
+def note_down(*, server: SipServer, problem: str) -> None:
+    """Keep that the server does not answer as it should; pushes leave it alone until it does."""
+    now = timezone.now()
+    SipServer.objects.filter(pk=server.pk).update(
+        health=SipServer.Health.DOWN,
+        health_problem=problem,
+        latency_ms=None,
+        registration_count=None,
+        up_since=None,
+        checked_at=now,
+        down_since=Coalesce("down_since", now),
+    )
+    if server.health != SipServer.Health.DOWN:
+        log.warning("SIP server is down", server=server.name, problem=problem)
 
 
 def server_candidate(*, server: SipServer, secret: str | None) -> ServerRecord:

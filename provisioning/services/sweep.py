@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import Q
 
-from provisioning.models import ConfigStore, PendingChange, SipServer
-from provisioning.services import leases, pause, runs, wake
+from provisioning.models import ConfigStore, PendingChange
+from provisioning.services import leases, outbox, pause, runs, wake
+from provisioning.services.activation import reloads_pending
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +20,19 @@ class Sweep:
 
 
 def sweep() -> Sweep:
-    """Wake workers for pending changes, pending reloads and forgotten runs; cheap, and safe at any time."""
+    """Wake workers for pending changes, pending reloads and forgotten runs.
+
+    Cheap, and safe at any time.
+    """
     stores: list[int] = []
     if not pause.is_paused():
+        pending = PendingChange.objects.filter(outbox.DUE, dead=False).values("store_id")
+        reloads = reloads_pending().values("store_id")
         stores = list(
             ConfigStore.objects.filter(
                 leases.FREE,
-                Q(not_before__isnull=True) | Q(not_before__lte=Now()),
-                Q(pk__in=_with_pending()) | Q(pk__in=_with_reload_pending()),
+                outbox.DUE,
+                Q(pk__in=pending) | Q(pk__in=reloads),
                 mode=ConfigStore.Mode.MANAGE,
             ).values_list("pk", flat=True)
         )
@@ -38,14 +42,3 @@ def sweep() -> Sweep:
     for run_id in forgotten:
         wake.run(run_id=run_id)
     return Sweep(stores, forgotten)
-
-
-def _with_pending() -> QuerySet[PendingChange, Any]:
-    ready = PendingChange.objects.filter(
-        Q(not_before__isnull=True) | Q(not_before__lte=Now()), dead=False
-    )
-    return ready.values("store_id")
-
-
-def _with_reload_pending() -> QuerySet[SipServer, Any]:
-    return SipServer.objects.filter(enabled=True).exclude(reload_pending=[]).values("store_id")

@@ -1,4 +1,4 @@
-"""The only place that sends Celery messages: by task name, after commit; a broker that is down loses nothing."""
+"""The only place that sends Celery messages: by task name, after commit, losing nothing."""
 
 from __future__ import annotations
 
@@ -34,4 +34,6 @@ def _send(task: str, arguments: tuple[int, ...]) -> None:
         current_app.send_task(task, args=arguments, expires=600)
     except (OperationalError, OSError) as error:
         # The row is in the database; the sweeper finds it when the broker is back.
-        log.warning("broker unreachable, the sweeper will do it", task=task, error=type(error).__name__)
+        log.warning(
+            "broker unreachable, the sweeper will do it", task=task, error=type(error).__name__
+        )
