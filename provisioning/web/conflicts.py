@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import django_filters
-from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -14,8 +13,8 @@ from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource, Person
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.keyset import paginate
+from provisioning.web.list_page import ListFilter, SearchFilter
 from provisioning.web.runs import tabs
-from provisioning.web.search import matching
 
 # What the planner says (decide, number desk) → what an administrator can do.
 _ADVICE = (
@@ -32,21 +31,18 @@ _ADVICE = (
 )  # fmt: skip
 
 
-class ConflictFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
+class ConflictFilter(ListFilter):
     """Search among the people with a conflict."""
 
-    q = django_filters.CharFilter(method="search", label="Name")
     source = django_filters.ModelChoiceFilter(
         queryset=DirectorySource.objects.order_by("name"), label="Source"
     )
 
+    q = SearchFilter()
+
     class Meta:
         model = Person
         fields = ()
-
-    def search(self, people: QuerySet[Person], name: str, query: str) -> QuerySet[Person]:
-        """By name, user name, mail address or number."""
-        return matching(people, query)
 
 
 @needs(Capability.VIEW)
@@ -54,8 +50,8 @@ class ConflictFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
 def conflicts(request: ConsoleRequest) -> HttpResponse:
     """Everybody whom the last run could not give what the rules say."""
     people = Person.objects.exclude(problem="").select_related("source")
-    chosen = ConflictFilter(request.GET, queryset=people)
-    page = paginate(chosen.qs, cursor=request.GET.get("cursor", ""))
+    chosen = ConflictFilter(request.GET, people)
+    page = paginate(chosen.rows, cursor=request.GET.get("cursor", ""))
     context = {
         "title": "Changes",
         "lead": "People whose account could not be made or changed as the rules say. Everybody "

@@ -33,6 +33,7 @@ def rules(request: ConsoleRequest) -> HttpResponse:
         "source", "group", "domain", "pool", "number_range", "profile"
     ).annotate(accounts=Count("account", filter=~Q(account__state=State.REMOVED)))
     runs = Run.objects.filter(kind=Run.Kind.RULES, dry=False).order_by("-id")
+    found = found.order_by("position", "id")  # counting drops the model's own order
     context = {
         "title": "Account rules",
         "lead": "Who gets which SIP URI, number and home pool. The first rule that matches a "

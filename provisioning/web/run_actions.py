@@ -68,7 +68,7 @@ def run_release(request: ConsoleRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(Run, pk=pk)
     held = run.changes.filter(status=PlannedChange.Status.HELD)
     if request.POST.get("all") == "1":
-        chosen = first_of_each(ChangeFilter(request.GET, queryset=held).qs)
+        chosen = first_of_each(ChangeFilter(request.GET, held).rows)
     else:
         ids = [int(each) for each in request.POST.getlist("pk") if each.isdecimal()]
         chosen = held.filter(pk__in=ids)

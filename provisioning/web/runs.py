@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
-from django.core.exceptions import BadRequest
 from django.db.models import Count, Min, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -16,6 +15,7 @@ from provisioning.models import DirectorySource, Person, PlannedChange, Run
 from provisioning.services.run_report import KINDS, figures_of, summary_of, words_of
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.keyset import KeysetPage, Order, paginate
+from provisioning.web.list_page import ListFilter
 from provisioning.web.plan_rows import show_changes
 from provisioning.web.run_words import OPEN, standing_of, steps_of
 from provisioning.web.shell import href_of
@@ -45,7 +45,7 @@ SHOWN = (
 )
 
 
-class RunFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
+class RunFilter(ListFilter):
     """Runs of a kind, state or source."""
 
     state = django_filters.ChoiceFilter(choices=Run.State.choices, label="State")
@@ -59,7 +59,7 @@ class RunFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
         fields = ()
 
 
-class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
+class ChangeFilter(ListFilter):
     """Changes of a run: by what they do, to what, to whom."""
 
     q = django_filters.CharFilter(field_name="name", lookup_expr="icontains", label="Name")
@@ -85,8 +85,8 @@ class ChangeFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
 def changes(request: ConsoleRequest) -> HttpResponse:
     """Every run, newest first; what waits for approval stands above."""
     runs = Run.objects.select_related("source", "requested_by")
-    chosen = RunFilter(request.GET, queryset=runs)
-    page = paginate(chosen.qs, cursor=request.GET.get("cursor", ""), order=_NEWEST_FIRST)
+    chosen = RunFilter(request.GET, runs)
+    page = paginate(chosen.rows, cursor=request.GET.get("cursor", ""), order=_NEWEST_FIRST)
     context = {
         "filter": chosen,
         "page": page,
@@ -126,9 +126,7 @@ def run(request: ConsoleRequest, pk: int) -> HttpResponse:
     query = request.GET.copy()
     if "show" not in query and found.state == Run.State.WAITING and not request.htmx:
         query["show"] = "held"
-    chosen = ChangeFilter(query, queryset=visible)
-    if not chosen.is_valid():
-        raise BadRequest("There is no such filter.")
+    chosen = ChangeFilter(query, visible)
     context = {
         "run": found,
         "filter": chosen,
@@ -191,7 +189,7 @@ def _held_in(run: Run) -> dict[str, int]:
 
 def _changes_of(run: Run, chosen: ChangeFilter, show: str, cursor: str) -> dict[str, Any]:
     """A page of changes; those that wait come person by person, so that people can be released."""
-    rows: QuerySet[PlannedChange] = chosen.qs
+    rows: QuerySet[PlannedChange] = chosen.rows
     by_person = show == "held" and run.state == Run.State.WAITING
     if by_person:
         rows = first_of_each(rows)

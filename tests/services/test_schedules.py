@@ -1,0 +1,97 @@
+"""Schedules: what runs by itself, and how often."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask, PeriodicTasks
+
+from provisioning.services.schedules import (
+    find_next_reads,
+    install_schedules,
+    keep_schedule,
+    remove_schedule,
+)
+from rtcadmin.celery import app
+from tests.factories import make_source
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+
+def tasks() -> dict[str, PeriodicTask]:
+    return {task.name: task for task in PeriodicTask.objects.select_related("interval")}
+
+
+def test_the_console_s_own_tasks_run_as_often_as_the_settings_say(settings: object) -> None:
+    settings.SWEEP_EVERY, settings.HEALTH_EVERY = 20, 45  # type: ignore[attr-defined]
+    install_schedules()
+    every = {task.task: task.interval.every for task in tasks().values()}
+    assert every == {
+        "provisioning.tasks.sweep": 20,
+        "provisioning.tasks.check_servers": 45,
+        "provisioning.tasks.keep_deadlines": 3600,
+    }
+
+
+def test_every_scheduled_task_is_one_that_workers_know() -> None:
+    make_source()
+    call_command("install_schedules", verbosity=0)
+    app.loader.import_default_modules()
+    assert {task.task for task in tasks().values()} <= set(app.tasks)
+
+
+def test_a_source_is_read_on_its_own_interval_and_messages_expire() -> None:
+    source = make_source(interval_seconds=300)
+    keep_schedule(source)
+    task = tasks()[f"sync source {source.pk}"]
+    assert (task.interval.every, task.expire_seconds, task.enabled) == (300, 300, True)
+    assert json.loads(task.args) == [source.pk]
+    source.interval_seconds, source.enabled = 900, False
+    keep_schedule(source)
+    task = tasks()[f"sync source {source.pk}"]
+    assert (task.interval.every, task.enabled) == (900, False)
+
+
+def test_installing_again_changes_nothing() -> None:
+    make_source()
+    install_schedules()
+    before = PeriodicTasks.last_change()
+    ids = set(PeriodicTask.objects.values_list("pk", flat=True))
+    install_schedules()
+    assert PeriodicTasks.last_change() == before
+    assert set(PeriodicTask.objects.values_list("pk", flat=True)) == ids
+
+
+def test_schedules_of_what_is_gone_go_and_others_stay() -> None:
+    source = make_source()
+    install_schedules()
+    interval = tasks()["sweep"].interval
+    PeriodicTask.objects.create(name="old", task="provisioning.tasks.old", interval=interval)
+    PeriodicTask.objects.create(name="theirs", task="celery.backend_cleanup", interval=interval)
+    pk = source.pk
+    source.delete()
+    install_schedules()
+    assert "old" not in tasks()
+    assert f"sync source {pk}" not in tasks()
+    assert "theirs" in tasks()
+
+
+def test_a_removed_schedule_is_gone_at_once() -> None:
+    source = make_source()
+    keep_schedule(source)
+    remove_schedule(source)
+    assert not tasks()
+
+
+def test_the_next_read_follows_from_the_last_message() -> None:
+    asked, never, off = (make_source(interval_seconds=600) for _ in range(3))
+    off.enabled = False
+    for source in (asked, never, off):
+        keep_schedule(source)
+    sent = timezone.now()
+    PeriodicTask.objects.filter(name=f"sync source {asked.pk}").update(last_run_at=sent)
+    assert find_next_reads() == {asked.pk: sent + timedelta(seconds=600), never.pk: None}
