@@ -92,6 +92,7 @@ def stream_accounts(
 ) -> Iterator[bytes]:
     """The ZIP as pieces; permission and audit come before the first piece, at the call.
 
+    Besides a batch of accounts only the ZIP's own directory is in memory, 0.5 kB a file.
     A document that cannot be made is a line in index.csv; the rest goes on.
     """
     renderer = documents.find_renderer(format)

@@ -8,12 +8,14 @@ from provisioning.web.shell import href_of
 PAGES = {
     "account": "account",
     "accountrule": "rule-edit",
+    "clientprofile": "profile",
     "configstore": "store",
     "consoleuser": "console-user",
     "directorygroup": "group",
     "directorysource": "source",
     "person": "person",
     "run": "run",
+    "serverpool": "pool",
     "sipserver": "server",
 }
 

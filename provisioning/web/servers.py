@@ -72,6 +72,13 @@ class ServerPage(EditPage[SipServer]):
     list_name, list_label, delete_name = "servers", "SIP servers", "server-delete"
     lead = "Test the connection before you save; nothing is kept by the test."
 
+    def get(self, request: ConsoleRequest, pk: int | None = None) -> HttpResponse:
+        """A server reads a store, so the store comes first."""
+        if pk is None and not ConfigStore.objects.exists():
+            messages.info(request, "First a store.\nA SIP server reads its accounts from one.")
+            return redirect("store-new")
+        return super().get(request, pk)
+
     def save(self, form: ServerForm, actor: Actor) -> HttpResponse:
         """Keep it; where the stored secret had to go, ask for it anew."""
         row = form.instance

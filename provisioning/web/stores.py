@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -38,16 +38,23 @@ _CRUMB = "Pools & stores"
 def pools(request: ConsoleRequest) -> HttpResponse:
     """Every pool with its stores and servers."""
     context = {
-        "title": "Pools & stores",
+        "title": _CRUMB,
         "lead": "A pool is the home of accounts; a store is the database that its servers read.",
-        "pools": ServerPool.objects.annotate(
-            account_count=Count("accounts", filter=~Q(accounts__state=State.REMOVED))
-        )
-        .prefetch_related(
-            "servers",
-            Prefetch("stores", ConfigStore.objects.annotate(waiting=Count("pending"))),
-        )
-        .order_by("name"),
+        "pools": _with_what_a_row_shows(ServerPool.objects.all()),
+    }
+    return render(request, "stores/pools.html", context)
+
+
+@needs(Capability.VIEW)
+@require_safe
+def pool(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """One pool with its stores and servers."""
+    row = get_object_or_404(ServerPool, pk=pk)
+    context = {
+        "title": row.name,
+        "lead": "The home of its accounts: SIP servers, and the stores that they read.",
+        "crumbs": [(_CRUMB, reverse("pools")), (row.name, "")],
+        "pools": _with_what_a_row_shows(ServerPool.objects.filter(pk=pk)),
     }
     return render(request, "stores/pools.html", context)
 
@@ -99,6 +106,13 @@ class StorePage(EditPage[ConfigStore]):
     noun = "store"
     list_name, list_label, delete_name = "pools", _CRUMB, "store-delete"
     lead = "Test the connection before you save; nothing is kept or written by the test."
+
+    def get(self, request: ConsoleRequest, pk: int | None = None) -> HttpResponse:
+        """A store belongs to a pool, so the pool comes first."""
+        if pk is None and not ServerPool.objects.exists():
+            messages.info(request, "First the pool.\nA store belongs to a pool of SIP servers.")
+            return redirect("pool-new")
+        return super().get(request, pk)
 
     def save(self, form: StoreForm, actor: Actor) -> HttpResponse:
         """Keep it; where the stored password had to go, ask for it anew."""
@@ -216,6 +230,13 @@ def observe_csv(request: ConsoleRequest, pk: int) -> HttpResponseBase:
 
 def _find(pk: int) -> ConfigStore:
     return get_object_or_404(ConfigStore.objects.select_related("pool"), pk=pk)
+
+
+def _with_what_a_row_shows(rows: QuerySet[ServerPool]) -> QuerySet[ServerPool]:
+    living = Count("accounts", filter=~Q(accounts__state=State.REMOVED))
+    stores = Prefetch("stores", ConfigStore.objects.annotate(waiting=Count("pending")))
+    counted = rows.annotate(account_count=living)
+    return counted.prefetch_related("servers", stores).order_by("name")
 
 
 def _place_rows(row: ConfigStore) -> list[dict[str, Any]]:

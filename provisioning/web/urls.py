@@ -149,8 +149,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Pools & stores
     path("pools/", stores.pools, name="pools"),
     path("pools/new/", stores.PoolPage.as_view(), name="pool-new"),
-    path("pools/<int:pk>/", stores.PoolPage.as_view(), name="pool"),
+    path("pools/<int:pk>/", stores.pool, name="pool"),
     path("pools/<int:pk>/delete/", stores.pool_delete, name="pool-delete"),
+    path("pools/<int:pk>/edit/", stores.PoolPage.as_view(), name="pool-edit"),
     path("stores/new/", stores.StorePage.as_view(), name="store-new"),
     path("stores/test/", stores.try_out, name="store-test-new"),
     path("stores/<int:pk>/", stores.store, name="store"),

@@ -16,13 +16,14 @@ pytestmark = pytest.mark.django_db
 # URL names that only read, and those that change; with an id where True.
 READ = [
     ("servers", False), ("server", True), ("server-guide", True), ("server-registrations", True),
-    ("pools", False), ("store", True), ("store-observe", True), ("store-observe-csv", True),
+    ("pools", False), ("pool", True),
+    ("store", True), ("store-observe", True), ("store-observe-csv", True),
     ("domains", False), ("sites", False), ("profiles", False), ("profile", True),
     ("account-links", True), ("account-registrations", True),
 ]  # fmt: skip
 FORMS = [
     ("server-new", False), ("server-edit", True), ("store-new", False), ("store-edit", True),
-    ("pool-new", False), ("pool", True), ("domain-new", False), ("domain", True),
+    ("pool-new", False), ("pool-edit", True), ("domain-new", False), ("domain", True),
     ("site-new", False), ("site", True), ("profile-new", False), ("profile-edit", True),
 ]  # fmt: skip
 CHANGES = [
@@ -141,6 +142,15 @@ def test_a_pool_then_a_store_then_a_server_are_added_by_forms(
     )  # fmt: skip
     server = store.servers.get()
     assert response["Location"] == reverse("server-guide", args=[server.pk])
+
+
+def test_whoever_begins_with_the_server_is_led_to_the_pool(as_administrator: Client) -> None:
+    response = as_administrator.get(reverse("server-new"), follow=True)
+    assert [url for url, _ in response.redirect_chain] == [
+        reverse("store-new"),
+        reverse("pool-new"),
+    ]
+    assert b"First the pool." in response.content
 
 
 def test_a_secret_is_never_sent_back(as_administrator: Client, ids: dict[str, int]) -> None:
