@@ -7,7 +7,7 @@ from itertools import islice
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.records import Registration
-from provisioning.models import Account, ConfigStore, SipServer
+from provisioning.models import Account, SipServer
 from provisioning.services import driver_access
 
 
@@ -43,13 +43,25 @@ def list_registrations(*, account: Account) -> LiveList:
     return LiveList(list(found.values()), problems, known=len(problems) < len(servers))
 
 
-def list_store_registrations(*, store: ConfigStore, limit: int = 200) -> LiveList:
-    """Up to `limit` live contacts from a store."""
+def list_server_registrations(*, server: SipServer, limit: int = 200) -> LiveList:
+    """Up to `limit` live contacts from the server's store.
+
+    An empty table says nothing where the server itself counts registrations: then its usrloc keeps
+    them in memory, and the list is not available.
+    """
+    store = server.store
     try:
         with driver_access.open_store(store) as driver:
             stream = driver.registrations()
             if stream is None:
                 return LiveList([], [f"{store} does not hold registrations."], known=False)
-            return LiveList(list(islice(stream, limit)), [], known=True)
+            found = list(islice(stream, limit))
     except ProvisioningError as error:
         return LiveList([], [error.message], known=False)
+    if not found and server.registration_count:
+        problem = (
+            f"{server} counts {server.registration_count:,} registrations, but writes none of them "
+            f"to {store}. Let its usrloc write through (db_mode 1), or look at single accounts."
+        )
+        return LiveList([], [problem], known=False)
+    return LiveList(found, [], known=True)

@@ -14,7 +14,7 @@ from provisioning.models import Account, SipServer
 from provisioning.services.registrations import (
     LiveList,
     list_registrations,
-    list_store_registrations,
+    list_server_registrations,
 )
 from provisioning.web.access import ConsoleRequest, needs
 
@@ -35,7 +35,7 @@ def of_account(request: ConsoleRequest, pk: int) -> HttpResponse:
 def of_server(request: ConsoleRequest, pk: int) -> HttpResponse:
     """What the server's store holds."""
     server = get_object_or_404(SipServer.objects.select_related("store"), pk=pk)
-    live = list_store_registrations(store=server.store, limit=_SHOWN + 1)
+    live = list_server_registrations(server=server, limit=_SHOWN + 1)
     return render(request, "servers/_registrations.html", _context(live))
 
 
