@@ -1,0 +1,167 @@
+"""The outbox: marks, versions, and what happens to a mark that comes during a push."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from provisioning.core.errors import Busy
+from provisioning.drivers.base import Kind, Outcome, RowChange
+from provisioning.drivers.kamailio.store import KamailioStore
+from provisioning.models import Account, ConfigStore, PendingChange
+from provisioning.services import leases, outbox
+from tests.factories import make_account, make_store
+from tests.push_site import Site
+
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
+
+
+def during_apply(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
+    """Calls `act` once, after the rows were computed and before they are written."""
+    original = KamailioStore.apply
+    left = [act]
+
+    def apply(self: KamailioStore, changes: Sequence[RowChange]) -> list[Outcome]:
+        if left:
+            left.pop()()
+        return original(self, changes)
+
+    monkeypatch.setattr(KamailioStore, "apply", apply)
+
+
+def test_marking_again_raises_the_version_and_revives_what_was_given_up() -> None:
+    store = make_store()
+    for _ in range(2):
+        outbox.mark(store_ids=[store.pk], kind=Kind.ALIAS, keys=["1@x"])
+    PendingChange.objects.update(dead=True, attempts=3, problem="refused")
+    outbox.mark(store_ids=[store.pk], kind=Kind.ALIAS, keys=["1@x"])
+    change = PendingChange.objects.get()
+    assert (change.version, change.attempts, change.dead, change.problem) == (3, 0, False, "")
+
+
+def test_many_keys_become_one_full_comparison() -> None:
+    store = make_store()
+    few = [str(number) for number in range(outbox.BULK)]
+    outbox.mark(store_ids=[store.pk], kind=Kind.ALIAS, keys=few)
+    assert PendingChange.objects.count() == outbox.BULK
+    PendingChange.objects.all().delete()
+    outbox.mark(store_ids=[store.pk], kind=Kind.ALIAS, keys=[*few, "one more"])
+    assert PendingChange.objects.get().key == "*"
+
+
+def test_a_mark_goes_to_every_managed_store_and_to_no_other() -> None:
+    managed = [make_store().pk, make_store().pk]
+    make_store(mode=ConfigStore.Mode.OBSERVE)
+    outbox.mark_account(make_account(user_part="ann"), former_aor="old@x", numbers=["+441"])
+    marked = PendingChange.objects.values_list("store_id", "kind", "key").order_by("key", "store")
+    assert list(marked) == [
+        (store, kind, key)
+        for kind, key in (
+            ("alias", "+441@voice.example.com"),
+            ("alias", "+441@x"),
+            ("subscriber", "ann@voice.example.com"),
+            ("subscriber", "old@x"),
+        )
+        for store in managed
+    ]
+
+
+def test_a_change_that_is_rolled_back_leaves_no_mark_and_wakes_nobody(
+    messages: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    make_store()
+    account = make_account()
+    with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
+        outbox.mark_account(account)
+        transaction.set_rollback(True)
+    assert not PendingChange.objects.exists()
+    assert messages == []
+
+
+def test_a_change_that_comes_during_a_push_is_not_forgotten_with_the_older_one(
+    either_site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = make_account(user_part="ann")
+    outbox.mark_account(account)
+
+    def disable() -> None:
+        Account.objects.update(state="disabled")
+        outbox.mark_account(account)
+
+    during_apply(monkeypatch, disable)
+    either_site.push()
+    assert either_site.subscribers() == {"ann@voice.example.com": "!"}
+    assert not either_site.pending()
+
+
+def test_a_worker_that_lost_the_store_forgets_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox.mark_account(make_account(user_part="ann"))
+    during_apply(monkeypatch, lambda: ConfigStore.objects.update(lease_owner="another"))
+    with pytest.raises(Busy):
+        site.push()
+    assert site.pending() == {"ann@voice.example.com"}
+    site.store.refresh_from_db()
+    assert site.store.lease_owner == "another"
+
+
+def test_an_older_row_that_arrives_after_a_newer_one_is_put_right(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = make_account(user_part="ann")
+    outbox.mark_account(account)
+
+    def another_worker() -> None:
+        """Takes the store over while the first one hangs, and pushes something newer."""
+        this = ConfigStore.objects.filter(pk=site.store.pk)
+        this.update(lease_until=leases.until(-1))
+        Account.objects.update(state="disabled")
+        outbox.mark_account(account)
+        site.push()
+        assert site.subscribers() == {"ann@voice.example.com": "!"}
+        assert not site.pending()
+
+    during_apply(monkeypatch, another_worker)
+    with pytest.raises(Busy):
+        site.push()
+    # The first one's row got through after all, and somebody will look at it again.
+    assert site.subscribers() != {"ann@voice.example.com": "!"}
+    assert site.pending() == {"ann@voice.example.com"}
+    site.push()
+    assert site.subscribers() == {"ann@voice.example.com": "!"}
+
+
+def test_a_store_that_somebody_pushes_to_is_busy(site: Site) -> None:
+    outbox.mark_account(make_account(user_part="ann"))
+    this = ConfigStore.objects.filter(pk=site.store.pk)
+    assert leases.claim(this, "another", 5)
+    with pytest.raises(Busy):
+        site.push()
+    leases.release(this, "another")
+    assert site.push().changed == 1
+
+
+def test_what_was_marked_while_a_worker_held_the_store_wakes_another_one(
+    site: Site,
+    messages: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: Any,
+) -> None:
+    outbox.mark_account(make_account(user_part="ann"))
+    release = leases.release
+
+    def at_the_last_moment(rows: Any, owner: str) -> None:
+        PendingChange.objects.create(
+            store=site.store, kind="subscriber", key="late@x", marked_at="2026-01-01T00:00Z"
+        )
+        release(rows, owner)
+
+    monkeypatch.setattr(leases, "release", at_the_last_moment)
+    messages.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert site.push().left == 1
+    assert messages == [("provisioning.tasks.push_store", (site.store.pk,))]
