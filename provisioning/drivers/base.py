@@ -115,7 +115,10 @@ class StoreDriver(Protocol):
     def __init__(self, store: StoreRecord) -> None: ...
 
     def check(self) -> list[str]:
-        """Connect and verify schema versions and rights; returns what was found, line by line."""
+        """Connect and verify schema versions and rights; returns what was found, line by line.
+
+        A line that begins with "Read only" says that the account given has no right to write.
+        """
         ...
 
     def read(self, kind: Kind, keys: Collection[str] | None = None) -> Iterator[Row]:
