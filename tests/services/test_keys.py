@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 
 import pytest
+from django.conf import LazySettings
 from django.core.management import CommandError, call_command
-from pytest_django import SettingsWrapper
 
 from provisioning.models import AuditEvent, DirectorySource
 from provisioning.services.actor import COMMAND_LINE
@@ -25,7 +25,7 @@ def source() -> DirectorySource:
 
 
 def test_every_secret_opens_with_the_new_key_alone(
-    settings: SettingsWrapper, source: DirectorySource
+    settings: LazySettings, source: DirectorySource
 ) -> None:
     account = make_account()
     secret = account.credential.secret()
@@ -44,7 +44,7 @@ def test_every_secret_opens_with_the_new_key_alone(
 
 
 def test_a_missing_key_changes_nothing_and_says_so(
-    settings: SettingsWrapper, source: DirectorySource
+    settings: LazySettings, source: DirectorySource
 ) -> None:
     old = settings.SEALING_KEYS
     settings.SEALING_KEYS = secrets.token_hex(32)
