@@ -49,7 +49,7 @@ def test_a_missing_key_changes_nothing_and_says_so(
     old = settings.SEALING_KEYS
     settings.SEALING_KEYS = secrets.token_hex(32)
 
-    with pytest.raises(CommandError, match="a key that this console does not have"):
+    with pytest.raises(CommandError, match="a key this console does not have"):
         call_command("rotate_keys")
 
     settings.SEALING_KEYS = old
