@@ -1,17 +1,28 @@
-"""Whose accounts a run has to look at: changed people, moved members, open conflicts, or everybody."""
+"""Whose accounts a run has to look at: who changed or moved, who has an open question, or everybody."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
+
+import orjson
 
 from provisioning.core.records import PERSON_FIELDS
 from provisioning.models import DirectorySource, GroupMember, Person, PlannedChange, Run
+from provisioning.services import bulk
 from provisioning.services.decide import PersonView
+from provisioning.services.plan import TABLE
 
 _VALUES = ("dn", *PERSON_FIELDS, "disabled")
 _COLUMNS = ("id", "source_id", "guid", "left_at", "problem", *_VALUES)
 _CHUNK = 500
+# The next planned people after an ordinal, for the plan grows while it is read.
+_PLANNED = f"""
+SELECT ordinal, key, action, after FROM {TABLE}
+WHERE run_id = %s AND ordinal > %s AND ordinal <= %s AND kind = 'person' AND status = 'planned'
+  AND action <> 'refresh'
+ORDER BY ordinal LIMIT {_CHUNK}
+"""  # noqa: S608
 Memberships = dict[str, set[int]]
 
 
@@ -42,49 +53,58 @@ def everybody(memberships: Memberships) -> Iterator[PersonView]:
 
 
 def affected_by(
-    run: Run, source: DirectorySource, moved: set[str], memberships: Memberships
+    *,
+    run: Run,
+    source: DirectorySource,
+    until: int,
+    moved: Collection[str],
+    unreadable: Collection[str],
+    memberships: Memberships,
 ) -> Iterator[PersonView]:
-    """The people whose accounts this sync has to decide, each once, as the run will leave them."""
-    others = moved | set(
-        Person.objects.filter(source=source).exclude(problem="").values_list("guid", flat=True)
-    )
-    for chunk in _planned_people(run):
+    """The people whose accounts this sync has to decide, each once, as the run will leave them.
+
+    They are the planned people up to the ordinal `until`, who `moved` between watched groups, and
+    who has an open question: a conflict, or a change of an account that waits for approval. Whoever
+    is `unreadable` stays as known.
+    """
+    others = {*moved, *_with_conflict(source), *_waiting(source)}.difference(unreadable)
+    for chunk in _planned_people(run, until):
         known = _known(source, [key for _, key, action, _ in chunk if action != "create"])
         for _, key, action, after in chunk:
             others.discard(key)
-            yield _changed(source, key, action, after, known.get(key), memberships)
-    # Whoever left is affected only through the plan; a held or unreadable person stays as known.
-    for guids in _chunks(sorted(others)):
-        for row in _known(source, list(guids)).values():
+            yield _changed(source, key, action, orjson.loads(after), known.get(key), memberships)
+    waiting = sorted(others)
+    for start in range(0, len(waiting), _CHUNK):
+        for row in _known(source, waiting[start : start + _CHUNK]).values():
             if row["left_at"] is None:
                 yield _view(row, {}, present=True, memberships=memberships)
 
 
-def _planned_people(run: Run) -> Iterator[list[Any]]:
-    """Planned people in pages by ordinal, for the plan grows while they are read."""
-    planned = run.changes.filter(kind="person", status=PlannedChange.Status.PLANNED).exclude(
-        action="refresh"
-    )
+def _with_conflict(source: DirectorySource) -> Iterable[str]:
+    return Person.objects.filter(source=source).exclude(problem="").values_list("guid", flat=True)
+
+
+def _waiting(source: DirectorySource) -> Iterable[str]:
+    """People who may be applied already while their account waits, so that a read shows nothing."""
+    return PlannedChange.objects.filter(
+        run__source=source, run__state=Run.State.WAITING, status=PlannedChange.Status.HELD,
+        kind="account",
+    ).values_list("subject", flat=True)  # fmt: skip
+
+
+def _planned_people(run: Run, until: int) -> Iterator[Sequence[tuple[Any, ...]]]:
     last = 0
-    while True:
-        page = list(
-            planned.filter(ordinal__gt=last)
-            .order_by("ordinal")
-            .values_list("ordinal", "key", "action", "after")[:_CHUNK]
-        )
-        if not page:
-            return
+    while page := bulk.fetch(_PLANNED, [run.pk, last, until]):
         last = page[-1][0]
         yield page
 
 
 def _changed(
-    source: DirectorySource, guid: str, action: str, after: dict[str, Any], old: dict[str, Any] | None,
-    memberships: Memberships,
+    source: DirectorySource, guid: str, action: str, after: dict[str, Any],
+    old: dict[str, Any] | None, memberships: Memberships,
 ) -> PersonView:  # fmt: skip
     if old is None:
-        values = {name: after[name] for name in _VALUES}
-        return PersonView(source.pk, guid, values, {}, True, memberships.get(guid, ()))
+        return PersonView(source.pk, guid, after, {}, True, memberships.get(guid, ()))
     if action == "leave":
         return _view(old, {}, present=False, memberships=memberships)
     return _view(old, after, present=True, memberships=memberships)
@@ -110,14 +130,3 @@ def _known(source: DirectorySource, guids: list[str]) -> dict[str, dict[str, Any
         return {}
     rows = Person.objects.filter(source=source, guid__in=guids).values(*_COLUMNS)
     return {row["guid"]: row for row in rows}
-
-
-def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
-    chunk: list[Any] = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == _CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

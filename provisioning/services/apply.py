@@ -2,94 +2,138 @@
 
 from __future__ import annotations
 
+import random
 import time
+from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import Count, Max, Min, TextField
+from django.db.models.functions import Cast, Length
 from django.utils import timezone
 
 from provisioning.core.limits import Category
 from provisioning.models import PlannedChange, Run
 from provisioning.services import bulk
-from provisioning.services.apply_accounts import apply_accounts, mark_stale_accounts
+from provisioning.services.apply_accounts import apply_accounts
+from provisioning.services.apply_groups import apply_groups
 from provisioning.services.apply_people import (
-    apply_groups,
     apply_people,
     keep_conflicts,
     mark_stale_people,
+    settle_conflicts,
 )
 from provisioning.services.console_users import end_directory_sessions
 from provisioning.services.plan import TABLE
 from provisioning.services.progress import Progress
+from provisioning.services.stale_accounts import (
+    lock_accounts,
+    mark_stale_accounts,
+    mark_stale_followers,
+)
 
 log = structlog.stdlib.get_logger(__name__)
 
-# Rows of one transaction: keeps SQLite's write lock well below three seconds.
+# Steps of one transaction: keeps SQLite's write lock well below three seconds.
 WINDOW = 20_000
+# A deadlock, or an account that somebody made at the same moment: look again and go on.
+_ATTEMPTS = 3
+# A member of a group in the plan's JSON: a GUID, quotes, commas and brackets.
+_MEMBER_LENGTH = 45
 _DEFAULT_GRACE_DAYS = 30
 _DONE = f"""
 UPDATE {TABLE} SET status = 'applied'
-WHERE run_id = %(run)s AND status = 'planned' AND kind IN ('person', 'account')
-  AND ordinal BETWEEN %(first)s AND %(last)s
+WHERE run_id = %(run)s AND status = 'planned' AND ordinal BETWEEN %(first)s AND %(last)s
 """  # noqa: S608
 
 
-def apply_plan(*, run: Run, progress: Progress) -> None:
-    """Make every planned row of `run` so; rows that became out of date are marked, not forced.
+def apply_plan(*, run: Run, progress: Progress) -> Counter[str]:
+    """Make every planned row of `run` so; returns how many were, by kind and action.
 
-    People come first, then groups, then accounts with their outbox marks. A plan of up to 20,000 rows is one
-    transaction; a larger one is several, and a run that was interrupted goes on where it stopped.
+    Rows that became out of date are marked, not forced. People come first, then groups, then
+    accounts with their outbox marks. A plan of up to 20,000 steps is one transaction; a larger one
+    is several, and a run that was interrupted goes on where it stopped.
     """
     planned = run.changes.filter(status=PlannedChange.Status.PLANNED)
-    last = planned.order_by("-ordinal").values_list("ordinal", flat=True).first() or 0
-    progress.phase(Run.Phase.APPLY, last)
+    progress.phase(Run.Phase.APPLY, planned.count())
     grace = timedelta(days=run.source.grace_days if run.source else _DEFAULT_GRACE_DAYS)
-    first = planned.order_by("ordinal").values_list("ordinal", flat=True).first() or 1
-    while first <= last:
+    applied: Counter[str] = Counter()
+    for first, last in list(_windows(run)):
         window = {
             "run": run.pk,
             "first": first,
-            "last": min(first + WINDOW - 1, last),
+            "last": last,
             "now": bulk.moment(),
             "grace": bulk.moment(timezone.now() + grace),
         }
-        _apply_window(run, window, is_last=window["last"] == last)
-        progress.advance(window["last"] - first + 1)
-        first = window["last"] + 1
-    if not last:
+        applied += _apply_window(run, window, progress)
+        progress.advance(last - first + 1)
+    if run.approved_at is None:  # an approved run kept its conflicts when it was first applied
         with transaction.atomic():
             keep_conflicts(run)
+    return applied
 
 
-def _apply_window(run: Run, window: dict[str, Any], *, is_last: bool) -> None:
-    began = time.perf_counter()
+def _windows(run: Run) -> Iterator[tuple[int, int]]:
+    """First and last ordinals of at most WINDOW steps: a row is one, and so is each membership."""
+    planned = run.changes.filter(status=PlannedChange.Status.PLANNED)
+    ends = planned.aggregate(first=Min("ordinal"), last=Max("ordinal"))
+    if ends["first"] is None:
+        return
+    length = Length(Cast("after", TextField()))
+    groups = planned.filter(kind="group").annotate(length=length).values_list("ordinal", "length")
+    sizes = {ordinal: 1 + length // _MEMBER_LENGTH for ordinal, length in groups}
+    first, steps = ends["first"], 0
+    for ordinal in range(first, ends["last"] + 1):
+        steps += sizes.get(ordinal, 1)
+        if steps >= WINDOW or ordinal == ends["last"]:
+            yield first, ordinal
+            first, steps = ordinal + 1, 0
+
+
+def _apply_window(run: Run, window: dict[str, Any], progress: Progress) -> Counter[str]:
+    for attempt in range(1, _ATTEMPTS + 1):
+        began = time.perf_counter()
+        try:
+            applied = _apply_once(run, window, progress)
+        except (IntegrityError, OperationalError) as error:
+            if attempt == _ATTEMPTS:
+                raise
+            log.warning("applying again", run=run.pk, attempt=attempt, reason=str(error))
+            time.sleep(random.uniform(0.05, 0.2) * attempt)  # noqa: S311
+        else:
+            milliseconds = round((time.perf_counter() - began) * 1000)
+            log.info("applied", run=run.pk, rows=applied.total(), milliseconds=milliseconds)
+            return applied
+    raise AssertionError("every attempt returns or raises")
+
+
+def _apply_once(run: Run, window: dict[str, Any], progress: Progress) -> Counter[str]:
     with transaction.atomic():
-        mark_stale_people(window)
+        progress.hold()
+        lock_accounts(window)
+        if mark_stale_people(window):
+            mark_stale_followers(run)
         apply_people(window)
-        _apply_groups_within(run, window)
+        apply_groups(run, window)
         mark_stale_accounts(window)
         apply_accounts(window)
+        settle_conflicts(window)
         _end_sessions(run, window)
+        applied = _count(run, window)
         bulk.execute(_DONE, window)
-        if is_last:
-            keep_conflicts(run)
-    log.info(
-        "applied",
-        run=run.pk,
-        rows=window["last"],
-        lock_ms=round((time.perf_counter() - began) * 1000),
+    return applied
+
+
+def _count(run: Run, window: dict[str, Any]) -> Counter[str]:
+    rows = run.changes.filter(
+        status=PlannedChange.Status.PLANNED, ordinal__range=(window["first"], window["last"])
     )
-
-
-def _apply_groups_within(run: Run, window: dict[str, Any]) -> None:
-    """Groups are applied as a whole with the window in which the last of them stands: their people exist then."""
-    groups = run.changes.filter(kind="group", status=PlannedChange.Status.PLANNED)
-    last = groups.order_by("-ordinal").values_list("ordinal", flat=True).first()
-    if last is not None and last <= window["last"]:
-        apply_groups(run)
-        groups.update(status=PlannedChange.Status.APPLIED)
+    counted = rows.values_list("kind", "action").annotate(rows=Count("id"))
+    return Counter({f"{kind}.{action}": count for kind, action, count in counted})
 
 
 def _end_sessions(run: Run, window: dict[str, Any]) -> None:

@@ -48,6 +48,26 @@ def fetch(
         return rows
 
 
+def elements(column: str, key: str, alias: str) -> str:
+    """A FROM item: each element of the JSON list `column` → `key`, as JSON in `alias`.value."""
+    if connection.vendor == "postgresql":
+        return f"jsonb_array_elements({column} -> '{key}') AS {alias}(value)"
+    return f"json_each({column}, '$.{key}') AS {alias}"
+
+
+def texts(column: str, key: str, alias: str) -> str:
+    """A FROM item: each element of the JSON list of texts `column` → `key`, in `alias`.value."""
+    if connection.vendor == "postgresql":
+        return f"jsonb_array_elements_text({column} -> '{key}') AS {alias}(value)"
+    return f"json_each({column}, '$.{key}') AS {alias}"
+
+
+def analyze(table: str) -> None:
+    """Count a table that was just filled, so that PostgreSQL plans with what is in it now."""
+    if connection.vendor == "postgresql":
+        execute(f"ANALYZE {table}")
+
+
 def moment(value: datetime | None = None) -> Any:
     """`value` (now by default) as the database stores it, for raw SQL."""
     return connection.ops.adapt_datetimefield_value(value or timezone.now())

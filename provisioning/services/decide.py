@@ -25,6 +25,11 @@ class PersonView:
     person_id: int | None = None
     problem: str = ""
 
+    @property
+    def name(self) -> str:
+        """What the account is called."""
+        return str(self.values["display_name"] or self.values["login"])
+
 
 @dataclass(slots=True)
 class AccountView:
@@ -64,38 +69,41 @@ def decide_account(
     person: PersonView,
     account: AccountView | None,
 ) -> Decision:
-    """The desired account of one person; pure but for what it was given. Uniqueness is checked by the planner.
+    """The desired account of one person; pure. That nobody else has the same is the planner's.
 
-    A problem never raises: it is returned in words, and what it concerns stays as it is.
+    A problem never raises: it is returned in words, and what it concerns stays as it is. Somebody
+    whose account was removed gets a new one, in its place.
     """
-    rule = (
-        book.match(source_id=person.source_id, values=person.values, groups=person.groups)
-        if person.present
-        else None
-    )
-    if account is None:
-        if rule is None:
-            return Decision(None)
-        return _new_account(book, domains, person, rule)
-    decision = Decision({}, rule)
-    state = decide_state(
-        Standing(
-            present=person.present,
-            disabled=bool(person.values["disabled"]),
-            matched=rule is not None,
-            blocked=account.blocked,
-            pinned=State(account.pins["state"]) if "state" in account.pins else None,
-            existed=account.state is not State.PREPARED,
-        )
-    )
-    if account.state is State.REMOVED and state is State.GRACE:
+    rule = None
+    if person.present:
+        rule = book.match(source_id=person.source_id, values=person.values, groups=person.groups)
+    if account is not None and account.state is not State.REMOVED:
+        return _known_account(book, domains, person, account, rule)
+    if rule is None:
         return Decision(None)
+    return _new_account(
+        book, domains, person, rule, blocked=account is not None and account.blocked
+    )
+
+
+def _known_account(
+    book: RuleBook, domains: dict[int, SipDomain], person: PersonView, account: AccountView,
+    rule: CompiledRule | None,
+) -> Decision:  # fmt: skip
+    standing = Standing(
+        present=person.present,
+        disabled=bool(person.values["disabled"]),
+        matched=rule is not None,
+        blocked=account.blocked,
+        pinned=State(account.pins["state"]) if "state" in account.pins else None,
+        existed=account.state is not State.PREPARED,
+    )
     after = {
-        "state": state.value, "domain": account.domain_id, "user_part": account.user_part, "aor": account.aor,
-        "pool": account.pool_id, "site": account.site_id, "rule": account.rule_id, "profile": account.profile_id,
-        "number": account.number, "name": person.values["display_name"] or person.values["login"],
-    }  # fmt: skip
-    decision.after = after
+        **as_fields(account),
+        "state": decide_state(standing).value,
+        "name": person.name,
+    }
+    decision = Decision(after, rule)
     if rule is not None:
         _follow_rule(book, domains, person, account, rule, decision, after)
     _apply_pins(account, domains, after)
@@ -103,20 +111,20 @@ def decide_account(
 
 
 def _new_account(
-    book: RuleBook, domains: dict[int, SipDomain], person: PersonView, rule: CompiledRule
-) -> Decision:
+    book: RuleBook, domains: dict[int, SipDomain], person: PersonView, rule: CompiledRule,
+    *, blocked: bool,
+) -> Decision:  # fmt: skip
     decision = Decision(None, rule)
     try:
         user = rule.user_part(person.values)
     except InvalidInput as error:
         decision.problems.append(error.message)
         return decision
-    site = book.site_of(person.values)
     standing = Standing(
         present=True,
         disabled=bool(person.values["disabled"]),
         matched=True,
-        blocked=False,
+        blocked=blocked,
         existed=False,
     )
     after: dict[str, Any] = {
@@ -125,42 +133,66 @@ def _new_account(
         "user_part": user,
         "aor": f"{user}@{domains[rule.rule.domain_id].domain}",
         "pool": rule.rule.pool_id,
-        "site": site.pk if site else 0,
+        "site": _site_id(book, person),
         "rule": rule.rule.pk,
         "profile": rule.rule.profile_id or 0,
         "number": "",
-        "name": person.values["display_name"] or person.values["login"],
+        "name": person.name,
     }
-    _take_number(book, person, rule, "", decision, after)
     decision.after = after
+    _take_number(book, person, rule, "", decision, after)
     return decision
+
+
+def as_fields(account: AccountView) -> dict[str, Any]:
+    """What a plan's row shows and writes of an account; 0 stands for "none" in references."""
+    return {
+        "state": account.state.value, "domain": account.domain_id, "user_part": account.user_part,
+        "aor": account.aor, "pool": account.pool_id, "site": account.site_id,
+        "rule": account.rule_id, "profile": account.profile_id, "number": account.number,
+        "name": account.name,
+    }  # fmt: skip
+
+
+def _site_id(book: RuleBook, person: PersonView) -> int:
+    site = book.site_of(person.values)
+    return site.pk if site else 0
 
 
 def _follow_rule(
     book: RuleBook, domains: dict[int, SipDomain], person: PersonView, account: AccountView,
     rule: CompiledRule, decision: Decision, after: dict[str, Any],
 ) -> None:  # fmt: skip
-    site = book.site_of(person.values)
-    after["site"] = site.pk if site else 0
+    after["site"] = _site_id(book, person)
     after["rule"] = rule.rule.pk
     after["profile"] = rule.rule.profile_id or 0
     after["pool"] = rule.rule.pool_id
+    if "user_part" not in account.pins:
+        _follow_formula(domains, person, account, rule, decision, after)
+    if "number" not in account.pins:
+        _take_number(book, person, rule, account.number, decision, after)
+
+
+def _follow_formula(
+    domains: dict[int, SipDomain], person: PersonView, account: AccountView, rule: CompiledRule,
+    decision: Decision, after: dict[str, Any],
+) -> None:  # fmt: skip
     try:
         user = rule.user_part(person.values)
     except InvalidInput as error:
         decision.problems.append(error.message)
-    else:
-        aor = f"{user}@{domains[rule.rule.domain_id].domain}"
-        if aor != account.aor:
-            if rule.rule.follow_user:
-                after.update(user_part=user, domain=rule.rule.domain_id, aor=aor)
-            elif _newly(person, rule, user):
-                decision.proposals["SIP URI"] = (account.aor, aor)
-    _take_number(book, person, rule, account.number, decision, after)
+        return
+    aor = f"{user}@{domains[rule.rule.domain_id].domain}"
+    if aor == account.aor:
+        return
+    if rule.rule.follow_user:
+        after.update(user_part=user, domain=rule.rule.domain_id, aor=aor)
+    elif _newly(person, rule, user):
+        decision.proposals["SIP URI"] = (account.aor, aor)
 
 
 def _newly(person: PersonView, rule: CompiledRule, user: str) -> bool:
-    """Whether the formula's value changed with this very run, so that a proposal is made once, not every time."""
+    """Whether the formula's value changed with this very run, so that it is proposed once only."""
     if not person.before:
         return False
     try:
@@ -170,13 +202,9 @@ def _newly(person: PersonView, rule: CompiledRule, user: str) -> bool:
 
 
 def _take_number(
-    book: RuleBook,
-    person: PersonView,
-    rule: CompiledRule,
-    current: str,
-    decision: Decision,
+    book: RuleBook, person: PersonView, rule: CompiledRule, current: str, decision: Decision,
     after: dict[str, Any],
-) -> None:
+) -> None:  # fmt: skip
     kind = rule.rule.number_source
     if kind == "range":
         decision.wants_number_of_range = not current
@@ -189,12 +217,13 @@ def _take_number(
 
 
 def _apply_pins(account: AccountView, domains: dict[int, SipDomain], after: dict[str, Any]) -> None:
-    if "user_part" in account.pins:
-        after["user_part"] = account.pins["user_part"]
+    pins = account.pins
+    if "user_part" in pins:
+        after["user_part"] = pins["user_part"]
         after["domain"] = account.domain_id
-        after["aor"] = f"{account.pins['user_part']}@{domains[account.domain_id].domain}"
-    if "number" in account.pins:
-        after["number"] = account.pins["number"]
-    for name in ("pool", "site", "profile"):
-        if name in account.pins:
-            after[name] = int(account.pins[name] or 0)
+        after["aor"] = f"{pins['user_part']}@{domains[account.domain_id].domain}"
+    if "number" in pins:
+        after["number"] = pins["number"]
+    for reference in ("pool", "site", "profile"):
+        if reference in pins:
+            after[reference] = int(pins[reference] or 0)

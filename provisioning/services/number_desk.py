@@ -1,4 +1,4 @@
-"""The number desk: hands each number to one account, lets accounts swap, and says who is in the way."""
+"""The number desk: hands each number to one account, lets accounts swap, says who is in the way."""
 
 from __future__ import annotations
 
@@ -10,6 +10,12 @@ from provisioning.core.telephone import numbers_between
 from provisioning.models import Number, NumberRange
 from provisioning.services.decide import Decision
 
+# Why a number that nobody has cannot be given away.
+_UNAVAILABLE = {
+    Number.State.USED_ELSEWHERE: "is used elsewhere",
+    Number.State.QUARANTINED: "is in quarantine; make it free first if that does not matter",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Holding:
@@ -20,24 +26,30 @@ class Holding:
     state: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Wish:
-    """A decision that wants a number that another account still has."""
+    """A decision about an account (None for a new one) that has the number `current` until now."""
 
     account_id: int | None
     current: str
     decision: Decision
+    after: dict[str, Any]
+    holder: str = ""
 
     @property
     def wanted(self) -> str:
         """The number in question."""
-        return str(self.decision.after["number"]) if self.decision.after else ""
+        return str(self.after["number"])
+
+    @property
+    def name(self) -> str:
+        """Whose account it is."""
+        return str(self.after["name"])
 
     def refuse(self, problem: str) -> None:
         """Leave the number as it is and say why."""
         self.decision.problems.append(problem)
-        if self.decision.after is not None:
-            self.decision.after["number"] = self.current
+        self.after["number"] = self.current
 
 
 class NumberDesk:
@@ -50,12 +62,11 @@ class NumberDesk:
         self._holdings: dict[str, Holding] = {}
         self._free: dict[int, Iterator[str]] = {}
 
-    def look_up(self, decisions: list[Decision]) -> None:
-        """Read who has the numbers that `decisions` want: one query for all of them."""
-        wanted = {d.after["number"] for d in decisions if d.after and d.after["number"]}
+    def look_up(self, numbers: set[str]) -> None:
+        """Read who has these numbers, which the next wishes want: one query for all of them."""
         self._holdings = {}
-        if wanted:
-            rows = Number.objects.filter(e164__in=wanted).values_list(
+        if numbers:
+            rows = Number.objects.filter(e164__in=numbers).values_list(
                 "e164", "account_id", "account__name", "state"
             )
             self._holdings = {
@@ -63,47 +74,51 @@ class NumberDesk:
             }
 
     def settle(self, wish: Wish) -> bool:
-        """Give the wish its number or refuse it; False when that is known only at the end of the plan."""
+        """Give the wish its number or refuse it; False when only `finish` can tell."""
         rule = wish.decision.rule
         if wish.decision.wants_number_of_range and rule and rule.rule.number_range:
-            self._take_free(rule.rule.number_range, wish.decision)
+            self._take_free(rule.rule.number_range, wish)
         if wish.wanted == wish.current:
             return True
         holding = self._holdings.get(wish.wanted)
-        if holding and holding.account_id is not None and holding.account_id != wish.account_id:
-            if wish.wanted in self._claimed or wish.wanted not in self._released:
-                self._waiting.append(wish)
-                return False
-        elif holding and holding.state == Number.State.USED_ELSEWHERE:
-            wish.refuse(f"The number {wish.wanted} is used elsewhere.")
-            return True
-        self._claim(wish)
+        if holding is None:
+            self._claim(wish)
+        elif holding.account_id is not None and holding.account_id != wish.account_id:
+            wish.holder = holding.account_name
+            self._waiting.append(wish)
+            return False
+        elif holding.account_id is None and holding.state in _UNAVAILABLE:
+            why = _UNAVAILABLE[Number.State(holding.state)]
+            wish.refuse(f"The number {wish.wanted} {why}.")
+        else:
+            self._claim(wish)
         return True
 
     def finish(self) -> None:
-        """Settle the wishes that waited: numbers given up meanwhile, chains and swaps; refuse the rest."""
-        waiting, self._waiting = self._waiting, []
-        progress = True
-        while progress:
-            ready = [wish for wish in waiting if wish.wanted in self._released]
-            progress = bool(ready)
-            waiting = [wish for wish in waiting if wish.wanted not in self._released]
-            for wish in ready:
-                self._claim(wish)
-        by_current = {wish.current: wish for wish in waiting if wish.current}
-        while waiting:
-            circle = _circle(waiting[0], by_current)
-            for wish in circle or waiting[:1]:
-                if circle:
-                    self._released.add(wish.wanted)
-            for wish in circle or waiting[:1]:
-                if circle:
-                    self._claim(wish)
-                else:
-                    wish.refuse(f"The number {wish.wanted} already belongs to another account.")
-                by_current.pop(wish.current, None)
-            settled = {id(wish) for wish in circle or waiting[:1]}
-            waiting = [wish for wish in waiting if id(wish) not in settled]
+        """Settle the wishes for numbers that others have: given up meanwhile, chains and circles.
+
+        A wish is refused when the holder of its number keeps it, and then, one after the other, so
+        are the wishes for the number that it would have given up.
+        """
+        hopeful: dict[str, Wish] = {}
+        for wish in self._waiting:
+            rival = hopeful.get(wish.wanted)
+            taken_by = rival.name if rival else self._claimed.get(wish.wanted)
+            if taken_by is None:
+                hopeful[wish.wanted] = wish
+            else:
+                wish.refuse(f"The number {wish.wanted} is also wanted for {taken_by}.")
+        given_up = self._released | {wish.current for wish in hopeful.values()}
+        hopeless = [wish for wish in hopeful.values() if wish.wanted not in given_up]
+        while hopeless:
+            wish = hopeless.pop()
+            del hopeful[wish.wanted]
+            wish.refuse(f"The number {wish.wanted} already belongs to {wish.holder}.")
+            if wish.current in hopeful:
+                hopeless.append(hopeful[wish.current])
+        for wish in hopeful.values():
+            self._claim(wish)
+        self._waiting = []
 
     def _claim(self, wish: Wish) -> None:
         wanted = wish.wanted
@@ -111,12 +126,11 @@ class NumberDesk:
             wish.refuse(f"The number {wanted} is also wanted for {self._claimed[wanted]}.")
             return
         if wanted:
-            after: dict[str, Any] = wish.decision.after or {}
-            self._claimed[wanted] = str(after["name"])
+            self._claimed[wanted] = wish.name
         if wish.current:
             self._released.add(wish.current)
 
-    def _take_free(self, number_range: NumberRange, decision: Decision) -> None:
+    def _take_free(self, number_range: NumberRange, wish: Wish) -> None:
         if number_range.pk not in self._free:
             taken = set(
                 Number.objects.filter(e164__gte=number_range.first, e164__lte=number_range.last)
@@ -127,18 +141,6 @@ class NumberDesk:
             self._free[number_range.pk] = (number for number in every if number not in taken)
         number = next((n for n in self._free[number_range.pk] if n not in self._claimed), "")
         if not number:
-            decision.problems.append(f"The range {number_range.name} has no free number left.")
-        if decision.after is not None:
-            decision.after["number"] = number
-
-
-def _circle(start: Wish, by_current: dict[str, Wish]) -> list[Wish]:
-    """The wishes that hand numbers round in a circle beginning with `start`; empty when there is none."""
-    circle = [start]
-    while True:
-        following = by_current.get(circle[-1].wanted)
-        if following is None or (following is not start and following in circle):
-            return []
-        if following is start:
-            return circle
-        circle.append(following)
+            wish.refuse(f"The range {number_range.name} has no free number left.")
+            return
+        wish.after["number"] = number

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+import orjson
 
 from provisioning.core.limits import Category
 from provisioning.models import PlannedChange, Run
@@ -21,43 +19,23 @@ _COLUMNS = (
 _BATCH = 5000
 TABLE = PlannedChange._meta.db_table
 
+# Which people a plan puts at risk: (column, id) of a source, SIP domain or pool → category → GUIDs.
+Tally = defaultdict[tuple[str, int], defaultdict[Category, set[str]]]
+
 
 def as_json(value: Any) -> str:
     """Compact JSON with sorted keys, as digests and plan rows use it."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-@dataclass(slots=True)
-class Tally:
-    """Which people a plan puts at risk, by category: overall, per SIP domain and per pool."""
-
-    overall: dict[Category, set[str]] = field(default_factory=lambda: defaultdict(set))
-    by_domain: dict[int, dict[Category, set[str]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(set))
-    )
-    by_pool: dict[int, dict[Category, set[str]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(set))
-    )
-
-    def add(
-        self, category: Category, subject: str, domain_id: int | None, pool_id: int | None
-    ) -> None:
-        """Count one risky change of `subject`."""
-        self.overall[category].add(subject)
-        if domain_id is not None:
-            self.by_domain[domain_id][category].add(subject)
-        if pool_id is not None:
-            self.by_pool[pool_id][category].add(subject)
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 class PlanWriter:
-    """Streams the rows of one run's plan; `close` writes the rest."""
+    """Streams the rows of one run's plan; `flush` writes the rest."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.ordinal = 0
         self.counts: Counter[str] = Counter()
-        self.tally = Tally()
+        self.tally: Tally = defaultdict(lambda: defaultdict(set))
         self._rows: list[tuple[Any, ...]] = []
         self._at = bulk.moment()
 
@@ -83,12 +61,15 @@ class PlanWriter:
         self.ordinal += 1
         self.counts[f"{kind}.{action}" if status == "planned" else f"{kind}.{status}"] += 1
         if category and status == "planned" and kind != "group":
-            self.tally.add(category, subject, domain_id, pool_id)
+            scopes = (("source_id", source_id), ("domain_id", domain_id), ("pool_id", pool_id))
+            for column, scope in scopes:
+                if scope is not None:
+                    self.tally[column, scope][category].add(subject)
         self._rows.append(
             (
                 self.run.pk, source_id, self.ordinal, kind, key, subject, name[:200], action,
-                as_json(before or {}), as_json(after), base_version, category.value, domain_id, pool_id,
-                status, message, self._at,
+                as_json(before) if before else "{}", as_json(after), base_version, category.value,
+                domain_id, pool_id, status, message, self._at,
             )
         )  # fmt: skip
         if len(self._rows) >= _BATCH:
@@ -97,13 +78,12 @@ class PlanWriter:
     def flush(self) -> None:
         """Write what is buffered, in a short transaction of its own."""
         if self._rows:
-            with transaction.atomic():
-                bulk.insert_rows(TABLE, _COLUMNS, self._rows)
+            bulk.insert_rows(TABLE, _COLUMNS, self._rows)
             self._rows = []
 
 
 def digest_of(run: Run, status: str) -> str:
-    """What an approval is bound to: every row of `run` with that status, content and base version."""
+    """What an approval is bound to: each row of `run` with that status, content, base version."""
     content = hashlib.blake2b(digest_size=32)
     rows = (
         run.changes.filter(status=status)
@@ -111,5 +91,5 @@ def digest_of(run: Run, status: str) -> str:
         .values_list("kind", "key", "action", "after", "base_version")
     )
     for row in rows.iterator(chunk_size=2000):
-        content.update(as_json(list(row)).encode())
+        content.update(as_json(row).encode())
     return content.hexdigest()

@@ -1,4 +1,4 @@
-"""Planning accounts: decisions for the people that a run affects, with SIP URIs and numbers kept unique."""
+"""Planning accounts: decisions for affected people, with SIP URIs and numbers kept unique."""
 
 from __future__ import annotations
 
@@ -10,26 +10,19 @@ from provisioning.core.account import account_name_key, account_search_key
 from provisioning.core.limits import Category
 from provisioning.core.states import State, loses_service
 from provisioning.models import Account, Pin, SipDomain
-from provisioning.services.decide import AccountView, Decision, PersonView, decide_account
+from provisioning.services.decide import (
+    AccountView,
+    Decision,
+    PersonView,
+    as_fields,
+    decide_account,
+)
 from provisioning.services.number_desk import NumberDesk, Wish
 from provisioning.services.plan import PlanWriter
 from provisioning.services.progress import Progress
 from provisioning.services.rule_book import RuleBook
 
 _CHUNK = 2000
-# What an account row of a plan shows and writes; 0 stands for "none" in references.
-FIELDS = (
-    "state",
-    "domain",
-    "user_part",
-    "aor",
-    "pool",
-    "site",
-    "rule",
-    "profile",
-    "number",
-    "name",
-)
 Decided = tuple[PersonView, AccountView | None, Decision]
 
 
@@ -40,14 +33,13 @@ class AccountPlanner:
         self.book = book
         self.writer = writer
         self.progress = progress
-        self.problems: dict[tuple[int, str], str] = {}
         self._domains = {domain.pk: domain for domain in SipDomain.objects.all()}
         self._claimed_aors: dict[str, str] = {}
         self._numbers = NumberDesk()
         self._postponed: list[Decided] = []
 
     def plan(self, people: Iterable[PersonView]) -> None:
-        """Write a row for each account that has to change; conflicts are kept per person in `problems`."""
+        """Write a row for each account that has to change, each conflict that comes or goes."""
         stream = iter(people)
         while chunk := list(islice(stream, _CHUNK)):
             accounts = _accounts_of(chunk)
@@ -67,81 +59,87 @@ class AccountPlanner:
 
     def _settle(self, decided: list[Decided]) -> None:
         holders = _holders(
-            [d.after["aor"] for _, account, d in decided if d.after and _moves(account, d)]
+            [d.after["aor"] for _, account, d in decided if d.after and _moves(account, d.after)]
         )
-        self._numbers.look_up([decision for _, _, decision in decided])
+        self._numbers.look_up({d.after["number"] for _, _, d in decided if d.after} - {""})
         for person, account, decision in decided:
-            if decision.after is not None and _moves(account, decision):
+            if decision.after is not None and _moves(account, decision.after):
                 self._settle_aor(account, decision, decision.after, holders)
-            if decision.after is None or self._numbers.settle(
-                Wish(account.id if account else None, account.number if account else "", decision)
-            ):
+            if self._settle_number(account, decision):
                 self._write(person, account, decision)
             else:
                 self._postponed.append((person, account, decision))
 
     def _settle_aor(
-        self,
-        account: AccountView | None,
-        decision: Decision,
-        after: dict[str, Any],
+        self, account: AccountView | None, decision: Decision, after: dict[str, Any],
         holders: dict[str, tuple[int, str]],
-    ) -> None:
+    ) -> None:  # fmt: skip
         aor = after["aor"]
-        holder = holders.get(aor)
-        taken_by = holder[1] if holder and (account is None or holder[0] != account.id) else ""
-        taken_by = taken_by or self._claimed_aors.get(aor, "")
-        if not taken_by:
+        holder_id, holder = holders.get(aor, (0, ""))
+        if account is not None and holder_id == account.id:
+            holder = ""
+        holder = holder or self._claimed_aors.get(aor, "")
+        if not holder:
             self._claimed_aors[aor] = str(after["name"])
             return
-        decision.problems.append(f"The SIP URI {aor} already belongs to {taken_by}.")
-        if account is None:
+        decision.problems.append(f"The SIP URI {aor} already belongs to {holder}.")
+        if account is None or account.state is State.REMOVED:
             decision.after = None
         else:
             after.update(aor=account.aor, user_part=account.user_part, domain=account.domain_id)
 
+    def _settle_number(self, account: AccountView | None, decision: Decision) -> bool:
+        if decision.after is None:
+            return True
+        account_id, current = (account.id, account.number) if account else (None, "")
+        return self._numbers.settle(Wish(account_id, current, decision, decision.after))
+
     def _write(self, person: PersonView, account: AccountView | None, decision: Decision) -> None:
-        problem = " ".join(decision.problems)
-        name = person.values["display_name"] or person.values["login"]
-        key = f"{person.guid}/main"
-        if problem != person.problem:
-            self.problems[(person.source_id, person.guid)] = problem
-            if problem:
-                self.writer.add(
-                    source_id=person.source_id, kind="account", key=key, subject=person.guid, name=name,
-                    action="none", after={}, status="problem", message=problem,
-                )  # fmt: skip
+        self._write_problem(person, " ".join(decision.problems))
         after = decision.after
         if after is None:
             return
         if account is None:
-            self.writer.add(
-                source_id=person.source_id, kind="account", key=key, subject=person.guid, name=name,
-                action="create", after={**after, **_keys(after)}, domain_id=after["domain"], pool_id=after["pool"],
+            self._add(
+                person, action="create", after={**after, **_keys(after)},
+                domain_id=after["domain"], pool_id=after["pool"],
             )  # fmt: skip
             return
-        self._write_change(person, account, after, key, name)
+        self._write_change(person, account, after)
         for what, (old, new) in decision.proposals.items():
-            self.writer.add(
-                source_id=person.source_id, kind="account", key=key, subject=person.guid, name=name,
-                action="update", before={what: old}, after={what: new}, base_version=account.version,
-                status="proposed", message=f"The rule keeps the {what}; its formula would now give another.",
+            self._add(
+                person, action="update", before={what: old}, after={what: new},
+                base_version=account.version, status="proposed",
+                message=f"The rule keeps the {what}; its formula would now give another.",
             )  # fmt: skip
 
-    def _write_change(
-        self, person: PersonView, account: AccountView, after: dict[str, Any], key: str, name: str
-    ) -> None:
-        before = _as_fields(account)
-        changed = [field for field in FIELDS if after[field] != before[field]]
-        if not changed:
+    def _write_problem(self, person: PersonView, problem: str) -> None:
+        if problem == person.problem:
             return
-        changes = {field: after[field] for field in changed}
+        if problem:
+            self._add(person, action="none", after={}, status="problem", message=problem)
+        else:
+            self._add(person, action="resolve", before={"problem": person.problem}, after={})
+
+    def _write_change(
+        self, person: PersonView, account: AccountView, after: dict[str, Any]
+    ) -> None:
+        known = as_fields(account)
+        before = {field: value for field, value in known.items() if after[field] != value}
+        if not before:
+            return
+        changes = {field: after[field] for field in before}
         if {"name", "aor", "number"} & changes.keys():
             changes |= _keys(after)
-        self.writer.add(
-            source_id=person.source_id, kind="account", key=key, subject=person.guid, name=name, action="update",
-            before={field: before[field] for field in changed}, after=changes, base_version=account.version,
+        self._add(
+            person, action="update", before=before, after=changes, base_version=account.version,
             category=_risk(account, after), domain_id=account.domain_id, pool_id=account.pool_id,
+        )  # fmt: skip
+
+    def _add(self, person: PersonView, **row: Any) -> None:
+        self.writer.add(
+            source_id=person.source_id, kind="account", key=f"{person.guid}/main",
+            subject=person.guid, name=person.name, **row,
         )  # fmt: skip
 
 
@@ -153,6 +151,8 @@ def _keys(after: dict[str, Any]) -> dict[str, str]:
 
 
 def _risk(account: AccountView, after: dict[str, Any]) -> Category:
+    if account.state is State.REMOVED:
+        return Category.NONE
     if loses_service(account.state, State(after["state"])):
         return Category.SERVICE
     if after["aor"] != account.aor:
@@ -164,19 +164,9 @@ def _risk(account: AccountView, after: dict[str, Any]) -> Category:
     return Category.NONE
 
 
-def _moves(account: AccountView | None, decision: Decision) -> bool:
-    after = decision.after
-    if after is None:
-        return False
-    return account is None or after["aor"] != account.aor or account.state is State.REMOVED
-
-
-def _as_fields(account: AccountView) -> dict[str, Any]:
-    return {
-        "state": account.state.value, "domain": account.domain_id, "user_part": account.user_part,
-        "aor": account.aor, "pool": account.pool_id, "site": account.site_id, "rule": account.rule_id,
-        "profile": account.profile_id, "number": account.number, "name": account.name,
-    }  # fmt: skip
+def _moves(account: AccountView | None, after: dict[str, Any]) -> bool:
+    """Whether the account takes a SIP URI that it does not have."""
+    return account is None or account.state is State.REMOVED or after["aor"] != account.aor
 
 
 def _accounts_of(people: list[PersonView]) -> dict[int, AccountView]:
@@ -184,16 +174,16 @@ def _accounts_of(people: list[PersonView]) -> dict[int, AccountView]:
     if not ids:
         return {}
     rows = Account.objects.filter(person_id__in=ids, slot="main").values_list(
-        "person_id", "id", "version", "state", "blocked", "domain_id", "user_part", "aor", "name", "pool_id",
-        "site_id", "rule_id", "profile_id", "number__e164",
+        "person_id", "id", "version", "state", "blocked", "domain_id", "user_part", "aor", "name",
+        "pool_id", "site_id", "rule_id", "profile_id", "number__e164",
     )  # fmt: skip
     found = {
         person_id: AccountView(
-            account_id, version, State(state), blocked, domain, user, aor, name, pool, site or 0, rule or 0,
-            profile or 0, number or "",
+            account_id, version, State(state), blocked, domain, user, aor, name, pool, site or 0,
+            rule or 0, profile or 0, number or "",
         )
-        for person_id, account_id, version, state, blocked, domain, user, aor, name, pool, site, rule, profile, number
-        in rows
+        for person_id, account_id, version, state, blocked, domain, user, aor, name, pool, site,
+            rule, profile, number in rows
     }  # fmt: skip
     by_id = {account.id: account for account in found.values()}
     pins = Pin.objects.filter(account__person_id__in=ids).values_list(

@@ -35,7 +35,7 @@ class ReadGroup:
 
 @dataclass(slots=True)
 class GroupPlan:
-    """What planning the groups found: limits passed, and whose membership in the watched groups changes."""
+    """What planning found: limits passed, who moves in or out of watched groups, who is in them."""
 
     breaches: list[Breach]
     moved: set[str]
@@ -49,10 +49,11 @@ def plan_groups(
     watched: dict[str, int],
     writer: PlanWriter,
 ) -> GroupPlan:
-    """Write a row for every group that differs; `watched` maps the GUIDs of groups that rules use to their ids.
+    """Write a row for every group that differs.
 
-    Removing more members than the limit allows holds that group alone; for a held group the plan keeps the
-    old membership in `members` (group id → person GUIDs), so nothing that follows from it happens either.
+    `watched` maps the GUIDs of groups that rules use to their ids. Removing more members than the
+    limit allows holds that group alone; for a held group the plan keeps the old membership in
+    `members` (group id → person GUIDs), so nothing that follows from it happens either.
     """
     plan = GroupPlan([], set(), {})
     known = {g["guid"]: g for g in DirectoryGroup.objects.filter(source=source).values(
@@ -110,8 +111,8 @@ def _plan_group(
     }
     before = {field: old[field] for field in _SHOWN if old[field] != after[field]} if old else {}
     writer.add(
-        source_id=source.pk, kind="group", key=resolved.guid, subject=resolved.guid, name=group.name,
-        action="update" if old else "create", before=before, after=after,
+        source_id=source.pk, kind="group", key=resolved.guid, subject=resolved.guid,
+        name=group.name, action="update" if old else "create", before=before, after=after,
         base_version=old["version"] if old else 0,
         category=Category.MEMBERSHIP if removed else Category.NONE,
         status="held" if breach else "planned", message=str(breach or ""),
@@ -134,9 +135,10 @@ def _plan_gone(
     existing = dict(_members(old["id"]))
     breach = _breach(source, old["name"], old, len(existing), len(existing))
     writer.add(
-        source_id=source.pk, kind="group", key=old["guid"], subject=old["guid"], name=old["name"], action="leave",
-        before={"member_count": old["member_count"]}, after={"left": True, "removed": sorted(existing)},
-        base_version=old["version"], category=Category.MEMBERSHIP if existing else Category.NONE,
+        source_id=source.pk, kind="group", key=old["guid"], subject=old["guid"],
+        name=old["name"], action="leave", before={"member_count": old["member_count"]},
+        after={"left": True, "removed": sorted(existing)}, base_version=old["version"],
+        category=Category.MEMBERSHIP if existing else Category.NONE,
         status="held" if breach else "planned", message=str(breach or ""),
     )  # fmt: skip
     if breach:
@@ -161,9 +163,10 @@ def _breach(
 
 
 def _removed_lately(source: DirectorySource, guid: str) -> int:
+    """Removed within 24 hours; what was approved does not count: held once, it has a message."""
     rows = PlannedChange.objects.filter(
         kind="group", key=guid, source_id=source.pk, category=Category.MEMBERSHIP, status="applied",
-        at__gte=timezone.now() - timedelta(hours=24), run__approved_at__isnull=True,
+        at__gte=timezone.now() - timedelta(hours=24), message="",
     )  # fmt: skip
     return sum(len(after["removed"]) for after in rows.values_list("after", flat=True))
 

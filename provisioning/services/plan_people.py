@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from provisioning.core.errors import InvalidInput, Rejected
 from provisioning.core.limits import Category
 from provisioning.core.records import PERSON_FIELDS, Entry
-from provisioning.core.text import fold, search_key
+from provisioning.core.text import clean_line, fold, search_key
 from provisioning.directory.groups import Membership
 from provisioning.directory.mapping import PersonMapping
 from provisioning.directory.reader import Reader
@@ -26,10 +26,11 @@ _SEEN = ""
 
 @dataclass(slots=True)
 class ReadResult:
-    """How many people a complete read found, how many entries were unreadable."""
+    """What a complete read found: people, entries left out, and the GUIDs of the unreadable."""
 
     people: int = 0
-    unreadable: int = 0
+    left_out: int = 0
+    unreadable: set[str] = field(default_factory=set)
 
 
 def plan_people(
@@ -37,45 +38,42 @@ def plan_people(
     source: DirectorySource,
     mapping: PersonMapping,
     reader: Reader,
-    membership: Membership,
+    membership: Membership | None,
     writer: PlanWriter,
     progress: Progress,
 ) -> ReadResult:
     """Compare every entry with what is known and write a row for each difference, leavers last.
 
-    The reader raises when the read is not complete; then nothing of the plan counts. An unchanged entry costs
-    a content hash and nothing else. Raises Rejected when the directory answered with nobody at all. Who is in
-    the directory but could not be read stays as known.
+    The reader raises when the read is not complete; then nothing of the plan counts. An unchanged
+    entry costs a content hash and nothing else. Raises Rejected when the directory answered with
+    nobody at all. Who is in the directory but could not be read stays as known. `membership`, where
+    groups are read too, gets to know everybody.
     """
     known = _content_hashes(source)
     result = ReadResult()
     for page in reader.people(mapping.attributes):
-        changed: list[tuple[Entry, str]] = []
+        changed: list[tuple[Entry, str, bool]] = []
         for entry in page:
-            membership.add_person(entry.dn, entry.guid)
+            guid = entry.guid
+            if membership is not None:
+                membership.add_person(entry.dn, guid)
             digest = mapping.digest(entry).hex()
-            before = known.get(entry.guid)
+            before = known.get(guid)
             if before == _SEEN:
                 continue
-            known[entry.guid] = _SEEN
+            known[guid] = _SEEN
             result.people += 1
             if before != digest:
-                changed.append((entry, digest))
-        result.unreadable += _plan_page(source, mapping, changed, writer)
+                changed.append((entry, digest, before is not None))
+        _plan_page(source, mapping, changed, writer, result)
         progress.advance(len(page))
     if not result.people:
         raise Rejected(
-            "The directory answered, but with 0 people. Nothing was changed. Check the bases, the filter and "
-            "the read rights of the bind account."
+            "The directory answered, but with 0 people. Nothing was changed. Check the bases, the "
+            "filter and the read rights of the bind account."
         )
-    result.unreadable += reader.left_out
-    leavers = [guid for guid, content in known.items() if content not in (_SEEN, _LEFT)]
-    unread = {problem.dn for problem in reader.problems}
-    if reader.left_out > len(reader.problems):
-        return result
-    for person in _people_of(source, leavers):
-        if person["dn"] not in unread:
-            _plan_leaver(source, person, writer)
+    result.left_out = reader.left_out
+    _plan_leavers(source, known, reader, writer)
     return result
 
 
@@ -90,22 +88,22 @@ def _content_hashes(source: DirectorySource) -> dict[str, str]:
 def _plan_page(
     source: DirectorySource,
     mapping: PersonMapping,
-    changed: list[tuple[Entry, str]],
+    changed: list[tuple[Entry, str, bool]],
     writer: PlanWriter,
-) -> int:
-    if not changed:
-        return 0
-    old = {p["guid"]: p for p in _people_of(source, [entry.guid for entry, _ in changed])}
-    unreadable = 0
-    for entry, digest in changed:
+    result: ReadResult,
+) -> None:
+    """Plan the `changed` entries of a page: with content hash, and whether the person is known."""
+    old = {p["guid"]: p for p in _people_of(source, [e.guid for e, _, known in changed if known])}
+    for entry, digest, _ in changed:
         person = old.get(entry.guid)
         try:
             mapped = mapping.record(entry)
         except InvalidInput as error:
-            unreadable += 1
+            result.unreadable.add(entry.guid)
             writer.add(
-                source_id=source.pk, kind="person", key=entry.guid, subject=entry.guid, name=entry.dn,
-                action="none", after={}, status="problem", message=error.message,
+                source_id=source.pk, kind="person", key=entry.guid, subject=entry.guid,
+                name=clean_line(entry.dn), action="none", after={}, status="problem",
+                message=error.message,
             )  # fmt: skip
             continue
         after = complete(
@@ -118,11 +116,10 @@ def _plan_page(
             )  # fmt: skip
         else:
             _plan_update(source, person, after, writer)
-    return unreadable
 
 
 def complete(values: dict[str, Any], *, dn: str, content_hash: str) -> dict[str, Any]:
-    """All columns of a person: `values` (PERSON_FIELDS and disabled) and what is derived from them."""
+    """All columns of a person: `values` (PERSON_FIELDS and disabled) and what follows from them."""
     name = values["display_name"] or values["login"]
     return {
         **values,
@@ -146,17 +143,28 @@ def _plan_update(
     writer.add(
         source_id=source.pk, kind="person", key=person["guid"], subject=person["guid"],
         name=after["display_name"] or after["login"], action=action, before=before, after=changes,
-        base_version=person["version"], category=Category.SERVICE if loses_service else Category.NONE,
+        base_version=person["version"],
+        category=Category.SERVICE if loses_service else Category.NONE,
     )  # fmt: skip
 
 
-def _plan_leaver(source: DirectorySource, person: dict[str, Any], writer: PlanWriter) -> None:
-    writer.add(
-        source_id=source.pk, kind="person", key=person["guid"], subject=person["guid"],
-        name=person["display_name"] or person["login"], action="leave", before={"left": False},
-        after={"left": True}, base_version=person["version"],
-        category=Category.NONE if person["disabled"] else Category.SERVICE,
-    )  # fmt: skip
+def _plan_leavers(
+    source: DirectorySource, known: dict[str, str], reader: Reader, writer: PlanWriter
+) -> None:
+    """Whoever was not read left, except entries that are there and could not be used."""
+    if reader.left_out > len(reader.problems):
+        return  # more than the reader can name: anybody may be among them
+    unusable = {problem.dn for problem in reader.problems}
+    leavers = [guid for guid, content in known.items() if content not in (_SEEN, _LEFT)]
+    for person in _people_of(source, leavers):
+        if person["dn"] in unusable:
+            continue
+        writer.add(
+            source_id=source.pk, kind="person", key=person["guid"], subject=person["guid"],
+            name=person["display_name"] or person["login"], action="leave", before={"left": False},
+            after={"left": True}, base_version=person["version"],
+            category=Category.NONE if person["disabled"] else Category.SERVICE,
+        )  # fmt: skip
 
 
 def _people_of(source: DirectorySource, guids: list[str]) -> Iterator[dict[str, Any]]:

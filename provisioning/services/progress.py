@@ -33,13 +33,16 @@ class Progress:
         self._total = 0
         self._done = 0
         self._said = 0.0
+        # Until it applies; a run that goes on with applying was asked too late.
+        self._stoppable = run.phase != Run.Phase.APPLY
 
     def phase(self, phase: Run.Phase, total: int = 0) -> None:
-        """Enter a phase of about `total` steps."""
+        """Enter a phase of about `total` steps; raises as `advance` does."""
         self._done = 0
         self._total = total
         self.run.phase = phase
         self._write(phase=phase, done=0, total=total)
+        self._stoppable = phase != Run.Phase.APPLY
 
     def advance(self, steps: int) -> None:
         """Report `steps` more; raises Stopped or Lost when the run is not ours to go on with."""
@@ -47,15 +50,23 @@ class Progress:
         if time.monotonic() - self._said >= 0.5:
             self._write(done=self._done)
 
+    def hold(self) -> None:
+        """Lock the run for the caller's transaction, so that nobody takes it over; raises Lost."""
+        self._renew()
+
     def _write(self, **fields: object) -> None:
         self._said = time.monotonic()
         if self._watch is not None:
             self._watch(Run.Phase(self.run.phase), self._done, self._total)
+        self._renew(**fields)
+
+    def _renew(self, **fields: object) -> None:
         mine = Run.objects.filter(pk=self.run.pk, lease_owner=self.owner)
-        if not mine.update(lease_until=leases.until(settings.SYNC_LEASE), **fields):
+        free = mine.filter(stop_requested=False) if self._stoppable else mine
+        if not free.update(lease_until=leases.until(settings.SYNC_LEASE), **fields):
+            if mine.exists():
+                raise Stopped("Stopped on request. Nothing was changed.")
             raise Lost("Another worker has taken this run over.")
         if self.run.source_id is not None:
             source = DirectorySource.objects.filter(pk=self.run.source_id)
             leases.renew(source, self.owner, settings.SYNC_LEASE)
-        if self.run.phase != Run.Phase.APPLY and mine.filter(stop_requested=True).exists():
-            raise Stopped("Stopped on request. Nothing was changed.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,10 +13,12 @@ from provisioning.models import Account, Pin, PlannedChange, Run, SipDomain
 from provisioning.services import audit, wake
 from provisioning.services.accounts import give_address
 from provisioning.services.actor import Actor
+from provisioning.services.apply_people import look_again
 from provisioning.services.plan import digest_of
 from provisioning.services.standing import locked
 
 _HELD = PlannedChange.Status.HELD
+_CHUNK = 500
 # The field of a proposed change, as the planner names it.
 _PROPOSED = "SIP URI"
 
@@ -36,16 +38,14 @@ def approve_run(*, run: Run, digest: str, actor: Actor) -> None:
 
 
 def release_people(*, run: Run, digest: str, subjects: Collection[str], actor: Actor) -> None:
-    """Apply what `run` holds for the named people or groups (GUIDs) only; the rest goes on waiting."""
+    """Apply what `run` holds for these people or groups (GUIDs) only; the rest goes on waiting."""
     with transaction.atomic():
         run = _waiting(run, digest)
-        chosen = run.changes.filter(status=_HELD, subject__in=list(subjects))
-        names = sorted(set(chosen.values_list("name", flat=True)))
+        names = _release(run, sorted(subjects))
         if not names:
             raise InvalidInput(
                 "Nobody was chosen. Nothing was changed; choose people and try again."
             )
-        chosen.update(status=PlannedChange.Status.PLANNED)
         run.digest = digest_of(run, _HELD)
         run.save(update_fields=["digest"])
         _go_on(run, actor)
@@ -53,14 +53,25 @@ def release_people(*, run: Run, digest: str, subjects: Collection[str], actor: A
             actor=actor,
             action="released",
             obj=run,
-            detail={"people": names[:100], "count": len(names)},
+            detail={"people": sorted(names)[:100], "count": len(names)},
         )
 
 
+def _release(run: Run, subjects: Sequence[str]) -> set[str]:
+    """Plan what is held for `subjects` again; returns their names."""
+    names: set[str] = set()
+    for start in range(0, len(subjects), _CHUNK):
+        chosen = run.changes.filter(status=_HELD, subject__in=subjects[start : start + _CHUNK])
+        names |= set(chosen.values_list("name", flat=True))
+        chosen.update(status=PlannedChange.Status.PLANNED)
+    return names
+
+
 def discard_run(*, run: Run, actor: Actor) -> None:
-    """Do not apply what `run` holds; the next sync plans it again as long as the directory says so."""
+    """Do not apply what `run` holds; the next sync plans it again while the directory says so."""
     with transaction.atomic():
         run = _waiting(run, run.digest)
+        look_again(run, [_HELD], "A planned change was discarded; the next sync plans it anew.")
         count = run.changes.filter(status=_HELD).update(status=PlannedChange.Status.DISCARDED)
         run.state = Run.State.DONE
         run.save(update_fields=["state"])
@@ -121,8 +132,8 @@ def _waiting(run: Run, digest: str) -> Run:
     run = Run.objects.select_for_update().get(pk=run.pk)
     if run.state != Run.State.WAITING or run.digest != digest:
         raise StalePlan(
-            "These changes are not waiting any more: a newer run replaced them or somebody else decided. "
-            "Nothing was changed; look at the latest run."
+            "These changes are not waiting any more: a newer run replaced them or somebody else "
+            "decided. Nothing was changed; look at the latest run."
         )
     return run
 
@@ -134,7 +145,8 @@ def _go_on(run: Run, actor: Actor) -> None:
     run.lease_until, run.lease_owner = None, ""
     run.save(
         update_fields=[
-            "state", "phase", "approved_by", "approved_at", "finished_at", "lease_until", "lease_owner",
+            "state", "phase", "approved_by", "approved_at", "finished_at", "lease_until",
+            "lease_owner",
         ]
     )  # fmt: skip
     wake.run(run_id=run.pk)

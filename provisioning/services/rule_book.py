@@ -35,13 +35,13 @@ class CompiledRule:
             return f"not in the group {rule.group}"
         if self.below and not _is_below(values["dn"], self.below):
             return f"not below {rule.ou}"
-        if self.condition is not None and not self.condition(_listed(values)):
+        if self.condition is not None and not self.condition(_read_by(self.condition, values)):
             return f"the condition {rule.condition} is empty"
         return ""
 
     def user_part(self, values: Values) -> str:
-        """The user part that the formula gives; raises InvalidInput when it cannot stand in a SIP URI."""
-        value = self.user_formula(_listed(values))
+        """What the formula gives; raises InvalidInput when it cannot stand in a SIP URI."""
+        value = self.user_formula(_read_by(self.user_formula, values))
         if not value:
             raise InvalidInput(
                 f"The SIP URI formula {self.rule.user_formula} gives nothing for this person."
@@ -49,8 +49,9 @@ class CompiledRule:
         return check_user_part(value)
 
     def number(self, values: Values, region: str) -> str:
-        """The directory's number as E.164, empty when it has none; raises InvalidInput when it is not a number."""
-        text = self.number_formula(_listed(values)) if self.number_formula else ""
+        """The directory's number as E.164 or empty; raises InvalidInput when it is not a number."""
+        formula = self.number_formula
+        text = formula(_read_by(formula, values)) if formula else ""
         return normalise(text, region) if text else ""
 
 
@@ -91,7 +92,7 @@ class RuleBook:
 
 
 def compile_rule(rule: AccountRule) -> CompiledRule:
-    """Compile the expressions of `rule`; raises InvalidInput naming the field that cannot be read."""
+    """Compile the expressions of `rule`; raises InvalidInput naming the unreadable field."""
     return CompiledRule(
         rule=rule,
         condition=compile_formula(rule.condition, "condition"),
@@ -110,13 +111,15 @@ def compile_formula(source: str, what: str) -> Expression | None:
     unknown = expression.names - {*PERSON_FIELDS, "dn"}
     if unknown:
         raise InvalidInput(
-            f"The {what} uses {', '.join(sorted(unknown))}; a person has {', '.join(PERSON_FIELDS)} and dn."
+            f"The {what} uses {', '.join(sorted(unknown))}; "
+            f"a person has {', '.join(PERSON_FIELDS)} and dn."
         )
     return expression
 
 
-def _listed(values: Values) -> dict[str, tuple[str, ...]]:
-    return {name: (str(value),) for name, value in values.items()}
+def _read_by(expression: Expression, values: Values) -> dict[str, tuple[str, ...]]:
+    """What `expression` reads of a person, each field as a list of one value."""
+    return {name: (values[name],) for name in expression.names}
 
 
 def _dn_suffix(ou: str) -> str:

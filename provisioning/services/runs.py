@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import structlog
 from django.conf import settings
 from django.db import transaction
@@ -12,18 +14,24 @@ from provisioning.models import DirectorySource, PlannedChange, Run
 from provisioning.services import audit, leases, wake
 from provisioning.services.actor import RULES, SYNC, Actor
 from provisioning.services.apply import apply_plan
+from provisioning.services.apply_people import look_again
 from provisioning.services.check_limits import hold_breaches
-from provisioning.services.plan import PlanWriter, digest_of
+from provisioning.services.plan import digest_of
 from provisioning.services.progress import Lost, Progress, Stopped, Watch
 from provisioning.services.sync import plan_rules, plan_sync
 
 log = structlog.stdlib.get_logger(__name__)
 
+# What the administrator sees of a person until the next sync.
+_LEFT_OUT = "A planned change of the account was left out; the next sync plans it anew."
 _OPEN = (Run.State.QUEUED, Run.State.RUNNING)
 
 
 def request_sync(*, source: DirectorySource, actor: Actor, dry: bool = False) -> Run:
-    """Queue a sync of `source`, or return the one that is queued or running already."""
+    """Queue a sync of `source`, or return the one that is queued already.
+
+    One that is running may have read too early for what the caller wants, so another follows.
+    """
     return _request(Run(kind=Run.Kind.SYNC, source=source, dry=dry), actor)
 
 
@@ -85,18 +93,17 @@ def execute_run(*, run_id: int, watch: Watch | None = None) -> Run:
     try:
         if run.phase != Run.Phase.APPLY:
             _plan(run, progress)
-        if not run.dry:
-            apply_plan(run=run, progress=progress)
-        _finish(run)
+        applied = Counter[str]() if run.dry else apply_plan(run=run, progress=progress)
+        _finish(run, applied)
     except Lost:
         raise
     except Stopped as stopped:
-        _end(run, Run.State.STOPPED, stopped.message)
+        _give_up(run, Run.State.STOPPED, stopped.message)
     except ProvisioningError as error:
         log.warning("run failed", run=run.pk, reason=error.message)
-        _end(run, Run.State.FAILED, error.message)
+        _give_up(run, Run.State.FAILED, error.message)
     except Exception:
-        _end(
+        _give_up(
             run,
             Run.State.FAILED,
             "An internal error ended this run; the log has the details. Nothing more was changed.",
@@ -135,80 +142,84 @@ def _release(run: Run, owner: str) -> None:
 
 
 def _plan(run: Run, progress: Progress) -> None:
-    writer: PlanWriter
     if run.source is not None:
-        writer, breaches = plan_sync(run=run, source=run.source, progress=progress)
-        source = DirectorySource.objects.filter(pk=run.source.pk)
-        source.update(last_complete_at=timezone.now())
+        plan = plan_sync(run=run, source=run.source, progress=progress)
     else:
-        writer, breaches = plan_rules(run=run, progress=progress), []
+        plan = plan_rules(run=run, progress=progress)
     progress.phase(Run.Phase.CHECK)
     with transaction.atomic():
-        breaches += hold_breaches(run=run, tally=writer.tally)
-        run.counts = dict(writer.counts)
+        breaches = plan.breaches + hold_breaches(run=run, tally=plan.writer.tally)
+        run.counts = dict(plan.writer.counts)
         run.breaches = [str(breach) for breach in breaches]
         run.digest = digest_of(run, PlannedChange.Status.HELD) if breaches else ""
-        Run.objects.filter(pk=run.pk).update(
-            counts=run.counts, breaches=run.breaches, digest=run.digest
-        )
+        run.problem = " ".join(plan.remarks)
+        run.save(update_fields=["counts", "breaches", "digest", "problem"])
         if not run.dry:
             _replace_waiting(run)
+            if run.source is not None:
+                read = DirectorySource.objects.filter(pk=run.source.pk)
+                read.update(last_complete_at=timezone.now())
 
 
 def _replace_waiting(run: Run) -> None:
-    """One waiting run per source is enough: the same held changes stay where they are, others replace them."""
-    waiting = Run.objects.filter(kind=run.kind, source=run.source, state=Run.State.WAITING).exclude(
-        pk=run.pk
-    )
+    """One waiting run per source is enough: the same changes stay there, others replace them."""
+    waiting = Run.objects.filter(kind=run.kind, source=run.source, state=Run.State.WAITING)
     held = PlannedChange.Status.HELD
-    for old in waiting:
+    for old in waiting.exclude(pk=run.pk):
         if run.digest and old.digest == run.digest:
             run.changes.filter(status=held).delete()
-            note = f"The same changes as in run #{old.pk} still wait for approval there."
-            Run.objects.filter(pk=run.pk).update(digest="", problem=note)
-            run.digest, run.problem = "", note
+            run.digest = ""
+            _remark(run, f"The same changes as in run #{old.pk} still wait for approval there.")
         else:
             old.changes.filter(status=held).update(status=PlannedChange.Status.DISCARDED)
             Run.objects.filter(pk=old.pk).update(
                 state=Run.State.SUPERSEDED, problem=f"Run #{run.pk} was planned from newer data."
             )
+    run.save(update_fields=["digest", "problem"])
 
 
-def _finish(run: Run) -> None:
+def _remark(run: Run, text: str) -> None:
+    run.problem = f"{run.problem} {text}".strip()
+
+
+def _finish(run: Run, applied: Counter[str]) -> None:
     statuses = PlannedChange.Status
     stale = run.changes.filter(status=statuses.STALE).count()
-    if stale:
-        run.problem = (
-            f"{stale:,} changes did not fit any more when they were applied and were left out; "
-            "the next sync plans them anew."
-        )
-    if run.dry:
-        state = Run.State.PREVIEW
-    else:
-        state = (
-            Run.State.WAITING
-            if run.changes.filter(status=statuses.HELD).exists()
-            else Run.State.DONE
-        )
-        applied = {k: n for k, n in run.counts.items() if not k.startswith("read.")}
+    waits = run.changes.filter(status=statuses.HELD).exists()
+    if stale and not run.approved_at:
+        _remark(run, f"{stale:,} changes did not fit any more; the next sync plans them anew.")
+    with transaction.atomic():
+        if stale:
+            look_again(run, [statuses.STALE], _LEFT_OUT)
+        if run.dry:
+            _end(run, Run.State.PREVIEW)
+            return
+        _end(run, Run.State.WAITING if waits else Run.State.DONE)
         if applied or run.breaches:
             audit.record(
                 actor=SYNC if run.kind == Run.Kind.SYNC else RULES, action="applied", obj=run,
-                detail={"counts": applied, "held": run.breaches},
+                detail={"counts": dict(applied), "held": run.breaches if waits else []},
             )  # fmt: skip
-    _end(run, state, run.problem)
 
 
-def _end(run: Run, state: Run.State, problem: str) -> None:
-    run.state, run.problem, run.finished_at = state, problem, timezone.now()
-    run.phase = (
-        Run.Phase.FINISHED if state not in (Run.State.FAILED, Run.State.STOPPED) else run.phase
-    )
+def _give_up(run: Run, state: Run.State, problem: str) -> None:
+    """End a run before its plan was applied; the next sync plans the rest anew."""
+    statuses = PlannedChange.Status
+    unapplied = [statuses.PLANNED, statuses.HELD]
+    run.problem = problem
+    with transaction.atomic():
+        # From here on the changes of waiting runs were taken over, and people may be applied.
+        if run.phase in (Run.Phase.CHECK, Run.Phase.APPLY) and not run.dry:
+            look_again(run, [*unapplied, statuses.STALE], _LEFT_OUT)
+        run.changes.filter(status__in=unapplied).update(status=statuses.DISCARDED)
+        _end(run, state)
+
+
+def _end(run: Run, state: Run.State) -> None:
+    run.state, run.finished_at = state, timezone.now()
+    if state not in (Run.State.FAILED, Run.State.STOPPED):
+        run.phase = Run.Phase.FINISHED
     run.save(update_fields=["state", "problem", "finished_at", "phase"])
-    if state in (Run.State.FAILED, Run.State.STOPPED):
-        run.changes.filter(status=PlannedChange.Status.PLANNED).update(
-            status=PlannedChange.Status.DISCARDED
-        )
 
 
 def find_forgotten_runs() -> list[int]:

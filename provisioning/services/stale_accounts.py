@@ -1,0 +1,83 @@
+"""Planned accounts that no longer fit: marked right before a plan is applied, never forced."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import connection
+
+from provisioning.models import Account, Number, Run
+from provisioning.services import bulk
+from provisioning.services.apply_people import PERSON
+from provisioning.services.plan import TABLE
+
+ACCOUNT, NUMBER = Account._meta.db_table, Number._meta.db_table
+# The planned accounts of a window (run, first, last).
+PLANNED = (
+    "p.run_id = %(run)s AND p.kind = 'account' AND p.status = 'planned' "
+    "AND p.ordinal BETWEEN %(first)s AND %(last)s"
+)
+ITS_PERSON = f"{PERSON}.source_id = p.source_id AND {PERSON}.guid = p.subject"
+# The account of a plan's row: its person's, in the main slot.
+_ITS_PERSONS_ID = f"(SELECT id FROM {PERSON} WHERE {ITS_PERSON})"  # noqa: S608
+ITS_ACCOUNT = f"{ACCOUNT}.slot = 'main' AND {ACCOUNT}.person_id = {_ITS_PERSONS_ID}"
+_STALE = f"UPDATE {TABLE} AS p SET status = 'stale' WHERE {PLANNED}"  # noqa: S608
+_TAKEN = f"{ACCOUNT}.aor = p.after ->> 'aor' AND {ACCOUNT}.state <> 'removed'"
+
+_LOCK = f"""
+SELECT {ACCOUNT}.id FROM {ACCOUNT} JOIN {TABLE} p ON {ITS_ACCOUNT}
+WHERE {PLANNED} AND p.action = 'update' ORDER BY {ACCOUNT}.id FOR UPDATE OF {ACCOUNT}
+"""  # noqa: S608
+_UPDATES = f"""
+{_STALE} AND p.action = 'update' AND NOT EXISTS (
+    SELECT 1 FROM {ACCOUNT} WHERE {ITS_ACCOUNT} AND {ACCOUNT}.version = p.base_version)
+"""  # noqa: S608
+_CREATES = f"""
+{_STALE} AND p.action = 'create' AND (
+    NOT EXISTS (SELECT 1 FROM {PERSON} WHERE {ITS_PERSON})
+    OR EXISTS (SELECT 1 FROM {ACCOUNT} WHERE {ITS_ACCOUNT})
+    OR EXISTS (SELECT 1 FROM {ACCOUNT} WHERE {_TAKEN}))
+"""  # noqa: S608
+_RENAMES = f"""
+{_STALE} AND p.action = 'update' AND p.after ->> 'aor' IS NOT NULL AND EXISTS (
+    SELECT 1 FROM {ACCOUNT} WHERE {_TAKEN} AND ({ACCOUNT}.person_id IS NULL
+        OR {ACCOUNT}.person_id <> {_ITS_PERSONS_ID}))
+"""  # noqa: S608
+# The number's holder has to give it up within the same plan.
+_NUMBERS = f"""
+{_STALE} AND p.after ->> 'number' <> '' AND EXISTS (
+    SELECT 1 FROM {NUMBER} n
+    LEFT JOIN {ACCOUNT} owner ON owner.id = n.account_id
+    LEFT JOIN {PERSON} holder ON holder.id = owner.person_id
+    LEFT JOIN {TABLE} q ON q.kind = 'account' AND q.key = holder.guid || '/' || owner.slot
+        AND q.run_id = %(run)s AND q.source_id = holder.source_id
+        AND q.status IN ('planned', 'applied') AND q.after ->> 'number' IS NOT NULL
+    WHERE n.e164 = p.after ->> 'number' AND (
+        n.state IN ('used elsewhere', 'quarantined')
+        OR (n.account_id IS NOT NULL AND q.id IS NULL)))
+"""  # noqa: S608
+_FOLLOWERS = f"""
+UPDATE {TABLE} AS p SET status = 'stale'
+WHERE p.run_id = %(run)s AND p.status = 'planned' AND p.kind = 'account' AND EXISTS (
+    SELECT 1 FROM {TABLE} q WHERE q.kind = 'person' AND q.key = p.subject AND q.run_id = %(run)s
+      AND q.source_id = p.source_id AND q.status = 'stale')
+"""  # noqa: S608
+
+
+def lock_accounts(window: dict[str, Any]) -> None:
+    """Keep everybody else from the window's accounts; SQLite has only one writer anyway."""
+    if connection.features.has_select_for_update:
+        bulk.execute(_LOCK, window)
+
+
+def mark_stale_accounts(window: dict[str, Any]) -> None:
+    """Take rows out of the window that no longer fit what is; the next sync plans them anew."""
+    for statement in (_UPDATES, _CREATES, _RENAMES):
+        bulk.execute(statement, window)
+    while bulk.execute(_NUMBERS, window):
+        pass  # whoever waits for the number of a stale row has to wait as well
+
+
+def mark_stale_followers(run: Run) -> None:
+    """What follows from a person whose own row is out of date is out of date too."""
+    bulk.execute(_FOLLOWERS, {"run": run.pk})
