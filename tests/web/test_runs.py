@@ -10,12 +10,19 @@ from django.test import Client
 from django.utils import timezone
 
 from provisioning.core.states import State
-from provisioning.models import Account, ConsoleUser, PlannedChange, Run
+from provisioning.models import Account, ConsoleUser, PendingChange, PlannedChange, Run
 from provisioning.services.actor import COMMAND_LINE, Actor
 from provisioning.services.review import discard_run
 from provisioning.services.rules import switch_rule
 from provisioning.services.runs import execute_run, request_rules_run
-from tests.factories import make_account, make_group, make_person, make_rule, make_source
+from tests.factories import (
+    make_account,
+    make_group,
+    make_person,
+    make_rule,
+    make_source,
+    make_store,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 HTMX = {"HX-Request": "true"}
@@ -307,6 +314,7 @@ def proposal() -> tuple[Account, PlannedChange]:
 
 
 def test_a_proposed_sip_uri_is_taken(as_administrator: Client) -> None:
+    make_store()
     account, row = proposal()
     page = as_administrator.get(f"/changes/{row.run_id}/?show=proposed").content.decode()
     assert "Take the new SIP URI" in page
@@ -318,6 +326,8 @@ def test_a_proposed_sip_uri_is_taken(as_administrator: Client) -> None:
     assert account.aor == "ann.smith@voice.example.com"
     assert account.credential.auth_user == "ann.smith"
     assert account.credential.version == 2
+    pending = PendingChange.objects.filter(kind="subscriber").values_list("key", flat=True)
+    assert set(pending) == {"ann.lee@voice.example.com", "ann.smith@voice.example.com"}
     row.refresh_from_db()
     assert row.status == "applied"
 
