@@ -5,9 +5,11 @@ person in the directory of a demo that runs, as its administrator would.
 """
 
 import argparse
+import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from lab.system import USER, Lock, System
 
 STATE = ROOT / "var" / "demo"
 PORT = 8000
+WATCH_EVERY = 0.5
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -51,24 +54,42 @@ def say(text: str = "") -> None:
 def main() -> int:
     arguments = _arguments()
     forget_settings()
-    state: Path = arguments.state
     if arguments.lock or arguments.unlock:
-        return _change_person(state, arguments)
+        return _change_person(arguments.state, arguments)
     stop_on_signals()
-    began = time.monotonic()
     try:
-        with Lock(state):
-            demo = System(state, interval=arguments.every, port=_port(arguments.port, state))
-            say("Starting the demo …")
-            with demo:
-                say(_welcome(demo, time.monotonic() - began))
-                demo.watch()
+        _run(arguments)
+    except (LabError, OSError) as error:
+        say(f"\n{error}")
+        return 1
     except Stop:
         say("\nStopped. The data stays where it is.")
-        return 0
-    except (LabError, OSError) as error:
-        say(f"\n{error}\nEverything was stopped.")
-        return 1
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    """Until somebody stops it, the terminal is gone, or a program ends."""
+    began = time.monotonic()
+    state: Path = arguments.state
+    lost = _lost_terminal()
+    with Lock(state):
+        demo = System(state, interval=arguments.every, port=_port(arguments.port, state))
+        say("Starting the demo …")
+        with demo:
+            say(_welcome(demo, time.monotonic() - began))
+            while not lost():
+                demo.check()
+                time.sleep(WATCH_EVERY)
+
+
+def _lost_terminal() -> Callable[[], bool]:
+    """Whether the terminal that was there is gone: the kernel tells only the first of a session,
+    which with `ssh -t host make demo` is make, and make waits for us."""
+    if not sys.stdin.isatty():
+        return lambda: False
+    terminal = select.poll()
+    terminal.register(sys.stdin, 0)
+    return lambda: bool(terminal.poll(0))
 
 
 def _arguments() -> argparse.Namespace:

@@ -123,8 +123,7 @@ class Check:
         )
 
     def _is_gone(self) -> bool:
-        for process in self.system.processes:
-            process.check()
+        self.system.check()
         try:
             self.system.server.rpc("ul.lookup", ["location", _aor(self.leaver)])
         except RpcError as error:

@@ -2,11 +2,9 @@
 
 import fcntl
 import sqlite3
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import NoReturn
 
 from lab.authority import Authority
 from lab.console import Console
@@ -19,7 +17,6 @@ from lab.state import State
 
 USER = "admin"
 PEOPLE = 300
-WATCH_EVERY = 0.5
 PUSH_PATIENCE = 30.0
 # What apply_setup answers when entries name groups that nobody has read yet.
 WAITING = 3
@@ -72,12 +69,10 @@ class System(Counterpart):
     def stop(self) -> None:
         self._stack.close()
 
-    def watch(self) -> NoReturn:
-        """Raises LabError with the end of its log when a program ends."""
-        while True:
-            for process in self.processes:
-                process.check()
-            time.sleep(WATCH_EVERY)
+    def check(self) -> None:
+        """Raises LabError with the end of its log if a program ended by itself."""
+        for process in self.processes:
+            process.check()
 
     def count_people(self) -> int:
         """How many people the console knows."""
