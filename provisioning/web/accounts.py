@@ -79,6 +79,7 @@ class Accounts(ListPage[Account]):
             "title": "Accounts",
             "lead": "Everybody and everything that can register at a SIP server.",
             "columns": [column for column in COLUMNS if column.name in shown],
+            "shown": {column.name: column.name in shown for column in COLUMNS},
             "column_choice": [
                 column._asdict() | {"shown": column.name in shown} for column in COLUMNS
             ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from django.core import signing
@@ -44,6 +44,7 @@ class KeysetPage(Generic[M]):
 
     `first`, `previous` and `next` are values of the query parameter `cursor`, empty where there is
     no such page; `start` is the position of the first row, counted from 1 (0 on an empty page).
+    More than `total` rows match where `uncounted` is set.
     """
 
     rows: list[M]
@@ -52,6 +53,7 @@ class KeysetPage(Generic[M]):
     previous: str
     next: str
     first: str = ""
+    uncounted: bool = False
 
     @property
     def end(self) -> int:
@@ -70,14 +72,27 @@ class KeysetPage(Generic[M]):
 
 
 def paginate(
-    queryset: QuerySet[M], *, cursor: str = "", order: Order | None = None, size: int = PAGE_SIZE
+    queryset: QuerySet[M],
+    *,
+    cursor: str = "",
+    order: Order | None = None,
+    size: int = PAGE_SIZE,
+    count_to: int | None = None,
 ) -> KeysetPage[M]:
     """The page of `queryset` at `cursor` (empty: the first one); two queries, one of them a count.
 
-    Raises BadRequest (400) for a cursor that the console did not hand out for this order.
+    The count ends at `count_to`, where given. Raises BadRequest (400) for a cursor that the console
+    did not hand out for this order.
     """
     order = order or Order()
-    total = queryset.count()
+    if count_to is None:
+        return _at(queryset, cursor, order, size, queryset.count())
+    found = queryset.order_by()[: count_to + 1].count()
+    page = _at(queryset, cursor, order, size, min(found, count_to))
+    return replace(page, uncounted=found > count_to)
+
+
+def _at(queryset: QuerySet[M], cursor: str, order: Order, size: int, total: int) -> KeysetPage[M]:
     if not total:
         return KeysetPage([], 0, 0, "", "")
     if not cursor:

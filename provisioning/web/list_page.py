@@ -15,7 +15,7 @@ from django.shortcuts import render
 from provisioning.core.roles import Capability
 from provisioning.web.access import ConsoleRequest, Needs
 from provisioning.web.keyset import KeysetPage, Order, paginate
-from provisioning.web.search import matching
+from provisioning.web.search import COUNTED, matching
 
 M = TypeVar("M", bound=Model)
 
@@ -94,7 +94,12 @@ class ListPage(Needs, Generic[M]):
         """One page of the list; only the results where htmx asks for them."""
         chosen = self.filter_class(request.GET, self.queryset())
         order = sort_order(request.GET, self.orders, self.default_order)
-        page = paginate(chosen.rows, cursor=request.GET.get("cursor", ""), order=order)
+        page = paginate(
+            chosen.rows,
+            cursor=request.GET.get("cursor", ""),
+            order=order,
+            count_to=COUNTED if request.GET.get("q") else None,
+        )
         context = {"filter": chosen, "page": page, **self.context(request, page)}
         part = (
             request.htmx and not request.htmx.boosted and not request.htmx.history_restore_request

@@ -15,6 +15,8 @@ MAX_QUERY = 100
 MAX_WORDS = 6
 # Up to so many matches are kept by id: counting and sorting then need no second look at each row.
 FEW = 500
+# So far matches are counted: who finds more types another word.
+COUNTED = 10_000
 
 _PHONE = re.compile(r"[+0-9][0-9 ()./-]*", re.ASCII)
 
@@ -40,7 +42,8 @@ def matching(queryset: QuerySet[M], query: str, column: str = "search_key") -> Q
     """The rows of `queryset` in whose `column` (made by core.text.search_key) every word occurs.
 
     Runs one bounded query where there is something to search for. Both sides are folded, so that
-    LIKE compares rightly on SQLite and PostgreSQL alike.
+    LIKE compares rightly on SQLite, which reads every row, and on PostgreSQL, which has an index of
+    trigrams (docs/decisions/0024-search.md).
     """
     wanted = words(query)
     if not wanted:

@@ -22,7 +22,8 @@ function show() {
   }
   list.querySelector("[data-selection-bar]").hidden = count === 0;
   list.querySelector("[data-select-all]").hidden = all || chosen < boxes().length;
-  list.querySelector("[data-selected]").textContent = count.toLocaleString("en");
+  const more = all && "uncounted" in list.dataset ? "more than " : "";
+  list.querySelector("[data-selected]").textContent = more + count.toLocaleString("en");
 }
 
 function chooseAll(all) {
