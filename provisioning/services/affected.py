@@ -1,4 +1,4 @@
-"""Whose accounts a run has to look at: who changed or moved, who has an open question, or everybody."""
+"""Whose accounts a run decides: who changed or moved, who has an open question, or everybody."""
 
 from __future__ import annotations
 

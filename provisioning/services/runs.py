@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 
 import structlog
 from django.conf import settings
@@ -45,13 +46,15 @@ def sync_here(
 ) -> Run:
     """Sync `source` in this process, without a worker; `watch` is told how far it has come.
 
-    Raises Busy when another sync of the source is under way; nothing is left behind then.
+    Raises Busy when another sync of the source is under way; nothing is left behind then. Whoever
+    interrupts it stops it, as long as it does not apply yet.
     """
     run = Run.objects.create(kind=Run.Kind.SYNC, source=source, dry=dry, requested_by=actor.user)
     try:
         return execute_run(run_id=run.pk, watch=watch)
-    except Busy:
-        stop_run(run=run, actor=actor)
+    except (Busy, KeyboardInterrupt):
+        with suppress(InvalidInput):  # too late: the sweeper lets a worker apply the rest
+            stop_run(run=run, actor=actor)
         raise
 
 
@@ -187,7 +190,8 @@ def _finish(run: Run, applied: Counter[str]) -> None:
     stale = run.changes.filter(status=statuses.STALE).count()
     waits = run.changes.filter(status=statuses.HELD).exists()
     if stale and not run.approved_at:
-        _remark(run, f"{stale:,} changes did not fit any more; the next sync plans them anew.")
+        what = "1 change" if stale == 1 else f"{stale:,} changes"
+        _remark(run, f"{what} did not fit any more; the next sync decides anew.")
     with transaction.atomic():
         if stale:
             look_again(run, [statuses.STALE], _LEFT_OUT)
