@@ -11,8 +11,10 @@ from django.core.management import CommandError, call_command
 from lab.people import Company
 from lab.slapd import Slapd
 from lab.slapd_entries import person_dn
+from provisioning.directory.reader import Reader
 from provisioning.models import Account, DirectorySource, Person, Run
 from provisioning.services import leases
+from provisioning.services.runs import execute_run, find_forgotten_runs
 from tests.factories import make_rule, make_source
 from tests.sources import saved_source
 
@@ -121,6 +123,21 @@ def test_another_sync_under_way_ends_with_3_and_leaves_nothing_behind(
     assert leases.claim(DirectorySource.objects.all(), "somebody else", 60)
     assert "under way" in sync("--apply", status=3)
     assert Run.objects.get().state == Run.State.STOPPED
+    assert not Person.objects.exists()
+
+
+def test_an_interrupted_sync_is_stopped_and_no_worker_applies_it(
+    source: DirectorySource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Reader, "people", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        call_command("sync_directory", "--apply")
+    monkeypatch.undo()
+    (forgotten,) = find_forgotten_runs()
+    assert execute_run(run_id=forgotten).state == Run.State.STOPPED
     assert not Person.objects.exists()
 
 
