@@ -37,3 +37,7 @@ from rtcadmin.settings import *  # noqa: E402, F403
 
 # Scrypt is slow on purpose; tests sign in hundreds of times.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# A file, not memory: two connections then see each other and wait for each other, as in real life.
+if "RTCADMIN_DATABASE_URL" not in os.environ:
+    DATABASES["default"]["TEST"] = {"NAME": f"{_TEMPORARY}/test.sqlite3"}  # noqa: F405

@@ -107,13 +107,13 @@ class NumberDesk:
             if taken_by is None:
                 hopeful[wish.wanted] = wish
             else:
-                wish.refuse(f"The number {wish.wanted} is also wanted for {taken_by}.")
+                wish.refuse(_belongs(wish.wanted, taken_by))
         given_up = self._released | {wish.current for wish in hopeful.values()}
         hopeless = [wish for wish in hopeful.values() if wish.wanted not in given_up]
         while hopeless:
             wish = hopeless.pop()
             del hopeful[wish.wanted]
-            wish.refuse(f"The number {wish.wanted} already belongs to {wish.holder}.")
+            wish.refuse(_belongs(wish.wanted, wish.holder))
             if wish.current in hopeful:
                 hopeless.append(hopeful[wish.current])
         for wish in hopeful.values():
@@ -123,7 +123,7 @@ class NumberDesk:
     def _claim(self, wish: Wish) -> None:
         wanted = wish.wanted
         if wanted and wanted in self._claimed:
-            wish.refuse(f"The number {wanted} is also wanted for {self._claimed[wanted]}.")
+            wish.refuse(_belongs(wanted, self._claimed[wanted]))
             return
         if wanted:
             self._claimed[wanted] = wish.name
@@ -144,3 +144,7 @@ class NumberDesk:
             wish.refuse(f"The range {number_range.name} has no free number left.")
             return
         wish.after["number"] = number
+
+
+def _belongs(number: str, name: str) -> str:
+    return f"The number {number} already belongs to {name}."

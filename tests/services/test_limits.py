@@ -1,4 +1,4 @@
-"""Limits: what passes, what is held with everything of the same people, and for how long it counts."""
+"""Limits: what passes, what is held with all else of the same people, how long it counts."""
 
 from __future__ import annotations
 

@@ -1,0 +1,143 @@
+"""Any history of a directory: planned is what becomes, twice changes nothing, nobody is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from provisioning.core.states import State
+from provisioning.models import Account, Credential, GroupMember, Number, Person, PlannedChange, Run
+from provisioning.services import apply, review, runs
+from provisioning.services.actor import COMMAND_LINE
+from tests.services.directory import Company, Somebody, company, rows_of
+
+__all__ = ["company"]
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+
+PEOPLE = st.integers(0, 5)
+STEP = st.one_of(
+    st.tuples(st.just("login"), PEOPLE, st.sampled_from(["ann", "bob", "cid", "dan"])),
+    st.tuples(st.just("phone"), PEOPLE, st.sampled_from(["", "1", "2", "3", "x"])),
+    st.tuples(st.just("locked"), PEOPLE, st.sampled_from(["", "yes"])),
+    st.tuples(st.just("gone"), PEOPLE, st.sampled_from(["", "yes"])),
+    st.tuples(st.just("team"), PEOPLE, st.sampled_from(["", "yes"])),
+    st.tuples(st.just("sync"), PEOPLE, st.just("")),
+)
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans of a few rows are applied in several transactions."""
+    monkeypatch.setattr(apply, "WINDOW", 4)
+
+
+class Story:
+    """Six people of whom each is there or gone, in a group or not."""
+
+    def __init__(self, company: Company) -> None:
+        self.company = company
+        self.directory = company.directory
+        self.directory.people.clear()
+        self.directory.groups.clear()
+        self.everybody = [self.directory.add(f"p{n}") for n in range(6)]
+        self.team = self.directory.group("Team", "cn=nobody,dc=example")
+
+    def tell(self, step: tuple[str, int, str]) -> None:
+        what, which, value = step
+        one = self.everybody[which]
+        if what == "sync":
+            self.company.sync()
+        elif what == "phone":
+            one.set(phone=f"+44207946000{value}" if value.isdigit() else value)
+        elif what in ("gone", "team"):
+            place: list[Any] = self.directory.people if what == "gone" else self.team.members
+            self._put(place, one, there=bool(value) == (what == "team"))
+        else:
+            one.set(**{what: value})
+
+    def _put(self, place: list[Any], one: Somebody, *, there: bool) -> None:
+        if there and one not in place:
+            place.append(one)
+        elif not there and one in place and (place is self.team.members or len(place) > 1):
+            place.remove(one)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.lists(STEP, min_size=3, max_size=25), st.booleans())
+def test_after_any_history_the_console_says_what_the_directory_says(
+    company: Company, steps: list[tuple[str, int, str]], follow: bool
+) -> None:
+    _forget_everything()
+    company.relax()
+    company.rule.follow_user = follow
+    company.rule.save()
+    story = Story(company)
+    for step in steps:
+        story.tell(step)
+    for _ in range(3):
+        run = company.sync()
+        while run.state == Run.State.WAITING:
+            review.approve_run(run=run, digest=run.digest, actor=COMMAND_LINE)
+            runs.execute_run(run_id=run.pk)
+            run = company.sync()
+    _check_people(story)
+    _check_accounts(story)
+    assert rows_of(company.sync()) == []
+    statuses = set(PlannedChange.objects.values_list("status", flat=True))
+    assert "planned" not in statuses
+
+
+def _forget_everything() -> None:
+    for model in (Number, Credential, Account, GroupMember, Person, PlannedChange, Run):
+        model.objects.all().delete()
+
+
+def _check_people(story: Story) -> None:
+    known = {person.guid: person for person in Person.objects.all()}
+    for one in story.everybody:
+        there = one in story.directory.people
+        if one.guid not in known:
+            assert not there
+            continue
+        person = known[one.guid]
+        assert (person.left_at is None) is there
+        if there:
+            assert person.login == one.values["login"]
+            assert person.disabled is (one.values.get("locked") == "yes")
+    members = set(GroupMember.objects.values_list("person__guid", flat=True))
+    in_team = {one.guid for one in story.team.members if isinstance(one, Somebody)}
+    assert members == in_team & {one.guid for one in story.directory.people}
+
+
+def _check_accounts(story: Story) -> None:
+    accounts = {
+        person.guid: account
+        for account in Account.objects.select_related("person")
+        if (person := account.person) is not None
+    }
+    for one in story.everybody:
+        account = accounts.get(one.guid)
+        if one not in story.directory.people:
+            assert account is None or account.state == State.GRACE
+            continue
+        person = Person.objects.get(guid=one.guid)
+        if account is None:
+            assert "already belongs to" in person.problem
+            continue
+        usable = State.ACTIVE if one.values.get("locked") != "yes" else account.state
+        assert account.state == usable != State.GRACE
+        assert Credential.objects.get(account=account).auth_user == account.user_part
+        number = Number.objects.filter(account=account).first()
+        wanted = one.values.get("phone", "")
+        if not person.problem:
+            assert (number.e164 if number else "") == wanted
+    held = [n.e164 for n in Number.objects.filter(account__isnull=False)]
+    assert len(held) == len(set(held))

@@ -1,0 +1,114 @@
+"""The sync against Active Directory as Samba speaks it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import ldap
+import pytest
+
+from lab.people import company
+from lab.samba import DomainController
+from lab.samba_entries import BASE, GROUPS, LEAVERS, NORMAL, STAFF, quoted
+from provisioning.core.states import State
+from provisioning.directory.presets import DEFAULT_MAPPINGS
+from provisioning.models import Account, DirectoryGroup, DirectorySource, Person, Run
+from provisioning.services import runs
+from provisioning.services.actor import COMMAND_LINE, SYNC
+from provisioning.services.sources import save_source
+from tests.factories import make_rule
+from tests.lab.fixtures import samba
+
+__all__ = ["samba"]
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.samba]
+
+
+@pytest.fixture
+def newcomer(samba: DomainController) -> Iterator[str]:
+    """The user name of an enabled person whom no other test touches."""
+    login = uuid.uuid4().hex[:12]
+    samba.add(
+        f"CN=Newcomer\\, {login},{STAFF}",
+        {
+            "objectClass": ["top", "person", "organizationalPerson", "user"],
+            "sAMAccountName": [login],
+            "unicodePwd": [quoted(samba.person_password)],
+            "userAccountControl": [str(NORMAL)],
+            "telephoneNumber": ["+44 20 7946 0123"],
+        },
+    )
+    yield login
+    with samba.administer() as connection:
+        found = connection.search_s(BASE, ldap.SCOPE_SUBTREE, f"(sAMAccountName={login})", ["cn"])
+        for dn, _ in found:
+            if dn:
+                connection.delete_s(dn)
+
+
+@pytest.fixture
+def source(samba: DomainController) -> DirectorySource:
+    """The lab's domain, with a rule for everybody."""
+    make_rule(name="Everybody")
+    preset = DEFAULT_MAPPINGS["active_directory"]
+    source = DirectorySource(
+        name="Active Directory", kind="active_directory", uris=samba.tls_uri, tls="ldaps",
+        ca_pem=samba.ca_file.read_text(), bind_dn=samba.bind_name,
+        person_bases=f"{STAFF}\n{LEAVERS}", person_filter=preset.person_filter,
+        group_bases=GROUPS, group_filter=preset.group_filter,
+        key_attribute=preset.key_attribute, mapping=dict(preset.fields),
+        disabled_expression=preset.disabled, page_size=25, limit_percent=100,
+    )  # fmt: skip
+    save_source(source=source, actor=COMMAND_LINE, secret=samba.bind_password)
+    return source
+
+
+def sync(source: DirectorySource) -> Run:
+    run = runs.request_sync(source=source, actor=SYNC)
+    runs.execute_run(run_id=run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def _dn(login: str) -> str:
+    return Person.objects.get(login=login).dn
+
+
+def test_people_and_nested_groups_of_a_domain(source: DirectorySource) -> None:
+    run = sync(source)
+    assert run.state == Run.State.DONE
+    people = company(60)
+    logins = set(Person.objects.values_list("login", flat=True))
+    assert {one.uid[:20] for one in people.people} <= logins
+    for group in people.groups:
+        kept = DirectoryGroup.objects.get(name=group.name)
+        members = set(kept.members.values_list("person__login", flat=True))
+        assert {uid[:20] for uid in people.members(group.name)} <= members
+    disabled = {one.uid[:20] for one in people.people if one.disabled}
+    states = dict(Account.objects.values_list("person__login", "state"))
+    assert {states[login] for login in disabled if login in states} == {State.PREPARED}
+
+
+def test_the_life_of_somebody_in_a_domain(
+    source: DirectorySource, samba: DomainController, newcomer: str
+) -> None:
+    sync(source)
+    account = Account.objects.get(person__login=newcomer)
+    assert (account.state, account.number.e164) == (State.ACTIVE, "+442079460123")
+    guid = Person.objects.get(login=newcomer).guid
+    samba.disable(_dn(newcomer))
+    sync(source)
+    account.refresh_from_db()
+    assert account.state == State.DISABLED
+    samba.enable(_dn(newcomer))
+    samba.move(samba.rename(_dn(newcomer), f"CN=Renamed {newcomer}"), LEAVERS)
+    sync(source)
+    account.refresh_from_db()
+    assert account.state == State.ACTIVE
+    person = Person.objects.get(guid=guid)
+    assert person.dn == f"CN=Renamed {newcomer},{LEAVERS}"
+    samba.delete(person.dn)
+    sync(source)
+    account.refresh_from_db()
+    assert account.state == State.GRACE
