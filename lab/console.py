@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab.authority import Authority
 from lab.ports import HOST, listening
-from lab.process import Counterpart, Process, run, wait_until
+from lab.process import Counterpart, LabError, Process, run, wait_until
 from lab.state import State
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,6 +61,9 @@ class Console(Counterpart):
 
     def start(self) -> None:
         """Starts all four at once, on a database that migrate() made; waits for the web servers."""
+        for process, port in ((self.web, self.port), (self.links, self.link_port)):
+            if not process.running and listening(port):
+                raise LabError(f"{process.name}: another program has port {port}")
         for process in self.processes:
             if not process.running:
                 process.start(lambda process=process: process.running)  # type: ignore[misc]
