@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.core import signing
 from django.core.exceptions import BadRequest
@@ -79,54 +79,59 @@ def paginate(
     size: int = PAGE_SIZE,
     count_to: int | None = None,
 ) -> KeysetPage[M]:
-    """The page of `queryset` at `cursor` (empty: the first one); two queries, one of them a count.
+    """The page of `queryset` at `cursor` (empty: the first one).
 
-    The count ends at `count_to`, where given. Raises BadRequest (400) for a cursor that the console
-    did not hand out for this order.
+    The first page counts what matches, up to `count_to` where given; the others take its word for
+    it. Raises BadRequest (400) for a cursor that the console did not hand out for this order.
     """
     order = order or Order()
-    if count_to is None:
-        return _at(queryset, cursor, order, size, queryset.count())
-    found = queryset.order_by()[: count_to + 1].count()
-    page = _at(queryset, cursor, order, size, min(found, count_to))
-    return replace(page, uncounted=found > count_to)
-
-
-def _at(queryset: QuerySet[M], cursor: str, order: Order, size: int, total: int) -> KeysetPage[M]:
-    if not total:
-        return KeysetPage([], 0, 0, "", "")
     if not cursor:
-        return _first(queryset, order, size, total)
-    backwards, value, pk, start = _decode(cursor, order)
+        return _first(queryset, order, size, _count(queryset, count_to))
+    backwards, value, pk, start, total = _decode(cursor, order)
     side = queryset.filter(order.beyond(value, pk, backwards=backwards))
     rows = list(side.order_by(*order.fields(backwards=backwards))[: size + 1])
     more = len(rows) > size
     rows = rows[:size]
-    if not backwards:
-        if not rows:
-            return _first(queryset, order, size, total)
-        return _page(rows, order, total, start, before=True, after=more)
-    if not more:
-        return _first(queryset, order, size, total)
-    return _page(rows[::-1], order, total, max(1, start - size), before=True, after=True)
+    # The list has become shorter, or its beginning is reached.
+    if not rows or (backwards and not more):
+        return _first(queryset, order, size, _count(queryset, count_to))
+    if backwards:
+        return _page(rows[::-1], order, total, max(1, start - size), before=True, after=True)
+    return _page(rows, order, total, start, before=True, after=more)
 
 
-def _first(queryset: QuerySet[M], order: Order, size: int, total: int) -> KeysetPage[M]:
-    rows = list(queryset.order_by(*order.fields())[: size + 1])
+class _Total(NamedTuple):
+    """How many rows match, and whether there are more than were counted."""
+
+    rows: int
+    uncounted: bool = False
+
+
+def _count(queryset: QuerySet[M], count_to: int | None) -> _Total:
+    if count_to is None:
+        return _Total(queryset.count())
+    found = queryset.order_by()[: count_to + 1].count()
+    return _Total(min(found, count_to), found > count_to)
+
+
+def _first(queryset: QuerySet[M], order: Order, size: int, total: _Total) -> KeysetPage[M]:
+    rows = list(queryset.order_by(*order.fields())[: size + 1]) if total.rows else []
     return _page(rows[:size], order, total, 1, before=False, after=len(rows) > size)
 
 
 def _page(
-    rows: list[M], order: Order, total: int, start: int, *, before: bool, after: bool
+    rows: list[M], order: Order, total: _Total, start: int, *, before: bool, after: bool
 ) -> KeysetPage[M]:
     if not rows:
-        return KeysetPage([], total, 0, "", "")
+        return KeysetPage([], total.rows, 0, "", "")
+    following = start + len(rows)
     return KeysetPage(
         rows,
-        total,
+        total.rows,
         start,
-        _encode(rows[0], order, start, backwards=True) if before else "",
-        _encode(rows[-1], order, start + len(rows), backwards=False) if after else "",
+        _encode(rows[0], order, start, total, backwards=True) if before else "",
+        _encode(rows[-1], order, following, total, backwards=False) if after else "",
+        uncounted=total.uncounted,
     )
 
 
@@ -134,16 +139,17 @@ def _salt(order: Order) -> str:
     return f"keyset:{order.column}:{order.descending}"
 
 
-def _encode(row: Model, order: Order, start: int, *, backwards: bool) -> str:
+def _encode(row: Model, order: Order, start: int, total: _Total, *, backwards: bool) -> str:
     value = getattr(row, order.column)
     if not isinstance(value, int):
         value = str(value)
-    return signing.dumps([backwards, value, row.pk, start], salt=_salt(order))
+    return signing.dumps([backwards, value, row.pk, start, *total], salt=_salt(order))
 
 
-def _decode(cursor: str, order: Order) -> tuple[bool, Any, int, int]:
+def _decode(cursor: str, order: Order) -> tuple[bool, Any, int, int, _Total]:
     try:
-        backwards, value, pk, start = signing.loads(cursor, salt=_salt(order))
+        place = signing.loads(cursor, salt=_salt(order))
+        backwards, value, pk, start, *total = place
     except (signing.BadSignature, ValueError) as error:
         raise BadRequest("This page of the list does not exist; start at the first one.") from error
-    return backwards, value, pk, start
+    return backwards, value, pk, start, _Total(*total)

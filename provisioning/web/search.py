@@ -54,6 +54,7 @@ def matching(queryset: QuerySet[M], query: str, column: str = "search_key") -> Q
         condition &= Q((contains, word))
     if digits := phone_digits(query):
         condition |= Q((contains, digits))
-    found = queryset.filter(condition)
-    ids = list(found.order_by().values_list("pk", flat=True)[: FEW + 1])
-    return found if len(ids) > FEW else queryset.filter(pk__in=ids)
+    # Without the other filters, which SQLite would try first on every row.
+    everywhere = queryset.model._default_manager.filter(condition)
+    ids = list(everywhere.values_list("pk", flat=True)[: FEW + 1])
+    return queryset.filter(condition) if len(ids) > FEW else queryset.filter(pk__in=ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import pytest
 from django.core.exceptions import BadRequest
@@ -118,3 +119,25 @@ def test_a_word_is_not_taken_for_a_telephone_number() -> None:
     assert phone_digits("room 12") == ""
     assert phone_digits("12") == ""
     assert phone_digits("1234") == "1234"
+
+
+def test_a_count_ends_where_it_may_and_the_page_says_so(source: DirectorySource) -> None:
+    add_groups(source, [f"g{i:02}" for i in range(23)])
+    everything = DirectoryGroup.objects.all()
+    first = paginate(everything, size=10, count_to=15)
+    assert (first.total, first.uncounted) == (15, True)
+    second = paginate(everything, size=10, count_to=15, cursor=first.next)
+    assert (second.total, second.uncounted, second.start) == (15, True, 11)
+    exact = paginate(everything, size=10, count_to=23)
+    assert (exact.total, exact.uncounted) == (23, False)
+
+
+def test_only_the_first_page_counts(
+    source: DirectorySource, django_assert_num_queries: Any
+) -> None:
+    add_groups(source, [f"g{i:02}" for i in range(23)])
+    everything = DirectoryGroup.objects.all()
+    with django_assert_num_queries(2):
+        first = paginate(everything, size=10)
+    with django_assert_num_queries(1):
+        assert paginate(everything, size=10, cursor=first.next).total == 23
