@@ -146,7 +146,6 @@ def _welcome(demo: System, seconds: float) -> str:
         uid=someone.uid,
         python=sys.executable.removeprefix(f"{ROOT}/"),
         here=here,
-        interval=demo.interval,
         state=demo.state,
     )
 
@@ -165,7 +164,7 @@ rtcadmin is ready ({seconds:.0f} s).
 What to try:
   - Find {someone} under Accounts and make a link with its QR code for a softphone.
   - Lock that person in the directory, in another terminal, and watch the account lose its
-    registration with the next sync (every {interval} s):
+    registration with the next sync:
       {python} -m lab.demo{here} --lock {uid}
   - Edit an account rule and see what it would change before it does.
 

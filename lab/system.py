@@ -104,7 +104,7 @@ class System(Counterpart):
             self.state / "setup", self.directory, self.server, self.store, interval=self.interval
         )
         # Rules name groups, and groups are known once they were read: hence twice.
-        manage("apply_setup", str(file), "--apply", accept=(WAITING,))
+        manage("apply_setup", str(file), "--apply", accept=(0, WAITING))
         manage("sync_directory", SOURCE, "--apply")
         manage("apply_setup", str(file), "--apply")
         manage(
@@ -112,10 +112,10 @@ class System(Counterpart):
             "--role=administrator", "--may-export-secrets", "--password-stdin",
             text=self.password,
         )  # fmt: skip
+        self._made.touch()
         wait_until(
             lambda: self.count_subscribers() > 0, timeout=PUSH_PATIENCE, what="the first push"
         )
-        self._made.touch()
 
 
 def _count(database: Path, table: str) -> int:
