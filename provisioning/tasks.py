@@ -6,7 +6,7 @@ from celery import shared_task
 
 from provisioning.core.errors import Busy
 from provisioning.models import DirectorySource, SipServer
-from provisioning.services import deadlines, push, runs, servers, wake
+from provisioning.services import deadlines, push, retention, runs, servers, wake
 from provisioning.services import sweep as sweeper
 from provisioning.services.actor import SCHEDULE
 
@@ -60,5 +60,6 @@ def check_server(server_id: int) -> None:
 
 @shared_task(name="provisioning.tasks.keep_deadlines")
 def keep_deadlines() -> None:
-    """End pins, accounts and grace that are due."""
+    """End pins, accounts and grace that are due, and forget old runs."""
     deadlines.keep_deadlines()
+    retention.forget_old_runs()

@@ -199,7 +199,7 @@ def _finish(run: Run, applied: Counter[str]) -> None:
             _end(run, Run.State.PREVIEW)
             return
         _end(run, Run.State.WAITING if waits else Run.State.DONE)
-        if applied or run.breaches:
+        if applied or waits:
             audit.record(
                 actor=SYNC if run.kind == Run.Kind.SYNC else RULES, action="applied", obj=run,
                 detail={"counts": dict(applied), "held": run.breaches if waits else []},
