@@ -1,0 +1,85 @@
+"""A small company in the console, with something to see on every page."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from provisioning.core.states import State
+from provisioning.models import (
+    AccountRule,
+    ClientProfile,
+    ConsoleUser,
+    DirectorySource,
+    GroupNesting,
+    Number,
+    NumberRange,
+    Run,
+    SipServer,
+)
+from provisioning.services.actor import Actor
+from provisioning.services.blocks import block_account
+from provisioning.services.rules import switch_rule
+from provisioning.services.runs import execute_run
+from tests.factories import (
+    make_account,
+    make_group,
+    make_person,
+    make_pool,
+    make_rule,
+    make_site,
+    make_source,
+    make_store,
+)
+
+# More than a page of a list shows, and more than a limit lets go at once.
+PEOPLE = 52
+
+
+def make_company(user: ConsoleUser) -> Run:
+    """People, groups, accounts, numbers, a SIP server, a client profile; the run that waits."""
+    source = make_source(name="Company directory", last_complete_at=timezone.now())
+    _make_servers()
+    rule = make_rule(name="Everybody", source=source, profile=ClientProfile.objects.get())
+    _make_people(source, rule)
+    lobby = make_account("Lobby phone", kind="common-area phone", responsible="Facilities")
+    block_account(account=lobby, reason="Vandalised", actor=Actor.of(user))
+    make_person("Cleo Conflict", source=source, problem="The number +442079460123 is taken.")
+    return hold_everybody(rule, user)
+
+
+def hold_everybody(rule: AccountRule, user: ConsoleUser) -> Run:
+    """A run that would take everybody's account and therefore waits for approval."""
+    switch_rule(rule=rule, enabled=False, actor=Actor.of(user))
+    run = execute_run(run_id=Run.objects.latest("pk").pk)
+    assert run.state == Run.State.WAITING
+    return run
+
+
+def _make_servers() -> None:
+    ClientProfile.objects.create(name="Softphone", is_default=True)
+    SipServer.objects.create(
+        name="sip1", pool=make_pool(), store=make_store(name="Frankfurt store"),
+        sip_host="sip1.example.com", rpc_url="https://sip1.example.com:8443/RPC",
+        health=SipServer.Health.UP, version="kamailio 5.6.3", latency_ms=2.1,
+        registration_count=12, checked_at=timezone.now(), up_since=timezone.now(),
+    )  # fmt: skip
+    NumberRange.objects.create(
+        name="London", first="+442079460000", last="+442079460999", site=make_site()
+    )
+    Number.objects.create(e164="+442079460999", state=Number.State.FREE)
+
+
+def _make_people(source: DirectorySource, rule: AccountRule) -> None:
+    people = [
+        make_person(
+            f"Person {n:02}", source=source, mail=f"person.{n}@example.com", department="Sales"
+        )
+        for n in range(PEOPLE)
+    ]
+    for n, person in enumerate(people):
+        account = make_account(person=person, rule=rule, site=make_site(), state=State.ACTIVE)
+        Number.objects.create(
+            e164=f"+4420794600{n:02}", state=Number.State.ASSIGNED, account=account
+        )
+    sales = make_group("Sales", members=tuple(people))
+    GroupNesting.objects.create(parent=make_group("Everybody", source=source), child=sales)
