@@ -12,7 +12,8 @@ from rtcadmin import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = Path(env.text("RTCADMIN_DATA", str(BASE_DIR / "var"))).absolute()
-DATA.mkdir(parents=True, exist_ok=True)
+# Sessions and sealed secrets are in there: nobody else on this machine may look.
+DATA.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 # --- Secrets ------------------------------------------------------------------------------------
 SECRET_KEY = env.kept_secret("RTCADMIN_SECRET_KEY", DATA / "secrets", "secret-key")
@@ -76,15 +77,16 @@ INSTALLED_APPS = [
     "provisioning",
 ]
 MIDDLEWARE = [
+    # The first, so that even a refusal by the next one carries the policy.
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
     "provisioning.web.middleware.RequestId",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "provisioning.web.middleware.SignInRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",

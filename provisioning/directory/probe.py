@@ -87,6 +87,8 @@ def _resolve(endpoint: Endpoint) -> Step:
     except OSError as error:
         raise unreachable(endpoint, error) from error
     addresses = sorted({str(entry[4][0]) for entry in found})
+    if addresses == [endpoint.host]:
+        return Step("Address", True, f"{endpoint.host} is an address; nothing to look up.")
     return Step("Address", True, f"{endpoint.host} is {', '.join(addresses)}.")
 
 

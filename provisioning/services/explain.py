@@ -13,15 +13,12 @@ from provisioning.models import (
     Account,
     AccountRule,
     ClientProfile,
-    ConfigStore,
     Number,
-    OwnedRow,
-    PendingChange,
     Person,
     Pin,
     PlannedChange,
 )
-from provisioning.services import outbox
+from provisioning.services.at_stores import find_at_stores
 from provisioning.services.matching import values_of, watched_groups
 from provisioning.services.rule_book import CompiledRule, RuleBook
 
@@ -75,7 +72,10 @@ def explain_account(*, account: Account) -> list[Explanation]:
         _profile(account, pins.get(Pin.Field.PROFILE)),
     ]
     answers += [_pin(pin) for pin in pins.values()]
-    answers += _at_stores(account, number)
+    answers += [
+        Explanation(f"At {one.store}", one.value, one.because)
+        for one in find_at_stores(account=account, number=number)
+    ]
     answers += _last_run(account)
     return answers
 
@@ -242,41 +242,6 @@ def _pin(pin: Pin) -> Explanation:
     return Explanation(
         f"Pin of {pin.get_field_display()}", pin.value or "none", f"{pin.reason}{by}{until}"
     )
-
-
-def _at_stores(account: Account, number: Number | None) -> Iterator[Explanation]:
-    keys = [account.aor, PendingChange.ALL]
-    if number is not None:
-        keys.append(outbox.alias_key(number.e164, account.aor.partition("@")[2]))
-    pending: dict[int, PendingChange] = {}
-    for change in PendingChange.objects.filter(key__in=keys).order_by("dead", "marked_at"):
-        pending[change.store_id] = change
-    owned = set(
-        OwnedRow.objects.filter(kind="subscriber", key=account.aor)
-        .exclude(content="")
-        .values_list("store_id", flat=True)
-    )
-    for store in ConfigStore.objects.order_by("name"):
-        standing = _standing_at(store, pending.get(store.pk), written=store.pk in owned)
-        yield Explanation(f"At {store}", *standing)
-
-
-def _standing_at(
-    store: ConfigStore, change: PendingChange | None, *, written: bool
-) -> tuple[str, str]:
-    if store.mode == ConfigStore.Mode.OBSERVE:
-        return "not written", "the store is observed only"
-    if change is not None and (change.dead or change.problem):
-        return ("problem", change.problem or "given up after several attempts")
-    if change is not None:
-        marked = timezone.localtime(change.marked_at)
-        return (
-            "pending",
-            f"marked {marked:%-d %b %Y, %H:%M:%S}; {store.problem or 'waits for a push'}",
-        )
-    if written:
-        return "applied", "written and read back"
-    return "not there", "nothing was written for this account"
 
 
 def _last_run(account: Account) -> Iterator[Explanation]:

@@ -67,7 +67,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The overview: counts of now; `registered` is None where no server has said."""
+    """The overview: counts of now; `registered` is None where no server has said.
+
+    `managed` tells whether the console writes to any store.
+    """
 
     people: int
     conflicts: int
@@ -77,6 +80,7 @@ class Overview:
     registered: int | None
     pending: int
     given_up: int
+    managed: bool
     servers: list[SipServer]
     alerts: list[Notice]
     waiting: list[Notice]
@@ -125,6 +129,7 @@ def overview() -> Overview:
         registered=sum(known) if known else None,
         pending=sum(store.waiting_count for store in stores),  # type: ignore[attr-defined]
         given_up=sum(store.dead_count for store in stores),  # type: ignore[attr-defined]
+        managed=any(store.mode == ConfigStore.Mode.MANAGE for store in stores),
         servers=servers,
         alerts=[*_server_alerts(servers), *_store_alerts(stores), *_source_alerts(sources)],
         waiting=[*_approvals(runs), *_conflicts(conflicts)],

@@ -36,12 +36,16 @@ def keep_schedule(source: DirectorySource) -> int:
     )
 
 
-def find_next_reads() -> dict[int, datetime | None]:
-    """When each source that is read on schedule is due, by id; None: with the scheduler."""
-    found: dict[int, datetime | None] = {}
+def find_next_reads() -> dict[int, datetime]:
+    """When each source that is read on schedule is due, by id.
+
+    A schedule that never ran counts from when it was made or changed.
+    """
+    found: dict[int, datetime] = {}
     tasks = PeriodicTask.objects.filter(task=_SYNC, enabled=True).select_related("interval")
     for task in tasks:
-        due = task.last_run_at and task.last_run_at + timedelta(seconds=task.interval.every)
+        counted_from = task.last_run_at or task.date_changed
+        due = counted_from + timedelta(seconds=task.interval.every)
         found[json.loads(task.args)[0]] = due
     return found
 

@@ -21,7 +21,7 @@ ViewFunction = Callable[..., HttpResponseBase]
 
 
 class ConsoleRequest(HttpRequest):
-    """A request of somebody who has signed in; LoginRequiredMiddleware lets nobody else in."""
+    """A request of somebody who has signed in; SignInRequired lets nobody else in."""
 
     user: ConsoleUser
     htmx: HtmxDetails

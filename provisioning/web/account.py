@@ -12,6 +12,7 @@ from django.views.decorators.http import require_safe
 from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import Account, Pin
+from provisioning.services.at_stores import find_at_stores
 from provisioning.services.explain import explain_account
 from provisioning.services.history import find_history
 from provisioning.web.access import ConsoleRequest, needs
@@ -39,9 +40,12 @@ def overview(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Who or what it is, its SIP service, live registrations and the latest changes."""
     account = find_account(pk)
     pins = list(account.pins.select_related("by").order_by("field"))
+    stores = list(find_at_stores(account=account, number=getattr(account, "number", None)))
     context = {
         "identity": _identity(account),
         "service": service_rows(account),
+        "stores": stores,
+        "troubles": [one for one in stores if one.refused],
         "pins": pins,
         "pinned_state": any(pin.field == Pin.Field.STATE for pin in pins),
         "entries": find_history(account=account)[:_RECENT],
@@ -91,7 +95,7 @@ def service_rows(account: Account) -> list[dict[str, Any]]:
     number = getattr(account, "number", None)
     credential = getattr(account, "credential", None)
     rows: list[dict[str, Any]] = [
-        {"label": "SIP URI", "value": f"sip:{account.aor}", "mono": True, "copy": True},
+        {"label": "SIP URI", "value": f"sip:{account.aor}", "mono": True, "copyable": True},
         {
             "label": "Number",
             "value": number.e164 if number else "",

@@ -61,9 +61,10 @@ def create(request: ConsoleRequest, pk: int) -> HttpResponse:
 @require_POST
 def revoke(request: ConsoleRequest, pk: int, link: int) -> HttpResponse:
     """Make one link useless."""
-    row = get_object_or_404(ProvisioningLink.objects.select_related("account"), pk=link, account=pk)
+    account = _find(pk)
+    row = get_object_or_404(account.links.select_related("account"), pk=link)
     links.revoke_link(link=row, actor=actor_of(request))
-    return _show(request, _find(pk))
+    return _show(request, account)
 
 
 @needs(Capability.OPERATE)

@@ -19,6 +19,7 @@ from provisioning.services import blocks
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.account_filter import AccountFilter
 from provisioning.web.forms.accounts import BlockManyForm
+from provisioning.web.ids import row_id
 from provisioning.web.keyset import KeysetPage, Order
 from provisioning.web.list_page import ListPage
 from provisioning.web.shell import href_of
@@ -167,10 +168,11 @@ def _chosen_ids(request: ConsoleRequest) -> list[int]:
     if request.POST.get("all") == "1":
         rows = AccountFilter(request.GET, Account.objects.all()).rows
         return list(rows.order_by("pk").values_list("pk", flat=True)[:most])
-    ticked = request.POST.getlist("pk")
-    if not all(pk.isdecimal() for pk in ticked):
+    ticked = [row_id(pk) for pk in request.POST.getlist("pk")]
+    ids = [pk for pk in ticked if pk is not None]
+    if len(ids) != len(ticked):
         raise BadRequest("An account is chosen by its number.")
-    return [int(pk) for pk in ticked]
+    return ids
 
 
 def _shown(request: ConsoleRequest) -> list[str]:

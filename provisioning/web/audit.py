@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -21,12 +21,15 @@ from provisioning.web.keyset import Order, paginate
 from provisioning.web.links import object_href
 
 NEWEST_FIRST = Order("id", descending=True)
+# A new thing says enough by its name; of a changed one these many fields fit beside others.
+BRIEF_FIELDS = 3
 OBJECTS = (
     ("account", "Account"),
     ("accountrule", "Account rule"),
     ("clientprofile", "Client profile"),
     ("consoleuser", "Console user"),
     ("number", "Number"),
+    ("numberrange", "Number range"),
     ("person", "Person"),
     ("directorygroup", "Group"),
     ("run", "Run"),
@@ -37,6 +40,15 @@ OBJECTS = (
     ("directorysource", "Source"),
     ("configstore", "Store"),
 )
+
+
+# The kinds whose names say what they are, and need no noun before them.
+_PLAIN = frozenset({"account", "consoleuser", "number", "person", "run"})
+_NOUNS = {
+    kind: label if label[1].isupper() else label[0].lower() + label[1:]
+    for kind, label in OBJECTS
+    if kind not in _PLAIN
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,11 @@ class Entry:
         text = f"{self.action} {self.object_name}".strip()
         return text[:1].upper() + text[1:]
 
+    def brief(self) -> Entry:
+        """The entry among others: nothing of what is new, the first fields of what changed."""
+        rows = [] if self.action.startswith("created") else self.rows[:BRIEF_FIELDS]
+        return replace(self, rows=rows)
+
     @classmethod
     def of(cls, event: AuditEvent) -> Entry:
         """The entry of `event`."""
@@ -66,14 +83,14 @@ class Entry:
         for field, value in event.detail.items():
             label = field.replace("_", " ")
             if isinstance(value, list) and len(value) == 2:
-                rows.append((label, *value))
+                rows.append((label, _said(value[0]), _said(value[1])))
             else:
-                facts.append((label, value))
+                facts.append((label, _said(value)))
         return cls(
             id=event.pk,
             at=event.at,
             who=event.actor_name,
-            action=event.action,
+            action=f"{event.action} {_NOUNS.get(event.object_type, '')}".strip(),
             object_name=event.object_name,
             href=object_href(event.object_type, event.object_id),
             reference=event.request_id,
@@ -130,6 +147,11 @@ def audit_page(request: ConsoleRequest) -> HttpResponse:
     }
     part = request.htmx and not request.htmx.boosted
     return render(request, "audit/results.html" if part else "audit/audit.html", context)
+
+
+def _said(value: Any) -> Any:
+    """A kept value as people say it."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 def _midnight(day: datetime) -> datetime:

@@ -13,10 +13,14 @@ PAGES = {
     "consoleuser": "console-user",
     "directorygroup": "group",
     "directorysource": "source",
+    "number": "number",
+    "numberrange": "range-edit",
     "person": "person",
     "run": "run",
     "serverpool": "pool",
+    "sipdomain": "domain",
     "sipserver": "server",
+    "site": "site",
 }
 
 

@@ -23,7 +23,7 @@ STEP_PAGES = {
     "server": ("server-new", "servers"),
     "rule": ("rule-new", "rules"),
     "sync": ("sources",),
-    "manage": ("pools", "servers"),
+    "manage": ("pools",),
 }
 
 
@@ -50,7 +50,7 @@ def overview_page(request: HttpRequest) -> HttpResponse:
         "overview": found,
         "alerts": alerts,
         "waiting": waiting,
-        "activity": [Entry.of(event) for event in found.activity],
+        "activity": [Entry.of(event).brief() for event in found.activity],
         "steps": [
             (step, next(filter(None, map(href_of, STEP_PAGES[step.key])), ""))
             for step in found.steps
@@ -61,7 +61,7 @@ def overview_page(request: HttpRequest) -> HttpResponse:
 
 def _linked(notice: Notice) -> LinkedNotice:
     if notice.noun == "conflicts":
-        return LinkedNotice(notice, href_of("conflicts"), "See who")
+        return LinkedNotice(notice, href_of("changes-conflicts"), "See who")
     return LinkedNotice(notice, href_of(notice.noun, notice.pk), f"Open {notice.noun}")
 
 

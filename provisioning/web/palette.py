@@ -37,7 +37,7 @@ class Hit:
 @require_safe
 def palette(request: ConsoleRequest) -> HttpResponse:
     """What matches `q`: pages at once, the rest from two characters on."""
-    query = request.GET.get("q", "")[:MAX_QUERY].strip()
+    query = request.GET.get("q", "").replace("\x00", "")[:MAX_QUERY].strip()
     found = [("Go to", list(_pages(request.user, query)))]
     if len(query) >= LEAST and words(query):
         found = [

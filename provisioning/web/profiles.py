@@ -45,7 +45,7 @@ def profiles(request: ConsoleRequest) -> HttpResponse:
 def profile(request: ConsoleRequest, pk: int) -> HttpResponse:
     """What a profile says, and the document of a chosen account with its secret masked."""
     row = get_object_or_404(ClientProfile, pk=pk)
-    wanted = request.GET.get("account", "").strip()
+    wanted = request.GET.get("account", "").replace("\x00", "").strip()
     format = request.GET.get("format", "")
     if format not in RENDERERS:
         format = next(iter(RENDERERS))

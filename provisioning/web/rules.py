@@ -88,7 +88,7 @@ def _edit(request: ConsoleRequest, rule: AccountRule) -> HttpResponse:
 @require_POST
 def rule_preview(request: ConsoleRequest, pk: int | None = None) -> HttpResponse:
     """What the rule in the form would give a few people; nothing is kept."""
-    rule = get_object_or_404(AccountRule, pk=pk) if pk else AccountRule()
+    rule = AccountRule() if pk is None else get_object_or_404(AccountRule, pk=pk)
     form = RuleForm(request.POST, instance=rule)
     form.is_valid()
     context: dict[str, Any] = {}

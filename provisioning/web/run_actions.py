@@ -12,6 +12,7 @@ from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource, PlannedChange, Run
 from provisioning.services import review, runs
 from provisioning.web.access import ConsoleRequest, actor_of, needs
+from provisioning.web.ids import row_id
 from provisioning.web.runs import ChangeFilter, first_of_each
 
 
@@ -70,8 +71,8 @@ def run_release(request: ConsoleRequest, pk: int) -> HttpResponse:
     if request.POST.get("all") == "1":
         chosen = first_of_each(ChangeFilter(request.GET, held).rows)
     else:
-        ids = [int(each) for each in request.POST.getlist("pk") if each.isdecimal()]
-        chosen = held.filter(pk__in=ids)
+        ids = [row_id(each) for each in request.POST.getlist("pk")]
+        chosen = held.filter(pk__in=[pk for pk in ids if pk is not None])
     subjects = list(chosen.values_list("subject", flat=True))
     try:
         review.release_people(
@@ -114,7 +115,8 @@ def run_discard(request: ConsoleRequest, pk: int) -> HttpResponse:
 @require_POST
 def run_proposal(request: ConsoleRequest, pk: int, change: int) -> HttpResponse:
     """Take the SIP URI that a run proposed, or keep the present one."""
-    proposal = get_object_or_404(PlannedChange.objects.select_related("run"), pk=change, run=pk)
+    run = get_object_or_404(Run, pk=pk)
+    proposal = get_object_or_404(run.changes.select_related("run"), pk=change)
     take = request.POST.get("take") == "1"
     try:
         if take:

@@ -9,6 +9,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from provisioning.models import Run
+from provisioning.services.outbox import manageable_stores
+from provisioning.services.pause import is_paused
 from provisioning.services.run_report import count_changes
 
 OPEN = (Run.State.QUEUED, Run.State.RUNNING)
@@ -132,7 +134,15 @@ def _done(run: Run) -> Standing:
     if run.started_at and run.finished_at:
         seconds = (run.finished_at - run.started_at).total_seconds()
         took = f" It took {seconds:,.0f} s." if seconds >= 1 else " It took less than a second."
-    return Standing("Done.", f"Accounts that changed are on their way to the SIP servers.{took}")
+    return Standing("Done.", f"{_what_follows()}{took}")
+
+
+def _what_follows() -> str:
+    if not manageable_stores():
+        return "No store is managed yet, so nothing of it is written to a SIP server."
+    if is_paused():
+        return "Pushes are paused: accounts that changed wait until the pause ends."
+    return "Accounts that changed are on their way to the SIP servers."
 
 
 def _stopped(run: Run) -> Standing:

@@ -11,13 +11,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability, Role
-from provisioning.models import DirectoryGroup, DirectorySource, Person, RoleGroup, Run
+from provisioning.models import DirectoryGroup, DirectorySource, Person, Run
 from provisioning.services.role_groups import add_role_group, remove_role_group
 from provisioning.services.run_report import summary_of
 from provisioning.services.schedules import find_next_reads
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.conflicts import advice_for
 from provisioning.web.forms.sources import RoleGroupForm
+from provisioning.web.ids import row_id
 from provisioning.web.run_words import OPEN
 from provisioning.web.search import matching, words
 from provisioning.web.shell import href_of
@@ -59,8 +60,8 @@ def role_group_add(request: ConsoleRequest, pk: int) -> HttpResponse:
 @require_POST
 def role_group_remove(request: ConsoleRequest, pk: int, role_group: int) -> HttpResponse:
     """Take the role from a group."""
-    found = get_object_or_404(RoleGroup.objects.select_related("group", "source"),
-                              pk=role_group, source=pk)  # fmt: skip
+    of_source = get_object_or_404(DirectorySource, pk=pk).role_groups
+    found = get_object_or_404(of_source.select_related("group", "source"), pk=role_group)
     remove_role_group(role_group=found, actor=actor_of(request))
     messages.success(request, f"{found.group} has no role any more.\nIts members were signed out.")
     return redirect("source", pk)
@@ -72,13 +73,13 @@ def pick_group(request: ConsoleRequest) -> HttpResponse:
     """Groups whose names hold every word of the query, as choices of a form."""
     query = request.GET.get("group_q", "")
     groups = DirectoryGroup.objects.filter(left_at=None).select_related("source")
-    wanted = request.GET.get("source", "")
-    if wanted.isdecimal():
-        groups = groups.filter(source=int(wanted))
+    wanted = row_id(request.GET.get("source", ""))
+    if wanted is not None:
+        groups = groups.filter(source=wanted)
     found: list[DirectoryGroup] = []
     # The one that is chosen stays among the choices, whatever is looked for next.
-    pk = request.GET.get("group", "")
-    chosen = groups.filter(pk=int(pk)).first() if pk.isdecimal() else None
+    pk = row_id(request.GET.get("group", ""))
+    chosen = None if pk is None else groups.filter(pk=pk).first()
     if words(query):
         others = matching(groups.exclude(pk=chosen.pk) if chosen else groups, query, "name_key")
         found = list(others.order_by("name_key", "id")[:_GROUPS_SHOWN])
@@ -86,7 +87,7 @@ def pick_group(request: ConsoleRequest) -> HttpResponse:
         "chosen": chosen,
         "groups": found,
         "query": query,
-        "several_sources": not wanted.isdecimal(),
+        "several_sources": wanted is None,
     }
     return render(request, "sources/_group_choices.html", context)
 

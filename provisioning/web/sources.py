@@ -95,7 +95,7 @@ def _edit(request: ConsoleRequest, source: DirectorySource) -> HttpResponse:
             return redirect("source", source.pk)
     context = {
         "title": "Add a directory" if is_new else f"Edit {title}",
-        "lead": "Nothing is read before you save, nothing is applied before you have seen it."
+        "lead": "Test and try: nothing is kept before you save, and saving applies nothing."
         if is_new
         else "Changes of the map or the filters are planned and limited like any other change.",
         "crumbs": [("Sources & sync", href_of("sources"))]
@@ -163,7 +163,7 @@ def _candidate(request: ConsoleRequest, pk: int | None) -> tuple[SourceForm, Dir
     kind = request.POST.get("kind", "")
     if pk is None and kind not in DEFAULT_MAPPINGS:
         raise BadRequest("There is no such kind of directory.")
-    source = get_object_or_404(DirectorySource, pk=pk) if pk else new_source(kind)
+    source = new_source(kind) if pk is None else get_object_or_404(DirectorySource, pk=pk)
     form = SourceForm(request.POST, instance=source)
     form.is_valid()
     return form, form.instance

@@ -1,4 +1,4 @@
-"""Pools and stores: the list, forms with the connection test, Observe and Manage, the report."""
+"""Pools and stores: the list, forms with the connection test, Observe and Manage."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from typing import Any
 from django.contrib import messages
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.text import slugify
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
@@ -20,16 +18,18 @@ from provisioning.core.states import State
 from provisioning.models import ConfigStore, ServerPool
 from provisioning.services.actor import Actor
 from provisioning.services.connection_test import probe_store
-from provisioning.services.observe import LABELS, MEANING, Category, observe_store
-from provisioning.services.observe_csv import stream_csv
+from provisioning.services.dead_letters import dead_changes, retry_dead
 from provisioning.services.pools import delete_pool, save_pool
 from provisioning.services.stores import delete_store, save_store, set_store_mode, store_candidate
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.editing import EditPage, delete_view
 from provisioning.web.forms.places import PoolForm
 from provisioning.web.forms.servers import StoreForm
-from provisioning.web.streaming import stream
+from provisioning.web.ids import row_id
 
+KINDS = {"sip_domain": "SIP domain", "subscriber": "Account", "alias": "Number"}
+# So many of the changes that were given up are listed.
+SHOWN = 50
 _CRUMB = "Pools & stores"
 
 
@@ -91,6 +91,7 @@ def store(request: ConsoleRequest, pk: int) -> HttpResponse:
         "servers": row.servers.order_by("name"),
         "waiting": row.pending.filter(dead=False).count(),
         "dead": row.pending.filter(dead=True).count(),
+        "refused": _refused(row),
         "owned": row.owned_rows.count(),
         "managed": row.mode == ConfigStore.Mode.MANAGE,
     }
@@ -126,7 +127,7 @@ class StorePage(EditPage[ConfigStore]):
             )
             return redirect("store-edit", row.pk)
         if added:
-            text = f"{row} was added and is only observed.\nNext: look at what it holds."
+            text = f"{row} was added.\nThis is what it holds. Next: its SIP servers."
             return self.saved(text, reverse("store-observe", args=[row.pk]))
         return self.saved(f"{row} was saved.", reverse("store", args=[row.pk]))
 
@@ -141,8 +142,8 @@ class StorePage(EditPage[ConfigStore]):
 
     def initial(self, row: Any) -> dict[str, Any]:
         """The pool of the link, or the only one there is."""
-        wanted = self.request.GET.get("pool", "")
-        if row is None and wanted.isdecimal():
+        wanted = row_id(self.request.GET.get("pool", ""))
+        if row is None and wanted is not None:
             return {"pool": wanted}
         found = list(ServerPool.objects.all()[:2])
         return {"pool": found[0].pk} if row is None and len(found) == 1 else {}
@@ -183,49 +184,25 @@ def set_mode(request: ConsoleRequest, pk: int) -> HttpResponse:
     return redirect("store", pk)
 
 
-@needs(Capability.VIEW)
-@require_safe
-def observe(request: ConsoleRequest, pk: int) -> HttpResponse:
-    """The Observe report; htmx asks for the report itself, which reads the whole store."""
-    row = _find(pk)
-    if not request.htmx:
-        context = {
-            "title": f"What {row} holds",
-            "lead": "Compared with people and accounts here. Looking changes nothing there.",
-            "crumbs": [
-                (_CRUMB, reverse("pools")),
-                (row.name, reverse("store", args=[pk])),
-                ("Observe", ""),
-            ],
-            "store": row,
-        }
-        return render(request, "stores/observe.html", context)
+@needs(Capability.CONFIGURE)
+@require_POST
+def retry(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Try again what was given up."""
     try:
-        report = observe_store(store=row)
+        count = retry_dead(store=_find(pk), actor=actor_of(request))
     except ProvisioningError as error:
-        return render(request, "stores/_report.html", {"store": row, "problem": error.message})
-    groups = [
-        {
-            "id": category.value,
-            "label": LABELS[category],
-            "meaning": MEANING[category],
-            "count": report.counts[category],
-            "examples": report.examples[category],
-        }
-        for category in Category
+        messages.error(request, f"Nothing was changed.\n{error.message}")
+    else:
+        what = "One change is" if count == 1 else f"{count:,} changes are"
+        messages.success(request, f"{what} tried again.\nReload this page in a moment.")
+    return redirect("store", pk)
+
+
+def _refused(row: ConfigStore) -> list[dict[str, str]]:
+    return [
+        {"key": change.key, "label": KINDS.get(change.kind, change.kind), "problem": change.problem}
+        for change in dead_changes(store=row)[:SHOWN]
     ]
-    return render(
-        request, "stores/_report.html", {"report": report, "groups": groups, "store": row}
-    )
-
-
-@needs(Capability.VIEW)
-@require_safe
-def observe_csv(request: ConsoleRequest, pk: int) -> HttpResponseBase:
-    """Every finding as CSV."""
-    row = _find(pk)
-    name = f"observe-{slugify(row.name) or row.pk}.csv"
-    return stream(stream_csv(store=row), "text/csv; charset=utf-8", name)
 
 
 def _find(pk: int) -> ConfigStore:

@@ -94,4 +94,8 @@ def test_the_next_read_follows_from_the_last_message() -> None:
         keep_schedule(source)
     sent = timezone.now()
     PeriodicTask.objects.filter(name=f"sync source {asked.pk}").update(last_run_at=sent)
-    assert find_next_reads() == {asked.pk: sent + timedelta(seconds=600), never.pk: None}
+    made = PeriodicTask.objects.get(name=f"sync source {never.pk}").date_changed
+    assert find_next_reads() == {
+        asked.pk: sent + timedelta(seconds=600),
+        never.pk: made + timedelta(seconds=600),
+    }

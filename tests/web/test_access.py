@@ -68,3 +68,15 @@ def test_a_role_without_the_capability_is_refused(as_viewer: Client, pattern: UR
     for answer in (as_viewer.get(address), as_viewer.post(address)):
         assert answer.status_code == 403
         assert "You may not do that" in answer.content.decode()
+
+
+def test_a_part_of_a_page_never_becomes_the_sign_in_page(
+    client: Client, viewer: ConsoleUser
+) -> None:
+    answer = client.get(
+        "/accounts/?q=ann",
+        headers={"HX-Request": "true", "HX-Current-URL": "http://testserver/accounts/?q=an"},
+    )
+    assert answer.status_code == 401
+    assert answer["HX-Redirect"] == "/sign-in/?next=%2Faccounts%2F%3Fq%3Dan"
+    assert answer.content == b""

@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from provisioning.core.states import State
-from provisioning.models import Account, AuditEvent, Number, Pin
+from provisioning.models import Account, AuditEvent, Number, PendingChange, Pin
 from tests.factories import (
     make_account,
     make_domain,
@@ -21,6 +21,7 @@ from tests.factories import (
     make_pool,
     make_rule,
     make_site,
+    make_store,
 )
 from tests.web.pages import queries_of, text_of
 
@@ -350,3 +351,14 @@ def test_pages_carry_no_inline_script_or_style(as_administrator: Client) -> None
     for address in (reverse("accounts"), reverse("account", args=[account.pk])):
         page = as_administrator.get(address).content.decode()
         assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son[a-z]+=", page)
+
+
+def test_the_page_of_an_account_says_when_a_store_refused_it(as_viewer: Client) -> None:
+    account, store = make_account(), make_store(name="Registrars")
+    PendingChange.objects.create(
+        store=store, kind="subscriber", key=account.aor, dead=True, problem="It stands there.",
+        marked_at=timezone.now(),
+    )  # fmt: skip
+    page = text_of(as_viewer.get(f"/accounts/{account.pk}/"))
+    assert "Not written to Registrars. It stands there." in page
+    assert "At Registrars Problem" in page

@@ -14,6 +14,7 @@ from provisioning.services import audit
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.overview import Overview, overview
 from tests.factories import make_account, make_person, make_rule, make_source, make_store
+from tests.web.pages import text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -154,3 +155,30 @@ def test_a_newcomer_finds_the_first_steps(as_administrator: Client, as_viewer: C
     assert "0 of 8 done" in page
     assert "Pause pushes" in page
     assert "Pause pushes" not in as_viewer.get("/").content.decode()
+
+
+def test_people_with_conflicts_lead_to_the_list_of_them(as_viewer: Client) -> None:
+    make_person("Torn", source=make_source(), problem="The number is taken.")
+    assert (
+        '<a class="rt-waiting" href="/changes/conflicts/">' in as_viewer.get("/").content.decode()
+    )
+
+
+def test_without_a_managed_store_nobody_claims_that_servers_are_as_intended(
+    as_viewer: Client,
+) -> None:
+    make_store(mode="observe")
+    assert "no store is managed yet" in text_of(as_viewer.get("/"))
+    make_store()
+    assert "servers are as intended" in text_of(as_viewer.get("/"))
+
+
+def test_activity_names_the_kind_of_what_was_made_and_leaves_its_fields_to_the_audit_log(
+    as_viewer: Client,
+) -> None:
+    detail = {"name": ["", "Everybody"], "enabled": ["", True]}
+    audit.record(actor=COMMAND_LINE, action="created", obj=make_rule(name="Staff"), detail=detail)
+    page = text_of(as_viewer.get("/"))
+    assert "Created account rule Staff" in page
+    assert "Everybody" not in page
+    assert "yes" in text_of(as_viewer.get("/audit/"))

@@ -7,9 +7,19 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from provisioning.models import ClientProfile, ServerPool, SipDomain, SipServer, Site
+from provisioning.models import (
+    ClientProfile,
+    ConfigStore,
+    PendingChange,
+    ServerPool,
+    SipDomain,
+    SipServer,
+    Site,
+)
 from tests.factories import make_account, make_domain, make_pool, make_site, make_store
+from tests.web.pages import text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -29,7 +39,7 @@ FORMS = [
 CHANGES = [
     ("server-delete", True), ("server-test", True), ("server-test-new", False),
     ("store-delete", True), ("store-mode", True), ("store-test", True), ("store-test-new", False),
-    ("pool-delete", True), ("domain-delete", True), ("site-delete", True),
+    ("store-retry", True), ("pool-delete", True), ("domain-delete", True), ("site-delete", True),
     ("profile-delete", True),
 ]  # fmt: skip
 OPERATE = [
@@ -276,3 +286,21 @@ def _queries(client: Client, name: str) -> int:
     with CaptureQueriesContext(connection) as captured:
         client.get(reverse(name))
     return len(captured)
+
+
+def test_what_a_store_refused_is_listed_with_its_reason_and_tried_again(
+    ids: dict[str, int], as_administrator: Client
+) -> None:
+    ConfigStore.objects.update(mode="manage")
+    PendingChange.objects.create(
+        store_id=ids["store"], kind="subscriber", key="ann@voice.example.com", dead=True,
+        problem="A foreign row stands there.", attempts=3, marked_at=timezone.now(),
+    )  # fmt: skip
+    page = text_of(as_administrator.get(reverse("store", args=[ids["store"]])))
+    assert "1 change given up" in page
+    assert "ann@voice.example.com Account · A foreign row stands there." in page
+    answer = as_administrator.post(reverse("store-retry", args=[ids["store"]]), follow=True)
+    assert "One change is tried again." in text_of(answer)
+    assert PendingChange.objects.get().dead is False
+    again = as_administrator.post(reverse("store-retry", args=[ids["store"]]), follow=True)
+    assert "Nothing was given up at" in text_of(again)

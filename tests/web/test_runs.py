@@ -12,6 +12,7 @@ from django.utils import timezone
 from provisioning.core.states import State
 from provisioning.models import Account, ConsoleUser, PendingChange, PlannedChange, Run
 from provisioning.services.actor import COMMAND_LINE, Actor
+from provisioning.services.pause import pause
 from provisioning.services.review import discard_run
 from provisioning.services.rules import switch_rule
 from provisioning.services.runs import execute_run, request_rules_run
@@ -393,3 +394,14 @@ def test_a_group_that_left_is_shown_as_leaving(as_viewer: Client) -> None:
              after={"left": True, "removed": []})  # fmt: skip
     page = as_viewer.get(f"/changes/{run.pk}/").content.decode()
     assert "not found any more" in page
+
+
+def test_a_finished_run_promises_a_push_only_where_there_will_be_one(as_viewer: Client) -> None:
+    make_person(source=make_source())
+    make_rule()
+    address = f"/changes/{rules_run().pk}/"
+    assert "No store is managed yet" in as_viewer.get(address).content.decode()
+    make_store()
+    assert "on their way to the SIP servers" in as_viewer.get(address).content.decode()
+    pause(reason="Maintenance", actor=COMMAND_LINE)
+    assert "wait until the pause ends" in as_viewer.get(address).content.decode()

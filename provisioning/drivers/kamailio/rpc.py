@@ -116,6 +116,8 @@ class RpcClient:
             raise RpcFault(f"{self._named()} refused {method}: {said}", said)
         if status in _PASSING_STATUS:
             self._unreachable(f"HTTP status {status}")
+        if status == httpx.codes.UNAUTHORIZED:
+            self._reject(f"it refuses the control secret (HTTP status {status})")
         if status != httpx.codes.OK:
             self._reject(f"HTTP status {status} {self._words(answer.decode(errors='replace'))}")
         if "result" not in fields:

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from provisioning.models import Account, ClientProfile, ServerPool, SipDomain, Site
+from provisioning.web.ids import row_id
 
 REASON = "It is kept in the audit log and shown to the next administrator."
 DATE = {"type": "date"}
@@ -25,10 +26,11 @@ class BlockManyForm(ReasonForm):
 
     def clean_ids(self) -> list[int]:
         """The ids as numbers."""
-        parts = self.cleaned_data["ids"].split(",")
-        if not all(part.isdecimal() for part in parts):
+        parts = [row_id(part) for part in self.cleaned_data["ids"].split(",")]
+        ids = [part for part in parts if part is not None]
+        if len(ids) != len(parts):
             raise forms.ValidationError("Choose the accounts in the list again.")
-        return [int(part) for part in parts]
+        return ids
 
 
 class RestoreForm(ReasonForm):

@@ -8,6 +8,7 @@ from django import forms
 
 from provisioning.core.records import PERSON_FIELDS
 from provisioning.models import AccountRule, DirectoryGroup
+from provisioning.web.ids import row_id
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable at run time
@@ -32,10 +33,10 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable a
             "follow_number", "profile",
         )  # fmt: skip
         labels = {  # noqa: RUF012 - Django's way
-            "enabled": "The rule decides",
+            "enabled": "Use this rule",
             "source": "People of",
-            "ou": "Below",
-            "condition": "Where this is not empty",
+            "ou": "Only people below this DN",
+            "condition": "Only people for whom this is not empty",
             "domain": "SIP domain",
             "pool": "Home pool",
             "user_formula": "SIP URI: what stands before the @",
@@ -46,8 +47,9 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable a
             "follow_number": "Change the number when the directory's changes",
         }
         help_texts = {  # noqa: RUF012
-            "enabled": "A rule that rests decides nothing; its people fall under the next",
-            "ou": "A DN such as ou=sales,dc=example,dc=com; empty: anywhere",
+            "enabled": "A rule that is not in use decides nothing; its people fall under the next",
+            "source": "One directory, or all of them",
+            "ou": "Such as ou=sales,dc=example,dc=com; empty: anywhere",
             "condition": "An expression such as equals(department, 'Sales'); empty: everybody",
             "user_formula": "An expression over a person's fields: " + ", ".join(PERSON_FIELDS),
             "follow_user": "Without it a marriage or a new user name only proposes a new SIP URI, "
@@ -80,8 +82,6 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable a
     @property
     def chosen_group(self) -> DirectoryGroup | None:
         """The group that the form holds now."""
-        value = self["group"].value()
-        if not value or not str(value).isdecimal():
-            return None
+        pk = row_id(str(self["group"].value()))
         groups = DirectoryGroup.objects.select_related("source")
-        return groups.filter(pk=int(value)).first()
+        return None if pk is None else groups.filter(pk=pk).first()

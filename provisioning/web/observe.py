@@ -1,0 +1,63 @@
+"""The Observe report of a store: in the page, and complete as CSV."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.text import slugify
+from django.views.decorators.http import require_safe
+
+from provisioning.core.errors import ProvisioningError
+from provisioning.core.roles import Capability
+from provisioning.models import ConfigStore
+from provisioning.services.observe import LABELS, MEANING, Category, observe_store
+from provisioning.services.observe_csv import stream_csv
+from provisioning.web.access import ConsoleRequest, needs
+from provisioning.web.streaming import stream
+
+
+@needs(Capability.VIEW)
+@require_safe
+def observe(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """The Observe report; htmx asks for the report itself, which reads the whole store."""
+    row = get_object_or_404(ConfigStore, pk=pk)
+    if not request.htmx:
+        context = {
+            "title": f"What {row} holds",
+            "lead": "Compared with people and accounts here. Looking changes nothing there.",
+            "crumbs": [
+                ("Pools & stores", reverse("pools")),
+                (row.name, reverse("store", args=[pk])),
+                ("Observe", ""),
+            ],
+            "store": row,
+        }
+        return render(request, "stores/observe.html", context)
+    try:
+        report = observe_store(store=row)
+    except ProvisioningError as error:
+        return render(request, "stores/_report.html", {"store": row, "problem": error.message})
+    groups = [
+        {
+            "id": category.value,
+            "label": LABELS[category],
+            "meaning": MEANING[category],
+            "count": report.counts[category],
+            "examples": report.examples[category],
+        }
+        for category in Category
+    ]
+    return render(
+        request, "stores/_report.html", {"report": report, "groups": groups, "store": row}
+    )
+
+
+@needs(Capability.VIEW)
+@require_safe
+def observe_csv(request: ConsoleRequest, pk: int) -> HttpResponseBase:
+    """Every finding as CSV."""
+    row = get_object_or_404(ConfigStore, pk=pk)
+    name = f"observe-{slugify(row.name) or row.pk}.csv"
+    return stream(stream_csv(store=row), "text/csv; charset=utf-8", name)
