@@ -27,7 +27,8 @@ _USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
 # A conflict that is gone changes nothing but a text, so it never waits.
 _HOLD = f"""
 UPDATE {TABLE} SET status = 'held', message = %s
-WHERE run_id = %s AND status = 'planned' AND kind <> 'group' AND action <> 'resolve' AND subject IN (
+WHERE run_id = %s AND status = 'planned' AND kind <> 'group' AND action <> 'resolve'
+  AND subject IN (
     SELECT subject FROM {TABLE} WHERE run_id = %s AND status = 'planned' AND kind <> 'group'
       AND category = %s AND {{column}} = %s)
 """  # noqa: S608

@@ -61,7 +61,7 @@ def delete_range(*, number_range: NumberRange, actor: Actor) -> None:
 def numbers_in(
     number_range: NumberRange, among: QuerySet[Number] | None = None
 ) -> QuerySet[Number]:
-    """The known numbers between the first and the last of the range, or those of them in `among`."""
+    """The known numbers from the first to the last of the range, or those of them in `among`."""
     return (
         (Number.objects.all() if among is None else among)
         .alias(digits=Length("e164"))
