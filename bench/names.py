@@ -32,7 +32,8 @@ def name_of(n: int) -> tuple[str, str]:
 def user_part_of(n: int) -> str:
     """The user part of person `n`'s SIP URI, which nobody else's contains."""
     given, surname = name_of(n)
-    return f"{ascii_fold(given[0])}.{ascii_fold(surname).replace(' ', '')}.{n:06d}".lower()
+    letters = "".join(filter(str.isalpha, ascii_fold(surname)))
+    return f"{ascii_fold(given[0])}.{letters}.{n:06d}".lower()
 
 
 def number_of(n: int) -> str:
