@@ -1,1 +1,1 @@
-"""What machines fetch: provisioning documents and health. Small on purpose; no administration behind it."""
+"""What machines fetch: documents and health; small on purpose, no administration behind it."""

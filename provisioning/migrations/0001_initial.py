@@ -8,614 +8,1608 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='ConfigStore',
+            name="ConfigStore",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('limit_percent', models.PositiveSmallIntegerField(default=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(100)], verbose_name='limit in percent')),
-                ('limit_ceiling', models.PositiveIntegerField(default=250, verbose_name='limit as a number')),
-                ('limit_membership_percent', models.PositiveSmallIntegerField(default=20, validators=[django.core.validators.MaxValueValidator(100)], verbose_name='limit of removed memberships in percent')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('driver', models.CharField(choices=[('kamailio', 'Kamailio')], default='kamailio', max_length=20)),
-                ('dialect', models.CharField(choices=[('postgresql', 'PostgreSQL'), ('sqlite', 'SQLite (a file on this machine)')], default='postgresql', max_length=20, verbose_name='database')),
-                ('host', models.CharField(blank=True, max_length=255)),
-                ('port', models.PositiveIntegerField(default=5432)),
-                ('database', models.CharField(max_length=255, verbose_name='database name or file')),
-                ('user', models.CharField(blank=True, max_length=100, verbose_name='database user')),
-                ('sealed_secret', models.BinaryField(null=True)),
-                ('tls', models.BooleanField(default=True, verbose_name='TLS with certificate check')),
-                ('ca_pem', models.TextField(blank=True, verbose_name='certificate authority (PEM)')),
-                ('algorithm', models.CharField(choices=[('MD5', 'MD5'), ('SHA-256', 'SHA-256')], default='MD5', max_length=10, verbose_name='digest algorithm')),
-                ('mode', models.CharField(choices=[('observe', 'Observe: read and report, never write'), ('manage', 'Manage: write what the console owns')], default='observe', max_length=10)),
-                ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
-                ('lease_until', models.DateTimeField(editable=False, null=True)),
-                ('not_before', models.DateTimeField(editable=False, null=True)),
-                ('failures', models.PositiveIntegerField(default=0, editable=False)),
-                ('problem', models.TextField(blank=True, editable=False)),
-                ('last_push_at', models.DateTimeField(editable=False, null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "limit_percent",
+                    models.PositiveSmallIntegerField(
+                        default=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(100),
+                        ],
+                        verbose_name="limit in percent",
+                    ),
+                ),
+                (
+                    "limit_ceiling",
+                    models.PositiveIntegerField(default=250, verbose_name="limit as a number"),
+                ),
+                (
+                    "limit_membership_percent",
+                    models.PositiveSmallIntegerField(
+                        default=20,
+                        validators=[django.core.validators.MaxValueValidator(100)],
+                        verbose_name="limit of removed memberships in percent",
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                (
+                    "driver",
+                    models.CharField(
+                        choices=[("kamailio", "Kamailio")], default="kamailio", max_length=20
+                    ),
+                ),
+                (
+                    "dialect",
+                    models.CharField(
+                        choices=[
+                            ("postgresql", "PostgreSQL"),
+                            ("sqlite", "SQLite (a file on this machine)"),
+                        ],
+                        default="postgresql",
+                        max_length=20,
+                        verbose_name="database",
+                    ),
+                ),
+                ("host", models.CharField(blank=True, max_length=255)),
+                ("port", models.PositiveIntegerField(default=5432)),
+                (
+                    "database",
+                    models.CharField(max_length=255, verbose_name="database name or file"),
+                ),
+                (
+                    "user",
+                    models.CharField(blank=True, max_length=100, verbose_name="database user"),
+                ),
+                ("sealed_secret", models.BinaryField(null=True)),
+                (
+                    "tls",
+                    models.BooleanField(default=True, verbose_name="TLS with certificate check"),
+                ),
+                (
+                    "ca_pem",
+                    models.TextField(blank=True, verbose_name="certificate authority (PEM)"),
+                ),
+                (
+                    "algorithm",
+                    models.CharField(
+                        choices=[("MD5", "MD5"), ("SHA-256", "SHA-256")],
+                        default="MD5",
+                        max_length=10,
+                        verbose_name="digest algorithm",
+                    ),
+                ),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[
+                            ("observe", "Observe: read and report, never write"),
+                            ("manage", "Manage: write what the console owns"),
+                        ],
+                        default="observe",
+                        max_length=10,
+                    ),
+                ),
+                ("lease_owner", models.CharField(blank=True, editable=False, max_length=64)),
+                ("lease_until", models.DateTimeField(editable=False, null=True)),
+                ("not_before", models.DateTimeField(editable=False, null=True)),
+                ("failures", models.PositiveIntegerField(default=0, editable=False)),
+                ("problem", models.TextField(blank=True, editable=False)),
+                ("last_push_at", models.DateTimeField(editable=False, null=True)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='DirectoryGroup',
+            name="DirectoryGroup",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('guid', models.CharField(max_length=36)),
-                ('dn', models.TextField()),
-                ('name', models.CharField(max_length=200)),
-                ('description', models.CharField(blank=True, max_length=500)),
-                ('content_hash', models.CharField(max_length=32)),
-                ('member_count', models.PositiveIntegerField(default=0, verbose_name='members')),
-                ('unresolved_count', models.PositiveIntegerField(default=0, verbose_name='members outside the bases')),
-                ('left_at', models.DateTimeField(null=True)),
-                ('name_key', models.CharField(editable=False, max_length=200)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('changed_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("guid", models.CharField(max_length=36)),
+                ("dn", models.TextField()),
+                ("name", models.CharField(max_length=200)),
+                ("description", models.CharField(blank=True, max_length=500)),
+                ("content_hash", models.CharField(max_length=32)),
+                ("member_count", models.PositiveIntegerField(default=0, verbose_name="members")),
+                (
+                    "unresolved_count",
+                    models.PositiveIntegerField(
+                        default=0, verbose_name="members outside the bases"
+                    ),
+                ),
+                ("left_at", models.DateTimeField(null=True)),
+                ("name_key", models.CharField(editable=False, max_length=200)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("changed_at", models.DateTimeField()),
             ],
             options={
-                'verbose_name': 'group',
+                "verbose_name": "group",
             },
         ),
         migrations.CreateModel(
-            name='DirectorySource',
+            name="DirectorySource",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('limit_percent', models.PositiveSmallIntegerField(default=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(100)], verbose_name='limit in percent')),
-                ('limit_ceiling', models.PositiveIntegerField(default=250, verbose_name='limit as a number')),
-                ('limit_membership_percent', models.PositiveSmallIntegerField(default=20, validators=[django.core.validators.MaxValueValidator(100)], verbose_name='limit of removed memberships in percent')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('kind', models.CharField(choices=[('active_directory', 'Active Directory'), ('openldap', 'OpenLDAP'), ('389ds', '389 Directory Server')], default='active_directory', max_length=20)),
-                ('uris', models.TextField(help_text='One per line, tried in order, such as ldaps://dc1.example.com', verbose_name='addresses')),
-                ('tls', models.CharField(choices=[('ldaps', 'LDAPS (TLS from the start)'), ('starttls', 'StartTLS'), ('none', 'None (only on this machine)')], default='ldaps', max_length=10, verbose_name='encryption')),
-                ('ca_pem', models.TextField(blank=True, verbose_name='certificate authority (PEM)')),
-                ('bind_dn', models.CharField(blank=True, max_length=500, verbose_name='bind account')),
-                ('sealed_bind_secret', models.BinaryField(null=True)),
-                ('person_bases', models.TextField(help_text='One DN per line', verbose_name='bases of people')),
-                ('person_filter', models.CharField(max_length=500, verbose_name='filter of people')),
-                ('group_bases', models.TextField(blank=True, help_text='One DN per line; empty reads no groups', verbose_name='bases of groups')),
-                ('group_filter', models.CharField(blank=True, max_length=500, verbose_name='filter of groups')),
-                ('mapping', models.JSONField(default=dict, verbose_name='attribute map')),
-                ('disabled_expression', models.CharField(blank=True, max_length=500, verbose_name='“disabled” when')),
-                ('key_attribute', models.CharField(max_length=50)),
-                ('page_size', models.PositiveIntegerField(default=1000)),
-                ('enabled', models.BooleanField(default=True, verbose_name='read on schedule')),
-                ('interval_seconds', models.PositiveIntegerField(default=900, verbose_name='read every (seconds)')),
-                ('grace_days', models.PositiveIntegerField(default=30, verbose_name='keep leavers for (days)')),
-                ('allows_sign_in', models.BooleanField(default=False, verbose_name='console users may sign in with this directory')),
-                ('lease_owner', models.CharField(blank=True, editable=False, max_length=64)),
-                ('lease_until', models.DateTimeField(editable=False, null=True)),
-                ('last_complete_at', models.DateTimeField(editable=False, null=True)),
-                ('groups_stale_since', models.DateTimeField(editable=False, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "limit_percent",
+                    models.PositiveSmallIntegerField(
+                        default=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(100),
+                        ],
+                        verbose_name="limit in percent",
+                    ),
+                ),
+                (
+                    "limit_ceiling",
+                    models.PositiveIntegerField(default=250, verbose_name="limit as a number"),
+                ),
+                (
+                    "limit_membership_percent",
+                    models.PositiveSmallIntegerField(
+                        default=20,
+                        validators=[django.core.validators.MaxValueValidator(100)],
+                        verbose_name="limit of removed memberships in percent",
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("active_directory", "Active Directory"),
+                            ("openldap", "OpenLDAP"),
+                            ("389ds", "389 Directory Server"),
+                        ],
+                        default="active_directory",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "uris",
+                    models.TextField(
+                        help_text="One per line, tried in order, such as ldaps://dc1.example.com",
+                        verbose_name="addresses",
+                    ),
+                ),
+                (
+                    "tls",
+                    models.CharField(
+                        choices=[
+                            ("ldaps", "LDAPS (TLS from the start)"),
+                            ("starttls", "StartTLS"),
+                            ("none", "None (only on this machine)"),
+                        ],
+                        default="ldaps",
+                        max_length=10,
+                        verbose_name="encryption",
+                    ),
+                ),
+                (
+                    "ca_pem",
+                    models.TextField(blank=True, verbose_name="certificate authority (PEM)"),
+                ),
+                (
+                    "bind_dn",
+                    models.CharField(blank=True, max_length=500, verbose_name="bind account"),
+                ),
+                ("sealed_bind_secret", models.BinaryField(null=True)),
+                (
+                    "person_bases",
+                    models.TextField(help_text="One DN per line", verbose_name="bases of people"),
+                ),
+                (
+                    "person_filter",
+                    models.CharField(max_length=500, verbose_name="filter of people"),
+                ),
+                (
+                    "group_bases",
+                    models.TextField(
+                        blank=True,
+                        help_text="One DN per line; empty reads no groups",
+                        verbose_name="bases of groups",
+                    ),
+                ),
+                (
+                    "group_filter",
+                    models.CharField(blank=True, max_length=500, verbose_name="filter of groups"),
+                ),
+                ("mapping", models.JSONField(default=dict, verbose_name="attribute map")),
+                (
+                    "disabled_expression",
+                    models.CharField(blank=True, max_length=500, verbose_name="“disabled” when"),
+                ),
+                ("key_attribute", models.CharField(max_length=50)),
+                ("page_size", models.PositiveIntegerField(default=1000)),
+                ("enabled", models.BooleanField(default=True, verbose_name="read on schedule")),
+                (
+                    "interval_seconds",
+                    models.PositiveIntegerField(default=900, verbose_name="read every (seconds)"),
+                ),
+                (
+                    "grace_days",
+                    models.PositiveIntegerField(default=30, verbose_name="keep leavers for (days)"),
+                ),
+                (
+                    "allows_sign_in",
+                    models.BooleanField(
+                        default=False, verbose_name="console users may sign in with this directory"
+                    ),
+                ),
+                ("lease_owner", models.CharField(blank=True, editable=False, max_length=64)),
+                ("lease_until", models.DateTimeField(editable=False, null=True)),
+                ("last_complete_at", models.DateTimeField(editable=False, null=True)),
+                ("groups_stale_since", models.DateTimeField(editable=False, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'abstract': False,
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='NumberRange',
+            name="NumberRange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('first', models.CharField(max_length=16, verbose_name='first number')),
-                ('last', models.CharField(max_length=16, verbose_name='last number')),
-                ('extension_digits', models.PositiveSmallIntegerField(default=4, help_text='How many last digits are the internal extension')),
-                ('authority', models.CharField(choices=[('console', 'The console assigns the next free number'), ('directory', 'The directory says who has which number')], default='console', max_length=10)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                ("first", models.CharField(max_length=16, verbose_name="first number")),
+                ("last", models.CharField(max_length=16, verbose_name="last number")),
+                (
+                    "extension_digits",
+                    models.PositiveSmallIntegerField(
+                        default=4, help_text="How many last digits are the internal extension"
+                    ),
+                ),
+                (
+                    "authority",
+                    models.CharField(
+                        choices=[
+                            ("console", "The console assigns the next free number"),
+                            ("directory", "The directory says who has which number"),
+                        ],
+                        default="console",
+                        max_length=10,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ServerPool',
+            name="ServerPool",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
             ],
         ),
         migrations.CreateModel(
-            name='SipDomain',
+            name="SipDomain",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('limit_percent', models.PositiveSmallIntegerField(default=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(100)], verbose_name='limit in percent')),
-                ('limit_ceiling', models.PositiveIntegerField(default=250, verbose_name='limit as a number')),
-                ('limit_membership_percent', models.PositiveSmallIntegerField(default=20, validators=[django.core.validators.MaxValueValidator(100)], verbose_name='limit of removed memberships in percent')),
-                ('domain', models.CharField(max_length=64, unique=True)),
-                ('realm_override', models.CharField(blank=True, help_text='Empty means the domain itself', max_length=64, verbose_name='realm')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "limit_percent",
+                    models.PositiveSmallIntegerField(
+                        default=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(100),
+                        ],
+                        verbose_name="limit in percent",
+                    ),
+                ),
+                (
+                    "limit_ceiling",
+                    models.PositiveIntegerField(default=250, verbose_name="limit as a number"),
+                ),
+                (
+                    "limit_membership_percent",
+                    models.PositiveSmallIntegerField(
+                        default=20,
+                        validators=[django.core.validators.MaxValueValidator(100)],
+                        verbose_name="limit of removed memberships in percent",
+                    ),
+                ),
+                ("domain", models.CharField(max_length=64, unique=True)),
+                (
+                    "realm_override",
+                    models.CharField(
+                        blank=True,
+                        help_text="Empty means the domain itself",
+                        max_length=64,
+                        verbose_name="realm",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'verbose_name': 'SIP domain',
+                "verbose_name": "SIP domain",
             },
         ),
         migrations.CreateModel(
-            name='Site',
+            name="Site",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('country', models.CharField(help_text='Two letters (ISO 3166), such as GB', max_length=2, validators=[django.core.validators.RegexValidator('^[A-Z]{2}$', 'Two capital letters, such as GB.')])),
-                ('time_zone', models.CharField(default='UTC', max_length=60)),
-                ('address', models.TextField(blank=True)),
-                ('main_number', models.CharField(blank=True, max_length=16)),
-                ('emergency_callback', models.CharField(blank=True, max_length=16, verbose_name='emergency callback number')),
-                ('match_values', models.TextField(blank=True, help_text='Values of “office” that mean this site, one per line', verbose_name='directory values')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                (
+                    "country",
+                    models.CharField(
+                        help_text="Two letters (ISO 3166), such as GB",
+                        max_length=2,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z]{2}$", "Two capital letters, such as GB."
+                            )
+                        ],
+                    ),
+                ),
+                ("time_zone", models.CharField(default="UTC", max_length=60)),
+                ("address", models.TextField(blank=True)),
+                ("main_number", models.CharField(blank=True, max_length=16)),
+                (
+                    "emergency_callback",
+                    models.CharField(
+                        blank=True, max_length=16, verbose_name="emergency callback number"
+                    ),
+                ),
+                (
+                    "match_values",
+                    models.TextField(
+                        blank=True,
+                        help_text="Values of “office” that mean this site, one per line",
+                        verbose_name="directory values",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ClientProfile',
+            name="ClientProfile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('is_default', models.BooleanField(default=False, verbose_name='used where no rule names one')),
-                ('allow_pc2pc', models.BooleanField(default=True, verbose_name='PC-PC calls')),
-                ('allow_pc2ph', models.BooleanField(default=True, verbose_name='PC-phone calls')),
-                ('allow_ph2ph', models.BooleanField(default=False, verbose_name='phone-phone calls (click to call)')),
-                ('allow_im', models.BooleanField(default=True, verbose_name='instant messages')),
-                ('media_encryption', models.CharField(choices=[('none', 'None'), ('optional', 'Optional'), ('required', 'Required (SRTP)')], default='required', max_length=10)),
-                ('register_expires', models.PositiveIntegerField(default=3600, validators=[django.core.validators.MinValueValidator(60), django.core.validators.MaxValueValidator(86400)], verbose_name='registration lasts (seconds)')),
-                ('gateway_host', models.CharField(blank=True, max_length=255, verbose_name='PSTN gateway')),
-                ('gateway_port', models.PositiveIntegerField(default=5061)),
-                ('gateway_transport', models.CharField(choices=[('tls', 'TLS'), ('tcp', 'TCP'), ('udp', 'UDP')], default='tls', max_length=5)),
-                ('ca_pem', models.TextField(blank=True, verbose_name='certificate authority of the servers (PEM)')),
-                ('provider', models.CharField(blank=True, max_length=100, verbose_name='provider name')),
-                ('homepage', models.URLField(blank=True)),
-                ('helpdesk', models.URLField(blank=True, verbose_name='help desk')),
-                ('valid_days', models.PositiveIntegerField(blank=True, null=True, verbose_name='documents are valid for (days)')),
-                ('version', models.PositiveIntegerField(default=1)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                (
+                    "is_default",
+                    models.BooleanField(default=False, verbose_name="used where no rule names one"),
+                ),
+                ("allow_pc2pc", models.BooleanField(default=True, verbose_name="PC-PC calls")),
+                ("allow_pc2ph", models.BooleanField(default=True, verbose_name="PC-phone calls")),
+                (
+                    "allow_ph2ph",
+                    models.BooleanField(
+                        default=False, verbose_name="phone-phone calls (click to call)"
+                    ),
+                ),
+                ("allow_im", models.BooleanField(default=True, verbose_name="instant messages")),
+                (
+                    "media_encryption",
+                    models.CharField(
+                        choices=[
+                            ("none", "None"),
+                            ("optional", "Optional"),
+                            ("required", "Required (SRTP)"),
+                        ],
+                        default="required",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "register_expires",
+                    models.PositiveIntegerField(
+                        default=3600,
+                        validators=[
+                            django.core.validators.MinValueValidator(60),
+                            django.core.validators.MaxValueValidator(86400),
+                        ],
+                        verbose_name="registration lasts (seconds)",
+                    ),
+                ),
+                (
+                    "gateway_host",
+                    models.CharField(blank=True, max_length=255, verbose_name="PSTN gateway"),
+                ),
+                ("gateway_port", models.PositiveIntegerField(default=5061)),
+                (
+                    "gateway_transport",
+                    models.CharField(
+                        choices=[("tls", "TLS"), ("tcp", "TCP"), ("udp", "UDP")],
+                        default="tls",
+                        max_length=5,
+                    ),
+                ),
+                (
+                    "ca_pem",
+                    models.TextField(
+                        blank=True, verbose_name="certificate authority of the servers (PEM)"
+                    ),
+                ),
+                (
+                    "provider",
+                    models.CharField(blank=True, max_length=100, verbose_name="provider name"),
+                ),
+                ("homepage", models.URLField(blank=True)),
+                ("helpdesk", models.URLField(blank=True, verbose_name="help desk")),
+                (
+                    "valid_days",
+                    models.PositiveIntegerField(
+                        blank=True, null=True, verbose_name="documents are valid for (days)"
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('is_default',), name='one_default_profile')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_default", True)),
+                        fields=("is_default",),
+                        name="one_default_profile",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AccountRule',
+            name="AccountRule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('position', models.PositiveIntegerField(default=100, help_text='Smaller comes first')),
-                ('enabled', models.BooleanField(default=True)),
-                ('ou', models.CharField(blank=True, help_text='Only people below this DN', max_length=500, verbose_name='below')),
-                ('condition', models.CharField(blank=True, help_text='Only people for whom this expression is not empty', max_length=500)),
-                ('user_formula', models.CharField(default='lower(login)', max_length=500, verbose_name='SIP URI formula (before the @)')),
-                ('follow_user', models.BooleanField(default=False, verbose_name="follow changes of the formula's value")),
-                ('number_source', models.CharField(choices=[('none', 'No number'), ('directory', 'From the directory'), ('range', 'Next free of a range')], default='directory', max_length=10)),
-                ('number_formula', models.CharField(blank=True, default='phone', max_length=500, verbose_name='number from')),
-                ('follow_number', models.BooleanField(default=True, verbose_name="follow changes of the directory's number")),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('profile', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='provisioning.clientprofile', verbose_name='client profile')),
-                ('group', models.ForeignKey(blank=True, help_text='Only members of this group, nested ones too', null=True, on_delete=django.db.models.deletion.PROTECT, to='provisioning.directorygroup')),
-                ('source', models.ForeignKey(blank=True, help_text='Empty: people of every source', null=True, on_delete=django.db.models.deletion.PROTECT, to='provisioning.directorysource')),
-                ('number_range', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='provisioning.numberrange')),
-                ('pool', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='provisioning.serverpool')),
-                ('domain', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='provisioning.sipdomain')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                (
+                    "position",
+                    models.PositiveIntegerField(default=100, help_text="Smaller comes first"),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "ou",
+                    models.CharField(
+                        blank=True,
+                        help_text="Only people below this DN",
+                        max_length=500,
+                        verbose_name="below",
+                    ),
+                ),
+                (
+                    "condition",
+                    models.CharField(
+                        blank=True,
+                        help_text="Only people for whom this expression is not empty",
+                        max_length=500,
+                    ),
+                ),
+                (
+                    "user_formula",
+                    models.CharField(
+                        default="lower(login)",
+                        max_length=500,
+                        verbose_name="SIP URI formula (before the @)",
+                    ),
+                ),
+                (
+                    "follow_user",
+                    models.BooleanField(
+                        default=False, verbose_name="follow changes of the formula's value"
+                    ),
+                ),
+                (
+                    "number_source",
+                    models.CharField(
+                        choices=[
+                            ("none", "No number"),
+                            ("directory", "From the directory"),
+                            ("range", "Next free of a range"),
+                        ],
+                        default="directory",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "number_formula",
+                    models.CharField(
+                        blank=True, default="phone", max_length=500, verbose_name="number from"
+                    ),
+                ),
+                (
+                    "follow_number",
+                    models.BooleanField(
+                        default=True, verbose_name="follow changes of the directory's number"
+                    ),
+                ),
+                ("version", models.PositiveIntegerField(default=1)),
+                (
+                    "profile",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="provisioning.clientprofile",
+                        verbose_name="client profile",
+                    ),
+                ),
+                (
+                    "group",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Only members of this group, nested ones too",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="provisioning.directorygroup",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Empty: people of every source",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="provisioning.directorysource",
+                    ),
+                ),
+                (
+                    "number_range",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="provisioning.numberrange",
+                    ),
+                ),
+                (
+                    "pool",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="provisioning.serverpool"
+                    ),
+                ),
+                (
+                    "domain",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="provisioning.sipdomain"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('position', 'id'),
+                "ordering": ("position", "id"),
             },
         ),
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slot', models.CharField(default='main', max_length=20)),
-                ('kind', models.CharField(choices=[('person', 'Person'), ('room', 'Room'), ('common-area phone', 'Common-area phone'), ('contractor', 'Contractor'), ('service', 'Service')], max_length=20)),
-                ('user_part', models.CharField(max_length=64)),
-                ('aor', models.CharField(editable=False, max_length=129, verbose_name='SIP URI')),
-                ('name', models.CharField(max_length=200)),
-                ('state', models.CharField(choices=[('prepared', 'Prepared'), ('active', 'Active'), ('disabled', 'Disabled'), ('blocked', 'Blocked'), ('held', 'Held'), ('grace', 'Grace'), ('removed', 'Removed')], default=provisioning.core.states.State['ACTIVE'], max_length=10)),
-                ('state_since', models.DateTimeField()),
-                ('blocked', models.BooleanField(default=False)),
-                ('blocked_reason', models.CharField(blank=True, max_length=200)),
-                ('responsible', models.CharField(blank=True, help_text='Who answers for an account without a person', max_length=200)),
-                ('ends_on', models.DateField(blank=True, null=True, verbose_name='ends on')),
-                ('grace_until', models.DateTimeField(blank=True, null=True)),
-                ('name_key', models.CharField(editable=False, max_length=200)),
-                ('search_key', models.TextField(editable=False)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField()),
-                ('changed_at', models.DateTimeField()),
-                ('rule', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to='provisioning.accountrule')),
-                ('profile', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='provisioning.clientprofile', verbose_name='client profile')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("slot", models.CharField(default="main", max_length=20)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("person", "Person"),
+                            ("room", "Room"),
+                            ("common-area phone", "Common-area phone"),
+                            ("contractor", "Contractor"),
+                            ("service", "Service"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("user_part", models.CharField(max_length=64)),
+                ("aor", models.CharField(editable=False, max_length=129, verbose_name="SIP URI")),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("prepared", "Prepared"),
+                            ("active", "Active"),
+                            ("disabled", "Disabled"),
+                            ("blocked", "Blocked"),
+                            ("held", "Held"),
+                            ("grace", "Grace"),
+                            ("removed", "Removed"),
+                        ],
+                        default=provisioning.core.states.State["ACTIVE"],
+                        max_length=10,
+                    ),
+                ),
+                ("state_since", models.DateTimeField()),
+                ("blocked", models.BooleanField(default=False)),
+                ("blocked_reason", models.CharField(blank=True, max_length=200)),
+                (
+                    "responsible",
+                    models.CharField(
+                        blank=True,
+                        help_text="Who answers for an account without a person",
+                        max_length=200,
+                    ),
+                ),
+                ("ends_on", models.DateField(blank=True, null=True, verbose_name="ends on")),
+                ("grace_until", models.DateTimeField(blank=True, null=True)),
+                ("name_key", models.CharField(editable=False, max_length=200)),
+                ("search_key", models.TextField(editable=False)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField()),
+                ("changed_at", models.DateTimeField()),
+                (
+                    "rule",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to="provisioning.accountrule",
+                    ),
+                ),
+                (
+                    "profile",
+                    models.ForeignKey(
+                        blank=True,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="provisioning.clientprofile",
+                        verbose_name="client profile",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Credential',
+            name="Credential",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('uid', models.CharField(editable=False, max_length=32, unique=True)),
-                ('auth_user', models.CharField(max_length=64, verbose_name='authentication user name')),
-                ('sealed_secret', models.BinaryField(null=True)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('rotated_at', models.DateTimeField()),
-                ('account', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='credential', to='provisioning.account')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("uid", models.CharField(editable=False, max_length=32, unique=True)),
+                (
+                    "auth_user",
+                    models.CharField(max_length=64, verbose_name="authentication user name"),
+                ),
+                ("sealed_secret", models.BinaryField(null=True)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("rotated_at", models.DateTimeField()),
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="credential",
+                        to="provisioning.account",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='directorygroup',
-            name='source',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='groups', to='provisioning.directorysource'),
+            model_name="directorygroup",
+            name="source",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="groups",
+                to="provisioning.directorysource",
+            ),
         ),
         migrations.CreateModel(
-            name='ConsoleUser',
+            name="ConsoleUser",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('username', models.CharField(max_length=150, unique=True, verbose_name='user name')),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('role', models.CharField(choices=[('administrator', 'Administrator'), ('helpdesk', 'Helpdesk'), ('viewer', 'Viewer')], max_length=20)),
-                ('may_export_secrets', models.BooleanField(default=False, verbose_name='may export documents that hold a secret')),
-                ('guid', models.CharField(blank=True, max_length=36)),
-                ('is_active', models.BooleanField(default=True, verbose_name='may sign in')),
-                ('session_version', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('source', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='provisioning.directorysource')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                (
+                    "last_login",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last login"),
+                ),
+                (
+                    "username",
+                    models.CharField(max_length=150, unique=True, verbose_name="user name"),
+                ),
+                ("name", models.CharField(blank=True, max_length=200)),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("administrator", "Administrator"),
+                            ("helpdesk", "Helpdesk"),
+                            ("viewer", "Viewer"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "may_export_secrets",
+                    models.BooleanField(
+                        default=False, verbose_name="may export documents that hold a secret"
+                    ),
+                ),
+                ("guid", models.CharField(blank=True, max_length=36)),
+                ("is_active", models.BooleanField(default=True, verbose_name="may sign in")),
+                ("session_version", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "source",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="provisioning.directorysource",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'console user',
+                "verbose_name": "console user",
             },
         ),
         migrations.CreateModel(
-            name='GroupNesting',
+            name="GroupNesting",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('child', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='provisioning.directorygroup')),
-                ('parent', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='provisioning.directorygroup')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "child",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="provisioning.directorygroup",
+                    ),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="provisioning.directorygroup",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='directorygroup',
-            name='children',
-            field=models.ManyToManyField(related_name='parents', through='provisioning.GroupNesting', to='provisioning.directorygroup'),
+            model_name="directorygroup",
+            name="children",
+            field=models.ManyToManyField(
+                related_name="parents",
+                through="provisioning.GroupNesting",
+                to="provisioning.directorygroup",
+            ),
         ),
         migrations.CreateModel(
-            name='Number',
+            name="Number",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('e164', models.CharField(max_length=16, unique=True, verbose_name='number')),
-                ('state', models.CharField(choices=[('free', 'Free'), ('reserved', 'Reserved'), ('assigned', 'Assigned'), ('quarantined', 'Quarantined'), ('used elsewhere', 'Used elsewhere')], default='free', max_length=20)),
-                ('note', models.CharField(blank=True, max_length=200)),
-                ('quarantined_until', models.DateTimeField(blank=True, null=True)),
-                ('changed_at', models.DateTimeField(auto_now=True)),
-                ('account', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='number', to='provisioning.account')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("e164", models.CharField(max_length=16, unique=True, verbose_name="number")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("free", "Free"),
+                            ("reserved", "Reserved"),
+                            ("assigned", "Assigned"),
+                            ("quarantined", "Quarantined"),
+                            ("used elsewhere", "Used elsewhere"),
+                        ],
+                        default="free",
+                        max_length=20,
+                    ),
+                ),
+                ("note", models.CharField(blank=True, max_length=200)),
+                ("quarantined_until", models.DateTimeField(blank=True, null=True)),
+                ("changed_at", models.DateTimeField(auto_now=True)),
+                (
+                    "account",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="number",
+                        to="provisioning.account",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='OwnedRow',
+            name="OwnedRow",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=20)),
-                ('key', models.CharField(max_length=200)),
-                ('content', models.CharField(blank=True, max_length=32)),
-                ('store', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='owned_rows', to='provisioning.configstore')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.CharField(max_length=20)),
+                ("key", models.CharField(max_length=200)),
+                ("content", models.CharField(blank=True, max_length=32)),
+                (
+                    "store",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="owned_rows",
+                        to="provisioning.configstore",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PendingChange',
+            name="PendingChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=20)),
-                ('key', models.CharField(max_length=200)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('attempts', models.PositiveIntegerField(default=0)),
-                ('not_before', models.DateTimeField(null=True)),
-                ('dead', models.BooleanField(default=False)),
-                ('problem', models.TextField(blank=True)),
-                ('marked_at', models.DateTimeField()),
-                ('store', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='pending', to='provisioning.configstore')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.CharField(max_length=20)),
+                ("key", models.CharField(max_length=200)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("attempts", models.PositiveIntegerField(default=0)),
+                ("not_before", models.DateTimeField(null=True)),
+                ("dead", models.BooleanField(default=False)),
+                ("problem", models.TextField(blank=True)),
+                ("marked_at", models.DateTimeField()),
+                (
+                    "store",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pending",
+                        to="provisioning.configstore",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Person',
+            name="Person",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('guid', models.CharField(max_length=36)),
-                ('dn', models.TextField()),
-                ('content_hash', models.CharField(max_length=32)),
-                ('login', models.CharField(max_length=200, verbose_name='user name')),
-                ('display_name', models.CharField(max_length=200, verbose_name='name')),
-                ('given_name', models.CharField(blank=True, max_length=200)),
-                ('surname', models.CharField(blank=True, max_length=200)),
-                ('mail', models.CharField(blank=True, max_length=200)),
-                ('phone', models.CharField(blank=True, max_length=200)),
-                ('mobile', models.CharField(blank=True, max_length=200)),
-                ('title', models.CharField(blank=True, max_length=200)),
-                ('department', models.CharField(blank=True, max_length=200)),
-                ('office', models.CharField(blank=True, max_length=200)),
-                ('country', models.CharField(blank=True, max_length=200)),
-                ('employee_id', models.CharField(blank=True, max_length=200)),
-                ('sip_address', models.CharField(blank=True, max_length=200, verbose_name='SIP address')),
-                ('disabled', models.BooleanField(default=False, verbose_name='disabled in the directory')),
-                ('left_at', models.DateTimeField(null=True, verbose_name='left')),
-                ('name_key', models.CharField(editable=False, max_length=200)),
-                ('search_key', models.TextField(editable=False)),
-                ('problem', models.TextField(blank=True, verbose_name='conflict')),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('first_seen_at', models.DateTimeField()),
-                ('changed_at', models.DateTimeField()),
-                ('source', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='people', to='provisioning.directorysource')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("guid", models.CharField(max_length=36)),
+                ("dn", models.TextField()),
+                ("content_hash", models.CharField(max_length=32)),
+                ("login", models.CharField(max_length=200, verbose_name="user name")),
+                ("display_name", models.CharField(max_length=200, verbose_name="name")),
+                ("given_name", models.CharField(blank=True, max_length=200)),
+                ("surname", models.CharField(blank=True, max_length=200)),
+                ("mail", models.CharField(blank=True, max_length=200)),
+                ("phone", models.CharField(blank=True, max_length=200)),
+                ("mobile", models.CharField(blank=True, max_length=200)),
+                ("title", models.CharField(blank=True, max_length=200)),
+                ("department", models.CharField(blank=True, max_length=200)),
+                ("office", models.CharField(blank=True, max_length=200)),
+                ("country", models.CharField(blank=True, max_length=200)),
+                ("employee_id", models.CharField(blank=True, max_length=200)),
+                (
+                    "sip_address",
+                    models.CharField(blank=True, max_length=200, verbose_name="SIP address"),
+                ),
+                (
+                    "disabled",
+                    models.BooleanField(default=False, verbose_name="disabled in the directory"),
+                ),
+                ("left_at", models.DateTimeField(null=True, verbose_name="left")),
+                ("name_key", models.CharField(editable=False, max_length=200)),
+                ("search_key", models.TextField(editable=False)),
+                ("problem", models.TextField(blank=True, verbose_name="conflict")),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("first_seen_at", models.DateTimeField()),
+                ("changed_at", models.DateTimeField()),
+                (
+                    "source",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="people",
+                        to="provisioning.directorysource",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'people',
+                "verbose_name_plural": "people",
             },
         ),
         migrations.CreateModel(
-            name='GroupMember',
+            name="GroupMember",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('direct', models.BooleanField()),
-                ('group', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='members', to='provisioning.directorygroup')),
-                ('person', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='provisioning.person')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("direct", models.BooleanField()),
+                (
+                    "group",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="members",
+                        to="provisioning.directorygroup",
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="provisioning.person",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='account',
-            name='person',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='accounts', to='provisioning.person'),
+            model_name="account",
+            name="person",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="accounts",
+                to="provisioning.person",
+            ),
         ),
         migrations.CreateModel(
-            name='Pin',
+            name="Pin",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('field', models.CharField(choices=[('state', 'State'), ('user_part', 'SIP URI'), ('number', 'Number'), ('pool', 'Home pool'), ('site', 'Site'), ('profile', 'Client profile')], max_length=20)),
-                ('value', models.CharField(max_length=200)),
-                ('reason', models.CharField(max_length=200)),
-                ('ends_on', models.DateField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='pins', to='provisioning.account')),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "field",
+                    models.CharField(
+                        choices=[
+                            ("state", "State"),
+                            ("user_part", "SIP URI"),
+                            ("number", "Number"),
+                            ("pool", "Home pool"),
+                            ("site", "Site"),
+                            ("profile", "Client profile"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("value", models.CharField(max_length=200)),
+                ("reason", models.CharField(max_length=200)),
+                ("ends_on", models.DateField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="pins",
+                        to="provisioning.account",
+                    ),
+                ),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ProvisioningLink',
+            name="ProvisioningLink",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('format', models.CharField(max_length=20)),
-                ('token_hash', models.CharField(editable=False, max_length=64, unique=True)),
-                ('one_time', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('expires_at', models.DateTimeField()),
-                ('used_at', models.DateTimeField(null=True)),
-                ('used_from', models.CharField(blank=True, max_length=45)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='links', to='provisioning.account')),
-                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("format", models.CharField(max_length=20)),
+                ("token_hash", models.CharField(editable=False, max_length=64, unique=True)),
+                ("one_time", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("expires_at", models.DateTimeField()),
+                ("used_at", models.DateTimeField(null=True)),
+                ("used_from", models.CharField(blank=True, max_length=45)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="links",
+                        to="provisioning.account",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PushPause',
+            name="PushPause",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('paused', models.BooleanField(default=False)),
-                ('reason', models.CharField(blank=True, max_length=200)),
-                ('since', models.DateTimeField(null=True)),
-                ('by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("paused", models.BooleanField(default=False)),
+                ("reason", models.CharField(blank=True, max_length=200)),
+                ("since", models.DateTimeField(null=True)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RoleGroup',
+            name="RoleGroup",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('role', models.CharField(choices=[('administrator', 'Administrator'), ('helpdesk', 'Helpdesk'), ('viewer', 'Viewer')], max_length=20)),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='provisioning.directorygroup')),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='role_groups', to='provisioning.directorysource')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("administrator", "Administrator"),
+                            ("helpdesk", "Helpdesk"),
+                            ("viewer", "Viewer"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "group",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="provisioning.directorygroup",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="role_groups",
+                        to="provisioning.directorysource",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('sync', 'Directory sync'), ('rules', 'Account rules')], max_length=10)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('waiting', 'Waiting for approval'), ('preview', 'Preview'), ('done', 'Done'), ('failed', 'Failed'), ('stopped', 'Stopped'), ('superseded', 'Superseded')], default='queued', max_length=12)),
-                ('phase', models.CharField(choices=[('read', 'Read'), ('plan', 'Plan'), ('check', 'Check limits'), ('apply', 'Apply'), ('finished', 'Finished')], default='read', max_length=10)),
-                ('done', models.PositiveIntegerField(default=0)),
-                ('total', models.PositiveIntegerField(default=0)),
-                ('dry', models.BooleanField(default=False)),
-                ('stop_requested', models.BooleanField(default=False)),
-                ('counts', models.JSONField(default=dict)),
-                ('breaches', models.JSONField(default=list)),
-                ('digest', models.CharField(blank=True, max_length=64)),
-                ('problem', models.TextField(blank=True)),
-                ('approved_at', models.DateTimeField(null=True)),
-                ('lease_owner', models.CharField(blank=True, max_length=64)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(null=True)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('approved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
-                ('source', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='provisioning.directorysource')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("sync", "Directory sync"), ("rules", "Account rules")],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("waiting", "Waiting for approval"),
+                            ("preview", "Preview"),
+                            ("done", "Done"),
+                            ("failed", "Failed"),
+                            ("stopped", "Stopped"),
+                            ("superseded", "Superseded"),
+                        ],
+                        default="queued",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "phase",
+                    models.CharField(
+                        choices=[
+                            ("read", "Read"),
+                            ("plan", "Plan"),
+                            ("check", "Check limits"),
+                            ("apply", "Apply"),
+                            ("finished", "Finished"),
+                        ],
+                        default="read",
+                        max_length=10,
+                    ),
+                ),
+                ("done", models.PositiveIntegerField(default=0)),
+                ("total", models.PositiveIntegerField(default=0)),
+                ("dry", models.BooleanField(default=False)),
+                ("stop_requested", models.BooleanField(default=False)),
+                ("counts", models.JSONField(default=dict)),
+                ("breaches", models.JSONField(default=list)),
+                ("digest", models.CharField(blank=True, max_length=64)),
+                ("problem", models.TextField(blank=True)),
+                ("approved_at", models.DateTimeField(null=True)),
+                ("lease_owner", models.CharField(blank=True, max_length=64)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(null=True)),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "approved_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="runs",
+                        to="provisioning.directorysource",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PlannedChange',
+            name="PlannedChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source_id', models.BigIntegerField()),
-                ('ordinal', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('person', 'Person'), ('group', 'Group'), ('account', 'Account')], max_length=10)),
-                ('key', models.CharField(max_length=80)),
-                ('subject', models.CharField(help_text='GUID of the person or group that the change follows from', max_length=36)),
-                ('name', models.CharField(max_length=200)),
-                ('action', models.CharField(max_length=10)),
-                ('before', models.JSONField(default=dict)),
-                ('after', models.JSONField(default=dict)),
-                ('base_version', models.PositiveIntegerField(default=0)),
-                ('category', models.CharField(blank=True, choices=[('', ''), ('service', 'service'), ('aor', 'aor'), ('number', 'number'), ('pool', 'pool'), ('credential', 'credential'), ('membership', 'membership')], max_length=12)),
-                ('domain_id', models.BigIntegerField(null=True)),
-                ('pool_id', models.BigIntegerField(null=True)),
-                ('status', models.CharField(choices=[('planned', 'Planned'), ('applied', 'Applied'), ('held', 'Held'), ('stale', 'Out of date'), ('proposed', 'Proposed'), ('problem', 'Conflict'), ('discarded', 'Discarded')], default='planned', max_length=10)),
-                ('message', models.TextField(blank=True)),
-                ('at', models.DateTimeField()),
-                ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='changes', to='provisioning.run')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("source_id", models.BigIntegerField()),
+                ("ordinal", models.PositiveIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("person", "Person"), ("group", "Group"), ("account", "Account")],
+                        max_length=10,
+                    ),
+                ),
+                ("key", models.CharField(max_length=80)),
+                (
+                    "subject",
+                    models.CharField(
+                        help_text="GUID of the person or group that the change follows from",
+                        max_length=36,
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("action", models.CharField(max_length=10)),
+                ("before", models.JSONField(default=dict)),
+                ("after", models.JSONField(default=dict)),
+                ("base_version", models.PositiveIntegerField(default=0)),
+                (
+                    "category",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("", ""),
+                            ("service", "service"),
+                            ("aor", "aor"),
+                            ("number", "number"),
+                            ("pool", "pool"),
+                            ("credential", "credential"),
+                            ("membership", "membership"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("domain_id", models.BigIntegerField(null=True)),
+                ("pool_id", models.BigIntegerField(null=True)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("planned", "Planned"),
+                            ("applied", "Applied"),
+                            ("held", "Held"),
+                            ("stale", "Out of date"),
+                            ("proposed", "Proposed"),
+                            ("problem", "Conflict"),
+                            ("discarded", "Discarded"),
+                        ],
+                        default="planned",
+                        max_length=10,
+                    ),
+                ),
+                ("message", models.TextField(blank=True)),
+                ("at", models.DateTimeField()),
+                (
+                    "run",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="changes",
+                        to="provisioning.run",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='configstore',
-            name='pool',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stores', to='provisioning.serverpool'),
+            model_name="configstore",
+            name="pool",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="stores",
+                to="provisioning.serverpool",
+            ),
         ),
         migrations.AddField(
-            model_name='account',
-            name='pool',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='accounts', to='provisioning.serverpool', verbose_name='home pool'),
+            model_name="account",
+            name="pool",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="accounts",
+                to="provisioning.serverpool",
+                verbose_name="home pool",
+            ),
         ),
         migrations.AddField(
-            model_name='account',
-            name='domain',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='accounts', to='provisioning.sipdomain'),
+            model_name="account",
+            name="domain",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="accounts",
+                to="provisioning.sipdomain",
+            ),
         ),
         migrations.CreateModel(
-            name='SipServer',
+            name="SipServer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('sip_host', models.CharField(max_length=255, verbose_name='SIP host name')),
-                ('tls_port', models.PositiveIntegerField(blank=True, default=5061, null=True, verbose_name='TLS port')),
-                ('tcp_port', models.PositiveIntegerField(blank=True, null=True, verbose_name='TCP port')),
-                ('udp_port', models.PositiveIntegerField(blank=True, null=True, verbose_name='UDP port')),
-                ('rpc_url', models.CharField(help_text='Such as https://sip1.example.com:8443/RPC', max_length=255, verbose_name='control address')),
-                ('sealed_rpc_secret', models.BinaryField(null=True)),
-                ('ca_pem', models.TextField(blank=True, verbose_name='certificate authority (PEM)')),
-                ('enabled', models.BooleanField(default=True)),
-                ('reload_pending', models.JSONField(default=list, editable=False)),
-                ('health', models.CharField(choices=[('unknown', 'Not asked yet'), ('up', 'Up'), ('down', 'Down')], default='unknown', editable=False, max_length=10)),
-                ('health_problem', models.TextField(blank=True, editable=False)),
-                ('version', models.CharField(blank=True, editable=False, max_length=100)),
-                ('latency_ms', models.FloatField(editable=False, null=True)),
-                ('registration_count', models.PositiveIntegerField(editable=False, null=True)),
-                ('up_since', models.DateTimeField(editable=False, null=True)),
-                ('checked_at', models.DateTimeField(editable=False, null=True)),
-                ('down_since', models.DateTimeField(editable=False, null=True)),
-                ('pool', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='servers', to='provisioning.serverpool')),
-                ('store', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='servers', to='provisioning.configstore')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                ("sip_host", models.CharField(max_length=255, verbose_name="SIP host name")),
+                (
+                    "tls_port",
+                    models.PositiveIntegerField(
+                        blank=True, default=5061, null=True, verbose_name="TLS port"
+                    ),
+                ),
+                (
+                    "tcp_port",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="TCP port"),
+                ),
+                (
+                    "udp_port",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="UDP port"),
+                ),
+                (
+                    "rpc_url",
+                    models.CharField(
+                        help_text="Such as https://sip1.example.com:8443/RPC",
+                        max_length=255,
+                        verbose_name="control address",
+                    ),
+                ),
+                ("sealed_rpc_secret", models.BinaryField(null=True)),
+                (
+                    "ca_pem",
+                    models.TextField(blank=True, verbose_name="certificate authority (PEM)"),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                ("reload_pending", models.JSONField(default=list, editable=False)),
+                (
+                    "health",
+                    models.CharField(
+                        choices=[("unknown", "Not asked yet"), ("up", "Up"), ("down", "Down")],
+                        default="unknown",
+                        editable=False,
+                        max_length=10,
+                    ),
+                ),
+                ("health_problem", models.TextField(blank=True, editable=False)),
+                ("version", models.CharField(blank=True, editable=False, max_length=100)),
+                ("latency_ms", models.FloatField(editable=False, null=True)),
+                ("registration_count", models.PositiveIntegerField(editable=False, null=True)),
+                ("up_since", models.DateTimeField(editable=False, null=True)),
+                ("checked_at", models.DateTimeField(editable=False, null=True)),
+                ("down_since", models.DateTimeField(editable=False, null=True)),
+                (
+                    "pool",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="servers",
+                        to="provisioning.serverpool",
+                    ),
+                ),
+                (
+                    "store",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="servers",
+                        to="provisioning.configstore",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='numberrange',
-            name='site',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, to='provisioning.site'),
+            model_name="numberrange",
+            name="site",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                to="provisioning.site",
+            ),
         ),
         migrations.AddField(
-            model_name='account',
-            name='site',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='provisioning.site'),
+            model_name="account",
+            name="site",
+            field=models.ForeignKey(
+                blank=True,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                to="provisioning.site",
+            ),
         ),
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('actor_name', models.CharField(max_length=150)),
-                ('action', models.CharField(max_length=60)),
-                ('object_type', models.CharField(blank=True, max_length=40)),
-                ('object_id', models.CharField(blank=True, max_length=40)),
-                ('object_name', models.CharField(blank=True, max_length=200)),
-                ('detail', models.JSONField(default=dict)),
-                ('request_id', models.CharField(blank=True, max_length=40)),
-                ('hash', models.CharField(max_length=64)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("actor_name", models.CharField(max_length=150)),
+                ("action", models.CharField(max_length=60)),
+                ("object_type", models.CharField(blank=True, max_length=40)),
+                ("object_id", models.CharField(blank=True, max_length=40)),
+                ("object_name", models.CharField(blank=True, max_length=200)),
+                ("detail", models.JSONField(default=dict)),
+                ("request_id", models.CharField(blank=True, max_length=40)),
+                ("hash", models.CharField(max_length=64)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['object_type', 'object_id', '-id'], name='audit_by_object'), models.Index(fields=['-id', 'action'], name='audit_newest')],
+                "indexes": [
+                    models.Index(
+                        fields=["object_type", "object_id", "-id"], name="audit_by_object"
+                    ),
+                    models.Index(fields=["-id", "action"], name="audit_newest"),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='consoleuser',
-            constraint=models.UniqueConstraint(condition=models.Q(('source__isnull', False)), fields=('source', 'guid'), name='console_user_guid'),
+            model_name="consoleuser",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("source__isnull", False)),
+                fields=("source", "guid"),
+                name="console_user_guid",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='groupnesting',
-            constraint=models.UniqueConstraint(fields=('parent', 'child'), name='nesting_once'),
+            model_name="groupnesting",
+            constraint=models.UniqueConstraint(fields=("parent", "child"), name="nesting_once"),
         ),
         migrations.AddIndex(
-            model_name='directorygroup',
-            index=models.Index(fields=['name_key', 'id'], name='group_by_name'),
+            model_name="directorygroup",
+            index=models.Index(fields=["name_key", "id"], name="group_by_name"),
         ),
         migrations.AddConstraint(
-            model_name='directorygroup',
-            constraint=models.UniqueConstraint(fields=('source', 'guid'), name='group_guid'),
+            model_name="directorygroup",
+            constraint=models.UniqueConstraint(fields=("source", "guid"), name="group_guid"),
         ),
         migrations.AddConstraint(
-            model_name='number',
-            constraint=models.CheckConstraint(condition=models.Q(('account__isnull', True), ('state__in', ['assigned', 'reserved']), _connector='OR'), name='number_owner_is_assigned'),
+            model_name="number",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("account__isnull", True),
+                    ("state__in", ["assigned", "reserved"]),
+                    _connector="OR",
+                ),
+                name="number_owner_is_assigned",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ownedrow',
-            constraint=models.UniqueConstraint(fields=('store', 'kind', 'key'), name='owned_once'),
+            model_name="ownedrow",
+            constraint=models.UniqueConstraint(fields=("store", "kind", "key"), name="owned_once"),
         ),
         migrations.AddConstraint(
-            model_name='pendingchange',
-            constraint=models.UniqueConstraint(fields=('store', 'kind', 'key'), name='pending_once'),
+            model_name="pendingchange",
+            constraint=models.UniqueConstraint(
+                fields=("store", "kind", "key"), name="pending_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='person',
-            index=models.Index(fields=['name_key', 'id'], name='person_by_name'),
+            model_name="person",
+            index=models.Index(fields=["name_key", "id"], name="person_by_name"),
         ),
         migrations.AddIndex(
-            model_name='person',
-            index=models.Index(condition=models.Q(('problem', ''), _negated=True), fields=['source'], name='person_with_conflict'),
+            model_name="person",
+            index=models.Index(
+                condition=models.Q(("problem", ""), _negated=True),
+                fields=["source"],
+                name="person_with_conflict",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='person',
-            constraint=models.UniqueConstraint(fields=('source', 'guid'), name='person_guid'),
+            model_name="person",
+            constraint=models.UniqueConstraint(fields=("source", "guid"), name="person_guid"),
         ),
         migrations.AddConstraint(
-            model_name='groupmember',
-            constraint=models.UniqueConstraint(fields=('group', 'person'), name='member_once'),
+            model_name="groupmember",
+            constraint=models.UniqueConstraint(fields=("group", "person"), name="member_once"),
         ),
         migrations.AddConstraint(
-            model_name='pin',
-            constraint=models.UniqueConstraint(fields=('account', 'field'), name='pin_once'),
+            model_name="pin",
+            constraint=models.UniqueConstraint(fields=("account", "field"), name="pin_once"),
         ),
         migrations.AddConstraint(
-            model_name='rolegroup',
-            constraint=models.UniqueConstraint(fields=('source', 'group'), name='role_group_once'),
+            model_name="rolegroup",
+            constraint=models.UniqueConstraint(fields=("source", "group"), name="role_group_once"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['source', '-id'], name='run_by_source'),
+            model_name="run",
+            index=models.Index(fields=["source", "-id"], name="run_by_source"),
         ),
         migrations.AddIndex(
-            model_name='plannedchange',
-            index=models.Index(fields=['kind', 'key', '-id'], name='planned_change_by_key'),
+            model_name="plannedchange",
+            index=models.Index(fields=["kind", "key", "-id"], name="planned_change_by_key"),
         ),
         migrations.AddIndex(
-            model_name='plannedchange',
-            index=models.Index(condition=models.Q(('category', ''), _negated=True), fields=['category', 'at'], name='planned_change_risk'),
+            model_name="plannedchange",
+            index=models.Index(
+                condition=models.Q(("category", ""), _negated=True),
+                fields=["category", "at"],
+                name="planned_change_risk",
+            ),
         ),
         migrations.AddIndex(
-            model_name='plannedchange',
-            index=models.Index(condition=models.Q(('status__in', ['held', 'proposed', 'problem'])), fields=['run', 'status'], name='planned_change_open'),
+            model_name="plannedchange",
+            index=models.Index(
+                condition=models.Q(("status__in", ["held", "proposed", "problem"])),
+                fields=["run", "status"],
+                name="planned_change_open",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='plannedchange',
-            constraint=models.UniqueConstraint(fields=('run', 'ordinal'), name='planned_change_ordinal'),
+            model_name="plannedchange",
+            constraint=models.UniqueConstraint(
+                fields=("run", "ordinal"), name="planned_change_ordinal"
+            ),
         ),
         migrations.AddIndex(
-            model_name='account',
-            index=models.Index(fields=['name_key', 'id'], name='account_by_name'),
+            model_name="account",
+            index=models.Index(fields=["name_key", "id"], name="account_by_name"),
         ),
         migrations.AddIndex(
-            model_name='account',
-            index=models.Index(fields=['state', 'name_key', 'id'], name='account_by_state'),
+            model_name="account",
+            index=models.Index(fields=["state", "name_key", "id"], name="account_by_state"),
         ),
         migrations.AddIndex(
-            model_name='account',
-            index=models.Index(fields=['aor'], name='account_by_aor'),
+            model_name="account",
+            index=models.Index(fields=["aor"], name="account_by_aor"),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'removed'), _negated=True), fields=('domain', 'user_part'), name='account_aor'),
+            model_name="account",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "removed"), _negated=True),
+                fields=("domain", "user_part"),
+                name="account_aor",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='account',
-            constraint=models.UniqueConstraint(condition=models.Q(('person__isnull', False)), fields=('person', 'slot'), name='account_slot'),
+            model_name="account",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("person__isnull", False)),
+                fields=("person", "slot"),
+                name="account_slot",
+            ),
         ),
     ]
