@@ -26,7 +26,10 @@ from provisioning.services.apply_people import (
     mark_stale_people,
     settle_conflicts,
 )
-from provisioning.services.console_users import end_directory_sessions
+from provisioning.services.console_users import (
+    end_directory_sessions,
+    end_sessions_of_removed_members,
+)
 from provisioning.services.plan import TABLE
 from provisioning.services.progress import Progress
 from provisioning.services.stale_accounts import (
@@ -137,9 +140,10 @@ def _count(run: Run, window: dict[str, Any]) -> Counter[str]:
 
 
 def _end_sessions(run: Run, window: dict[str, Any]) -> None:
-    """Whoever left or was disabled is signed out of the console as well."""
+    """Whoever left, was disabled or lost a group with a role is signed out of the console too."""
     if run.source is None:
         return
+    end_sessions_of_removed_members(run=run, first=window["first"], last=window["last"])
     gone = run.changes.filter(
         kind="person", status=PlannedChange.Status.PLANNED, category=Category.SERVICE,
         ordinal__range=(window["first"], window["last"]),
