@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -39,18 +41,22 @@ def words(name: str, default: str = "") -> list[str]:
 
 
 def kept_secret(name: str, folder: Path, file_name: str) -> str:
-    """NAME, or a secret made at first use and kept in `folder` with mode 0600."""
+    """NAME, or a secret made at first use and kept in `folder` with mode 0600.
+
+    Of processes that start at once the first one's secret holds, and none sees half of it.
+    """
     given = text(name)
     if given:
         return given
     path = folder / file_name
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_hex(32) + "\n")
+    if not path.exists():
+        descriptor, draft = tempfile.mkstemp(dir=folder)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32) + "\n")
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        Path(draft).unlink()
     return path.read_text(encoding="ascii").strip()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-_DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+# The wide forms are signs of a formula to spreadsheets in East Asian languages.
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def safe_cell(value: str) -> str:

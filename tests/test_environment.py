@@ -1,0 +1,24 @@
+"""Secrets that the console makes for itself at its first start."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rtcadmin.environment import kept_secret
+
+
+def test_processes_that_start_at_once_share_one_whole_secret(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        found = list(
+            pool.map(lambda _: kept_secret("RTCADMIN_NONE", tmp_path / "s", "key"), range(64))
+        )
+    assert len(set(found)) == 1
+    assert len(bytes.fromhex(found[0])) == 32
+    assert [file.name for file in (tmp_path / "s").iterdir()] == ["key"]
+
+
+def test_a_kept_secret_is_for_its_owner_alone(tmp_path: Path) -> None:
+    kept_secret("RTCADMIN_NONE", tmp_path / "s", "key")
+    assert (tmp_path / "s").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "s" / "key").stat().st_mode & 0o777 == 0o600
