@@ -1,0 +1,164 @@
+"""A console with one of everything, every address of it, and what a browser would send there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.http import QueryDict
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls.converters import IntConverter
+from django.utils import timezone
+from lxml import html
+
+from provisioning.core.roles import Role
+from provisioning.models import (
+    ClientProfile,
+    ConsoleUser,
+    Number,
+    NumberRange,
+    Pin,
+    PlannedChange,
+    ProvisioningLink,
+    RoleGroup,
+    Run,
+    SipServer,
+)
+from tests.factories import (
+    make_account,
+    make_domain,
+    make_group,
+    make_person,
+    make_pool,
+    make_rule,
+    make_site,
+    make_store,
+)
+from tests.services.directory import memory_source
+
+
+def patterns(found: list[Any] | None = None) -> Iterator[URLPattern]:
+    """Every address that the console answers."""
+    for entry in get_resolver().url_patterns if found is None else found:
+        if isinstance(entry, URLResolver):
+            yield from patterns(entry.url_patterns)
+        else:
+            yield entry
+
+
+@dataclass(frozen=True)
+class Furnished:
+    """One row of everything, by the beginning of its addresses."""
+
+    rows: dict[str, Any]
+
+    def address(self, pattern: URLPattern, **others: str) -> str:
+        """The address of `pattern` for the rows that exist, or for `others` in their place."""
+        route = str(pattern.pattern)
+        start = next((key for key in self.rows if route.startswith(f"{key}/")), "")
+        for name, converter in pattern.pattern.converters.items():
+            row = self.rows[start if name == "pk" else name]
+            kind = "int" if isinstance(converter, IntConverter) else "str"
+            route = route.replace(f"<{kind}:{name}>", others.get(name, str(row)))
+        return f"/{route}"
+
+
+def furnish() -> Furnished:
+    """Make one of everything, with values that hold."""
+    now = timezone.now()
+    source = memory_source(name="Head office")
+    person = make_person(source=source)
+    site, pool, domain = make_site(), make_pool(), make_domain()
+    store = make_store(dialect="sqlite", database="none.db")
+    server = SipServer.objects.create(
+        name="sip1", pool=pool, store=store, sip_host="127.0.0.1", rpc_url="http://127.0.0.1:9/RPC"
+    )
+    profile = ClientProfile.objects.create(name="Standard", is_default=True)
+    account = make_account(person=person, site=site)
+    number = Number.objects.create(e164="+442079460123", account=account, state="assigned")
+    free = Number.objects.create(e164="+442079460124", state="free")
+    group = make_group(members=(person,))
+    role_group = RoleGroup.objects.create(source=source, group=group, role=Role.VIEWER)
+    rule = make_rule(group=group, profile=profile)
+    numbers = NumberRange.objects.create(
+        name="London", first="+442079460000", last="+442079460999", site=site
+    )
+    pin = Pin.objects.create(account=account, field="pool", value=str(pool.pk), reason="test")
+    link = ProvisioningLink.objects.create(
+        account=account, format="linphone", token_hash="0" * 64, expires_at=now
+    )
+    run = Run.objects.create(kind="sync", source=source, state="waiting", digest="d")
+    change = PlannedChange.objects.create(
+        run=run, source_id=source.pk, ordinal=1, kind="account", key=account.aor,
+        subject=person.guid, name=account.name, action="update", status="held", at=now,
+        before={"name": "Ann"}, after={"name": "Anne"},
+    )  # fmt: skip
+    user = ConsoleUser.objects.create_user("other", "somebody else's", role=Role.VIEWER)
+    assert number.pk != free.pk
+    return Furnished({
+        "accounts": account.pk, "rules": rule.pk, "administration": user.pk, "changes": run.pk,
+        "profiles": profile.pk, "groups": group.pk, "numbers/ranges": numbers.pk,
+        "numbers": free.pk, "people": person.pk, "pools": pool.pk, "stores": store.pk,
+        "domains": domain.pk, "sites": site.pk, "servers": server.pk, "sources": source.pk,
+        "link": link.pk, "pin_pk": pin.pk, "change": change.pk, "role_group": role_group.pk,
+        "token": "nothing",
+    })  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of a page: where it goes, and what it sends as it stands there."""
+
+    method: str
+    action: str
+    fields: dict[str, list[str]]
+
+
+def forms_of(page: bytes, address: str) -> list[Form]:
+    """Every form of a page with the values that it shows."""
+    found = []
+    document: Any = html.document_fromstring(page)
+    for form in document.forms:
+        fields: dict[str, list[str]] = {}
+        for name, value in form.form_values():
+            fields.setdefault(name, []).append(value)
+        for button in form.xpath(".//button[@name]"):
+            fields.setdefault(button.get("name"), [button.get("value", "")])
+        fields.pop("csrfmiddlewaretoken", None)
+        action = form.get("action") or form.get("hx-post") or form.get("hx-get") or address
+        found.append(Form((form.get("method") or "get").lower(), action, fields))
+    return found
+
+
+def body_of(response: Any) -> bytes:
+    """The whole answer, streamed ones to their end."""
+    if response.streaming:
+        return b"".join(
+            piece if isinstance(piece, bytes) else piece.encode()
+            for piece in response.streaming_content
+        )
+    return bytes(response.content)
+
+
+def names_asked_for(
+    monkeypatch: pytest.MonkeyPatch, client: Client, address: str, method: str
+) -> set[str]:
+    """The parameters that a view looks at when it gets none."""
+    asked: set[str] = set()
+    with monkeypatch.context() as patch:
+        for reader in ("get", "getlist", "__getitem__", "__contains__"):
+            patch.setattr(QueryDict, reader, _recording(asked, getattr(QueryDict, reader)))
+        getattr(client, method)(address)
+    return asked - {"csrfmiddlewaretoken"}
+
+
+def _recording(asked: set[str], reader: Any) -> Any:
+    def read(self: QueryDict, key: Any, *more: Any, **given: Any) -> Any:
+        if isinstance(key, str):
+            asked.add(key)
+        return reader(self, key, *more, **given)
+
+    return read
