@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from celery import shared_task
+from django.conf import settings
 
 from provisioning.core.errors import Busy
 from provisioning.models import DirectorySource, SipServer
-from provisioning.services import deadlines, push, retention, runs, servers, wake
+from provisioning.services import deadlines, push, retention, runs, servers
 from provisioning.services import sweep as sweeper
 from provisioning.services.actor import SCHEDULE
 
@@ -20,7 +21,7 @@ def push_store(store_id: int) -> None:
         return
 
 
-@shared_task(name="provisioning.tasks.execute_run")
+@shared_task(name="provisioning.tasks.execute_run", time_limit=settings.RUN_TIME_LIMIT)
 def execute_run(run_id: int) -> None:
     """Carry out a queued run; a busy one is found by the sweeper."""
     try:
@@ -45,9 +46,8 @@ def sweep() -> None:
 
 @shared_task(name="provisioning.tasks.check_servers")
 def check_servers() -> None:
-    """Ask every SIP server how it is, each in a task of its own: a slow one delays nobody."""
-    for server_id in SipServer.objects.filter(enabled=True).values_list("pk", flat=True):
-        wake.check_server(server_id=server_id)
+    """Ask every SIP server how it is."""
+    servers.check_servers()
 
 
 @shared_task(name="provisioning.tasks.check_server")

@@ -170,31 +170,42 @@ AXES_VERBOSE = False
 
 # --- Celery -------------------------------------------------------------------------------------
 # Without a broker URL messages are files on this machine: right for one machine, needs no other
-# service.
+# service. Messages only wake workers; the work itself, its leases and attempts are in the database.
 CELERY_BROKER_URL = env.text("RTCADMIN_BROKER_URL", "filesystem://")
-if CELERY_BROKER_URL == "filesystem://":
-    _messages = {name: DATA / "broker" / name for name in ("messages", "processed", "control")}
-    for _folder in _messages.values():
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
+if CELERY_BROKER_URL.startswith("filesystem:"):
+    _messages, _control = DATA / "broker" / "messages", DATA / "broker" / "control"
+    for _folder in (_messages, _control):
         _folder.mkdir(parents=True, exist_ok=True)
-    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {
-        "data_folder_in": str(_messages["messages"]),
-        "data_folder_out": str(_messages["messages"]),
-        "processed_folder": str(_messages["processed"]),
-        "control_folder": str(_messages["control"]),
-        "store_processed": False,
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_messages),
+        "data_folder_out": str(_messages),
+        "control_folder": str(_control),
         "polling_interval": 0.1,
     }
-else:
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "socket_timeout": 5}
+elif CELERY_BROKER_URL.startswith(("redis:", "rediss:")):
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        # Longer than any task may take, so that nothing is delivered again while it is worked on.
+        "visibility_timeout": 7200,
+        # Whoever saves something waits no longer than this for a broker that is down.
+        "socket_connect_timeout": 2,
+        "socket_timeout": 3,
+    }
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
+# Most tasks wait for another machine: more of them than processors do no harm.
+CELERY_WORKER_CONCURRENCY = int(env.number("RTCADMIN_WORKER_CONCURRENCY", 4))
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_TASK_SOFT_TIME_LIMIT = 270
+# A task that lost its broker goes on: its lease keeps others from doing the same.
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+# No soft limit: an exception at any place is worse than an end that the leases are made for.
 CELERY_TASK_TIME_LIMIT = 300
+RUN_TIME_LIMIT = 3600
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_BROKER_CONNECTION_TIMEOUT = 2
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULER = "rtcadmin.beat:Scheduler"
 CELERY_BEAT_MAX_LOOP_INTERVAL = 2
@@ -234,6 +245,8 @@ LOGGING = {
         "axes": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
+        # Below that it writes down every row that it reads, digests of passwords among them.
+        "sqlalchemy": {"level": "WARNING"},
         "django_auth_ldap": {"level": "WARNING"},
         # It warns at every message that a broker of files has no host name.
         "kombu.connection": {"level": "ERROR"},

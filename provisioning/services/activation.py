@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import structlog
@@ -16,20 +15,16 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from provisioning.core.errors import ProvisioningError, Unreachable
-from provisioning.core.records import ServerRecord
 from provisioning.drivers.base import Kind, ServerDriver
 from provisioning.models import ConfigStore, SipServer
 from provisioning.services import leases
-from provisioning.services.driver_access import open_server_record
+from provisioning.services.driver_access import ask_servers
 from provisioning.services.servers import note_down
 
 log = structlog.stdlib.get_logger(__name__)
 
 _LEFT_OVER = "Refused from now on, but a registration may still be alive at {}: {}"
 _DOWN = "it is down, and is asked as soon as it is up again."
-# Servers asked at the same time.
-_THREADS = 16
-
 Work = Callable[[ServerDriver], None]
 
 
@@ -77,6 +72,8 @@ def activate_servers(*, store: ConfigStore) -> None:
 def end_registrations(*, store: ConfigStore, aors: Sequence[str], seconds: float) -> LeftOver:
     """End what is registered for `aors` at every server of `store`, within so many seconds."""
     left = LeftOver()
+    if not aors:
+        return left
     servers = SipServer.objects.filter(store=store, enabled=True).order_by("name")
     for server in servers.filter(_is_down()):
         left.waiting |= dict.fromkeys(aors, _LEFT_OVER.format(server, _DOWN))
@@ -118,23 +115,9 @@ def _end_all(aors: list[str], until: float) -> Work:
 def _ask_all(
     servers: Sequence[SipServer], works: Sequence[Work]
 ) -> list[tuple[SipServer, ProvisioningError | None]]:
-    """Do its work at each server, all at the same time; the error of those where it failed."""
-    if not servers:
-        return []
-    # Before the threads begin: a thread would need a database connection of its own.
-    records = [server.as_record() for server in servers]
-    with ThreadPoolExecutor(min(len(servers), _THREADS)) as threads:
-        errors = list(threads.map(_ask, records, works))
+    """Do its work at each server; the error of those where it failed."""
+    errors = ask_servers(servers, works)
     for server, error in zip(servers, errors, strict=True):
         if isinstance(error, Unreachable):
             note_down(server=server, problem=error.message)
     return list(zip(servers, errors, strict=True))
-
-
-def _ask(record: ServerRecord, work: Work) -> ProvisioningError | None:
-    try:
-        with open_server_record(record) as driver:
-            work(driver)
-    except ProvisioningError as error:
-        return error
-    return None

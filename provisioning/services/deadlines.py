@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from provisioning.services.actor import SCHEDULE
 from provisioning.services.blocks import end_pin, record_moves
 from provisioning.services.standing import locked, settle
 
-# One transaction each, so that no lock is held long; the rest is done by the next call.
+# One transaction each, so that no lock is held long.
 _BATCH = 200
 
 
@@ -23,11 +24,18 @@ def keep_deadlines(*, now: datetime | None = None) -> dict[str, int]:
     """End what is due; how many of each. Safe to call at any time and as often as wanted."""
     now = now or timezone.now()
     return {
-        "pins": _end_pins(now),
-        "accounts": _end_accounts(now),
-        "removed": _end_grace(now),
+        "pins": _until_done(_end_pins, now),
+        "accounts": _until_done(_end_accounts, now),
+        "removed": _until_done(_end_grace, now),
         "numbers": _end_quarantine(now),
     }
+
+
+def _until_done(end: Callable[[datetime], int], now: datetime) -> int:
+    total = 0
+    while ended := end(now):
+        total += ended
+    return total
 
 
 def _end_pins(now: datetime) -> int:

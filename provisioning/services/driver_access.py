@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
+from provisioning.core.errors import ProvisioningError
 from provisioning.core.records import ServerRecord, StoreRecord
 from provisioning.drivers.base import ServerDriver, StoreDriver
 from provisioning.drivers.registry import DRIVERS
 from provisioning.models import ConfigStore, SipServer
 from provisioning.services import targets
+
+Answer = TypeVar("Answer")
+
+# SIP servers that are asked at the same time.
+_THREADS = 16
 
 
 @contextmanager
@@ -44,3 +52,33 @@ def open_server_record(record: ServerRecord) -> Iterator[ServerDriver]:
     targets.check_url(url=record.rpc_url, schemes=targets.HTTP, what="The control address")
     with closing(DRIVERS[record.driver].server(record)) as driver:
         yield driver
+
+
+def ask_servers(
+    servers: Sequence[SipServer], questions: Sequence[Callable[[ServerDriver], Answer]]
+) -> list[Answer | ProvisioningError]:
+    """Ask each server its question, all at the same time; what they answer, or why not.
+
+    A question runs in a thread of its own and must leave the console's database alone.
+    """
+    with ThreadPoolExecutor(_THREADS) as threads:
+        return list(threads.map(_ask, [_record(server) for server in servers], questions))
+
+
+def _record(server: SipServer) -> ServerRecord | ProvisioningError:
+    try:
+        return server.as_record()
+    except ProvisioningError as error:
+        return error
+
+
+def _ask(
+    record: ServerRecord | ProvisioningError, question: Callable[[ServerDriver], Answer]
+) -> Answer | ProvisioningError:
+    if isinstance(record, ProvisioningError):
+        return record
+    try:
+        with open_server_record(record) as driver:
+            return question(driver)
+    except ProvisioningError as error:
+        return error

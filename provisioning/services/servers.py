@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from django.utils import timezone
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.records import ServerHealth, ServerRecord
 from provisioning.core.text import require_line
+from provisioning.drivers.base import ServerDriver
 from provisioning.models import SipServer
 from provisioning.services import driver_access, saving, targets, wake
 from provisioning.services.actor import Actor
@@ -60,18 +62,29 @@ def delete_server(*, server: SipServer, actor: Actor) -> None:
 
 
 def check_server_health(*, server: SipServer) -> None:
-    """Ask the server how it is and keep the answer; a failure is an answer, never an exception.
-
-    Only the columns of health are written, so an edit that is under way is not overwritten.
-    """
-    try:
-        with driver_access.open_server(server) as driver:
-            health = driver.health()
-    except ProvisioningError as error:
-        note_down(server=server, problem=error.message)
-    else:
-        _keep_health(server, health)
+    """Ask the server how it is and keep the answer; a failure is an answer, never an exception."""
+    _check([server])
     server.refresh_from_db()
+
+
+def check_servers() -> None:
+    """The same for every enabled server, at the same time: a silent one delays no other."""
+    _check(list(SipServer.objects.filter(enabled=True).select_related("store")))
+
+
+def _check(servers: Sequence[SipServer]) -> None:
+    """Only the columns of health are written, so an edit that is under way is not overwritten."""
+    questions = [_health for _ in servers]
+    answers = driver_access.ask_servers(servers, questions)
+    for server, answer in zip(servers, answers, strict=True):
+        if isinstance(answer, ProvisioningError):
+            note_down(server=server, problem=answer.message)
+        else:
+            _keep_health(server, answer)
+
+
+def _health(driver: ServerDriver) -> ServerHealth:
+    return driver.health()
 
 
 def note_down(*, server: SipServer, problem: str) -> None:

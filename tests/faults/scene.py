@@ -1,0 +1,62 @@
+"""What a test needs done inside a console of its own: `python -m tests.faults.scene COMMAND …`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import django
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db import transaction  # noqa: E402
+
+from provisioning.models import ConfigStore  # noqa: E402
+from provisioning.services import outbox  # noqa: E402
+from tests.factories import make_account, make_store  # noqa: E402
+
+
+def prepare(place: str, password: str) -> None:
+    """Makes the database, the schedules and one managed store; prints its id."""
+    call_command("migrate", verbosity=0)
+    call_command("install_schedules", verbosity=0)
+    store = make_store(**json.loads(place))
+    store.set_secret(password)
+    store.save()
+    print(store.pk)  # noqa: T201
+
+
+def arrive(first: str, count: str, pause: str) -> None:
+    """New accounts, one after the other, each saved and marked in one transaction."""
+    for number in range(int(first), int(first) + int(count)):
+        with transaction.atomic():
+            outbox.mark_account(make_account(user_part=f"user{number:03}"))
+        time.sleep(float(pause))
+
+
+def crash_before_the_message() -> None:
+    """A new account whose console dies after the commit and before the message is sent."""
+    from provisioning.services import wake  # noqa: PLC0415
+
+    wake._send = lambda task, arguments: sys.exit(9)
+    arrive("900", "1", "0")
+
+
+def repeat_messages(count: str) -> None:
+    """The same message again and again."""
+    from provisioning.services import wake  # noqa: PLC0415
+
+    for store in ConfigStore.objects.all():
+        for _ in range(int(count)):
+            wake.push(store_id=store.pk)
+
+
+COMMANDS = {
+    function.__name__: function
+    for function in (prepare, arrive, crash_before_the_message, repeat_messages)
+}
+
+if __name__ == "__main__":
+    COMMANDS[sys.argv[1]](*sys.argv[2:])
