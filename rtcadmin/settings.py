@@ -245,8 +245,6 @@ LOGGING = {
         "axes": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
-        # Below that it writes down every row that it reads, digests of passwords among them.
-        "sqlalchemy": {"level": "WARNING"},
         "django_auth_ldap": {"level": "WARNING"},
         # It warns at every message that a broker of files has no host name.
         "kombu.connection": {"level": "ERROR"},
