@@ -12,6 +12,7 @@ from provisioning.models import (
     Account,
     AccountRule,
     AuditEvent,
+    ClientProfile,
     ConfigStore,
     DirectorySource,
     Person,
@@ -228,7 +229,7 @@ def _source_alerts(sources: list[DirectorySource]) -> list[Notice]:
     for source in sources:
         if source.newest_state == Run.State.FAILED:  # type: ignore[attr-defined]
             problem = source.newest_problem  # type: ignore[attr-defined]
-            text = f"{_sentence(problem)} Nothing was changed by it."
+            text = _sentence(problem)
             at = source.newest_at  # type: ignore[attr-defined]
             notices.append(
                 Notice("red", f"{source.name} could not be read.", text, "source", source.pk, at)
@@ -272,7 +273,7 @@ def _steps(
     servers: list[SipServer], stores: list[ConfigStore], sources: list[DirectorySource]
 ) -> list[Step]:
     pools, domains = ServerPool.objects.exists(), SipDomain.objects.exists()
-    rules = AccountRule.objects.exists()
+    rules, profiles = AccountRule.objects.exists(), ClientProfile.objects.exists()
     return [
         Step("source", "Add a directory", "Where people and groups come from", bool(sources)),
         Step("domain", "Add a SIP domain", "What stands after the @ of every SIP URI", domains),
@@ -281,6 +282,7 @@ def _steps(
         Step("store", "Add its store", "The database that the SIP servers read", bool(stores)),
         Step("server", "Add its SIP servers", "Where clients register", bool(servers)),
         Step("rule", "Write an account rule", "Who gets which SIP URI, number and pool", rules),
+        Step("profile", "Add a client profile", "How clients are set up", profiles),
         Step("sync", "Sync for the first time", "See the plan, then apply it",
              any(source.last_complete_at for source in sources)),
         Step("manage", "Let the console manage a store", "Until then it reads and never writes",

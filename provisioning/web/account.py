@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
 from provisioning.core.states import State
-from provisioning.models import Account, Pin
+from provisioning.models import Account, ClientProfile, Pin
 from provisioning.services.at_stores import find_at_stores
 from provisioning.services.explain import explain_account
 from provisioning.services.history import find_history
@@ -94,6 +94,7 @@ def service_rows(account: Account) -> list[dict[str, Any]]:
     """The SIP service of an account as names and values."""
     number = getattr(account, "number", None)
     credential = getattr(account, "credential", None)
+    profile = account.profile or ClientProfile.objects.filter(is_default=True).first()
     rows: list[dict[str, Any]] = [
         {"label": "SIP URI", "value": f"sip:{account.aor}", "mono": True, "copyable": True},
         {
@@ -106,8 +107,9 @@ def service_rows(account: Account) -> list[dict[str, Any]]:
         {"label": "Site", "value": account.site},
         {
             "label": "Client profile",
-            "value": account.profile or "The default one",
-            "href": href_of("profile", account.profile_id) if account.profile_id else "",
+            "value": profile,
+            "href": href_of("profile", profile.pk) if profile else "",
+            "note": "the default" if profile and not account.profile else "",
         },
         {
             "label": "Authentication user name",

@@ -41,12 +41,16 @@ class Chip(NamedTuple):
 
 
 def facets(form: forms.BaseForm, query: QueryDict) -> list[Facet]:
-    """The filters of a form in order, without the search field and hidden fields."""
-    return [
+    """The filters of a form in order, without the search field and hidden fields.
+
+    A choice among nothing, such as of sites before there is one, is left out.
+    """
+    found = [
         _facet(name, field, query)
         for name, field in form.fields.items()
         if name != SEARCH and not field.widget.is_hidden
     ]
+    return [facet for facet in found if facet.kind != "choices" or facet.choices]
 
 
 def _facet(name: str, field: forms.Field, query: QueryDict) -> Facet:
@@ -55,7 +59,8 @@ def _facet(name: str, field: forms.Field, query: QueryDict) -> Facet:
     if isinstance(field, forms.BooleanField) and not isinstance(field, forms.NullBooleanField):
         return Facet(name, label, "switch", False, [], query.get(name, ""))
     if not offered:
-        return Facet(name, label, "text", False, [], query.get(name, ""))
+        kind = "choices" if isinstance(field, forms.ChoiceField) else "text"
+        return Facet(name, label, kind, False, [], query.get(name, ""))
     multiple = isinstance(field, forms.MultipleChoiceField | forms.ModelMultipleChoiceField)
     wanted = set(query.getlist(name))
     choices = [

@@ -59,7 +59,7 @@ def _apply(request: ConsoleRequest) -> HttpResponse:
         messages.warning(request, f"Nothing was imported.\n{error.message}")
         return _preview(request, plan_import(text=text, country=country), text, country)
     done = plan.counts.get("add", 0) + plan.counts.get("change", 0)
-    messages.success(request, f"{done:,} numbers imported.")
+    messages.success(request, f"{done:,} number{'' if done == 1 else 's'} imported.")
     return redirect("numbers")
 
 

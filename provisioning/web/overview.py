@@ -22,6 +22,7 @@ STEP_PAGES = {
     "store": ("store-new", "pools"),
     "server": ("server-new", "servers"),
     "rule": ("rule-new", "rules"),
+    "profile": ("profile-new", "profiles"),
     "sync": ("sources",),
     "manage": ("pools",),
 }

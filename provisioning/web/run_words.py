@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from provisioning.models import Run
+from provisioning.models import PlannedChange, Run
 from provisioning.services.outbox import manageable_stores
 from provisioning.services.pause import is_paused
 from provisioning.services.run_report import count_changes
@@ -110,9 +110,7 @@ def _waiting(held: int, people: int) -> Standing:
 def _preview(run: Run) -> Standing:
     count = count_changes(run)
     if not count:
-        return Standing(
-            "Nothing would change.", "Everything is as the directory and the rules say."
-        )
+        return Standing("Nothing would change.", _nothing(run))
     limits = " Some of it would wait for approval." if run.breaches else ""
     return Standing(
         f"A preview: {count:,} change{'' if count == 1 else 's'}, nothing was applied.",
@@ -129,12 +127,23 @@ def _failed(run: Run) -> Standing:
 def _done(run: Run) -> Standing:
     count = count_changes(run)
     if not count:
-        return Standing("Nothing to change.", "Everything is as the directory and the rules say.")
+        return Standing("Nothing to change.", _nothing(run))
+    if not run.changes.filter(status=PlannedChange.Status.APPLIED).exists():
+        return Standing("Over. Nothing was applied.", "What waited for approval was discarded.")
     took = ""
     if run.started_at and run.finished_at:
         seconds = (run.finished_at - run.started_at).total_seconds()
         took = f" It took {seconds:,.0f} s." if seconds >= 1 else " It took less than a second."
     return Standing("Done.", f"{_what_follows()}{took}")
+
+
+def _nothing(run: Run) -> str:
+    conflicts = run.changes.filter(status=PlannedChange.Status.PROBLEM).count()
+    if conflicts == 1:
+        return "One person has a conflict, and keeps what was there before."
+    if conflicts:
+        return f"{conflicts:,} people have conflicts, and keep what was there before."
+    return "Everything is as the directory and the rules say."
 
 
 def _what_follows() -> str:

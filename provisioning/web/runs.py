@@ -43,6 +43,7 @@ SHOWN = (
     ("proposed", "Proposals"),
     ("stale", "Out of date"),
 )
+_CUT_SHORT = (Run.State.FAILED, Run.State.STOPPED)
 
 
 class RunFilter(ListFilter):
@@ -147,6 +148,8 @@ def run(request: ConsoleRequest, pk: int) -> HttpResponse:
             (KINDS[kind], words_of(actions), kind) for kind, actions in figures_of(found).items()
         ],
         "segments": segments,
+        # What ended before its plan was made has neither figures nor limits to show.
+        "has_plan": bool(segments) or found.state not in _CUT_SHORT,
         "latest": _newer_than(found),
     }
     return render(request, "changes/run.html", context)

@@ -66,5 +66,12 @@ document.addEventListener("click", (event) => {
   }
 });
 
+// From any row straight to what can be done with the chosen ones, without a Tab for every row.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "a" || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!event.target.matches('[data-selection] input[name="pk"]')) return;
+  form().querySelector("[data-selection-bar]:not([hidden]) button[name]")?.focus();
+});
+
 document.addEventListener("htmx:afterSettle", show);
 addEventListener("pageshow", show); // the browser may restore ticked boxes when going back

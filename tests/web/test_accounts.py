@@ -362,3 +362,9 @@ def test_the_page_of_an_account_says_when_a_store_refused_it(as_viewer: Client) 
     page = text_of(as_viewer.get(f"/accounts/{account.pk}/"))
     assert "Not written to Registrars. It stands there." in page
     assert "At Registrars Problem" in page
+
+
+def test_a_filter_by_sites_is_offered_once_there_is_a_site(as_viewer: Client) -> None:
+    assert 'name="site"' not in as_viewer.get("/accounts/").content.decode()
+    make_site()
+    assert 'name="site"' in as_viewer.get("/accounts/").content.decode()

@@ -136,7 +136,7 @@ def test_an_import_shows_a_preview_first_and_then_does_just_that(as_helpdesk: Cl
     context = preview.context
     parcel = {"parcel": context["parcel"], "digest": context["plan"].digest}
     done = as_helpdesk.post(reverse("numbers-import"), parcel, follow=True)
-    assert "1 numbers imported" in text_of(done)
+    assert "1 number imported" in text_of(done)
     assert Number.objects.get().account is not None
     again = as_helpdesk.post(reverse("numbers-import"), parcel)
     assert "changed since the preview" in text_of(again)

@@ -191,6 +191,9 @@ def test_discarding_applies_nothing(as_administrator: Client, waiting: Run) -> N
     response = as_administrator.post(f"/changes/{waiting.pk}/discard/", follow=True)
     assert "nothing of it was applied" in response.content.decode()
     assert set(Account.objects.values_list("state", flat=True)) == {State.ACTIVE}
+    page = as_administrator.get(f"/changes/{waiting.pk}/").content.decode()
+    assert "What waited for approval was discarded." in page
+    assert "on their way" not in page
 
 
 def test_discarding_twice_says_that_somebody_decided(
@@ -405,3 +408,24 @@ def test_a_finished_run_promises_a_push_only_where_there_will_be_one(as_viewer: 
     assert "on their way to the SIP servers" in as_viewer.get(address).content.decode()
     pause(reason="Maintenance", actor=COMMAND_LINE)
     assert "wait until the pause ends" in as_viewer.get(address).content.decode()
+
+
+def test_a_run_that_only_finds_conflicts_does_not_say_that_all_is_well(as_viewer: Client) -> None:
+    make_person(source=make_source())
+    make_rule(user_formula="'no spaces'")
+    page = as_viewer.get(f"/changes/{rules_run().pk}/").content.decode()
+    assert "One person has a conflict, and keeps what was there before." in page
+    assert "Everything is as the directory" not in page
+
+
+def test_a_run_that_failed_shows_no_figures_and_can_be_asked_for_again(
+    as_helpdesk: Client,
+) -> None:
+    source = make_source()
+    failed = Run.objects.create(
+        kind="sync", source=source, state="failed", phase="read", problem="Nobody listens there."
+    )
+    page = as_helpdesk.get(f"/changes/{failed.pk}/").content.decode()
+    assert "Nobody listens there." in page
+    assert "Within every limit" not in page
+    assert "Sync again" in page
