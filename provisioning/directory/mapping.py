@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import marshal
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,9 +19,19 @@ _UNCUT = frozenset({"login", "mail", "phone", "mobile", "employee_id", "sip_addr
 # In these a line break or an invisible character is refused. From telephone numbers it is removed,
 # because such characters come with every number that was pasted from a document.
 _EXACT = _UNCUT - {"phone", "mobile"}
+# Passwords and keys of OpenLDAP, 389 Directory Server, Active Directory, LAPS, BitLocker, Kerberos.
+_SECRET = frozenset({
+    "userpassword", "authpassword", "unicodepwd", "dbcspwd", "ntpwdhistory", "lmpwdhistory",
+    "supplementalcredentials", "sambantpassword", "sambalmpassword", "pwdhistory",
+    "ms-mcs-admpwd", "mslaps-password", "mslaps-encryptedpassword", "msds-managedpassword",
+    "msfve-recoverypassword", "msfve-keypackage", "unixuserpassword", "krbprincipalkey",
+})  # fmt: skip
 _NAME = re.compile(r"\s*[A-Za-z][A-Za-z0-9_;-]*\s*")
 
 _BIT = re.compile(r"\bbit\(\s*([A-Za-z][A-Za-z0-9_;-]*)", re.IGNORECASE)
+
+# The last format in which equal values always give equal bytes.
+_MARSHAL_VERSION = 2
 
 Raw = Mapping[str, list[bytes]]
 Read = Callable[[Raw, dict[str, list[str]]], str]
@@ -40,7 +51,6 @@ class PersonMapping:
     def __init__(self, fields: Mapping[str, Expression], disabled: Expression) -> None:
         expressions = [*fields.values(), disabled]
         self.attributes = tuple(sorted({name for each in expressions for name in each.names}))
-        self._names = [(name, name.encode()) for name in self.attributes]
         self._seed = _seed(fields, disabled)
         self._fields = [
             (field, _reading(fields.get(field)), _finishing(field)) for field in PERSON_FIELDS
@@ -55,18 +65,11 @@ class PersonMapping:
 
         The order of values does not count: a directory may give them in any (RFC 4512 section 2.5).
         """
-        get = entry.attributes.get
-        parts = [entry.dn.encode()]
-        for name, label in self._names:
-            values = get(name)
-            if not values:
-                continue
-            parts.append(b"\n%b %d" % (label, len(values)))
-            for value in values if len(values) == 1 else sorted(values):
-                # The length keeps apart what a separator inside a value would join.
-                parts += b" %d:" % len(value), value
+        found = map(entry.attributes.get, self.attributes)
+        values = [sorted(each) if each and len(each) > 1 else each for each in found]
         digest = self._seed.copy()
-        digest.update(b"".join(parts))
+        # Lengths stand before all texts, so that nothing inside a value looks like its end.
+        digest.update(marshal.dumps((entry.dn, values), _MARSHAL_VERSION))
         return digest.digest()
 
     def record(self, entry: Entry) -> MappedPerson:
@@ -112,9 +115,21 @@ def compile_mapping(fields: Mapping[str, str], disabled: str) -> PersonMapping:
     return PersonMapping(compiled, _compile("disabled", disabled.strip() or "''"))
 
 
+def compile_reading(text: str) -> Expression:
+    """Compile an expression over a directory's attributes; raises InvalidInput for passwords.
+
+    A bind account may be allowed to see more than whoever sets the mapping is.
+    """
+    expression = compile_expression(text)
+    secret = sorted(name for name in expression.names if name.partition(";")[0] in _SECRET)
+    if secret:
+        raise InvalidInput(f"“{secret[0]}” holds passwords or keys, which are never read.")
+    return expression
+
+
 def _compile(field: str, text: str) -> Expression:
     try:
-        return compile_expression(text)
+        return compile_reading(text)
     except InvalidInput as error:
         raise InvalidInput(f"{field}: {error.message}") from error
 

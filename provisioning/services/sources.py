@@ -9,10 +9,10 @@ from dataclasses import replace
 from django.db import transaction
 
 from provisioning.core.errors import InvalidFields, InvalidInput, Unreachable
-from provisioning.core.expression import compile_expression
 from provisioning.core.records import PERSON_FIELDS, SourceRecord
 from provisioning.core.text import require_line
 from provisioning.directory.endpoint import endpoints
+from provisioning.directory.mapping import compile_reading
 from provisioning.directory.syntax import check_dn, check_filter
 from provisioning.models import DirectorySource, Run
 from provisioning.services import audit, leases, saving, schedules, targets
@@ -165,11 +165,11 @@ def _check_mapping(source: DirectorySource, faults: dict[str, str]) -> None:
         if field not in PERSON_FIELDS:
             faults[f"mapping.{field}"] = f"There is no field “{field}”."
     for field, text in source.mapping.items():
-        _note(faults, f"mapping.{field}", compile_expression, text)
+        _note(faults, f"mapping.{field}", compile_reading, text)
     if "login" not in source.mapping:
         faults["mapping.login"] = "Without a user name nobody can be told apart."
     if source.disabled_expression:
-        _note(faults, "disabled_expression", compile_expression, source.disabled_expression)
+        _note(faults, "disabled_expression", compile_reading, source.disabled_expression)
 
 
 def _check_addresses(source: DirectorySource) -> None:

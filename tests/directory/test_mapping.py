@@ -139,3 +139,13 @@ def test_an_edited_mapping_changes_every_digest() -> None:
     swapped = compile_mapping({"login": "mail", "mail": "uid"}, "")
     somebody = entry({"uid": b"ann", "mail": b"ann@corp.example"})
     assert len({each.digest(somebody) for each in (before, after, swapped)}) == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["userPassword", "'{ms-Mcs-AdmPwd}'", "first(mail, unicodePwd;binary)"]
+)
+def test_passwords_of_the_directory_are_never_read(text: str) -> None:
+    with pytest.raises(InvalidInput, match="never read"):
+        compile_mapping({"title": text}, "")
+    with pytest.raises(InvalidInput, match="never read"):
+        compile_mapping({}, text)
