@@ -219,7 +219,7 @@ def _store_alerts(stores: list[ConfigStore]) -> list[Notice]:
             )
         if dead:
             title = f"{store.name} did not take {dead:,} change{'s' if dead != 1 else ''}."
-            text = "The console gave up on them; everything else went on. Look at what it said."
+            text = "The console gave up after several attempts; everything else went on."
             notices.append(Notice("red", title, text, "store", store.pk))
     return notices
 
