@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput, ProvisioningError
@@ -89,15 +89,14 @@ def _health(driver: ServerDriver) -> ServerHealth:
 
 def note_down(*, server: SipServer, problem: str) -> None:
     """Keep that the server does not answer as it should; pushes leave it alone until it does."""
-    now = timezone.now()
     SipServer.objects.filter(pk=server.pk).update(
         health=SipServer.Health.DOWN,
         health_problem=problem,
         latency_ms=None,
         registration_count=None,
         up_since=None,
-        checked_at=now,
-        down_since=Coalesce("down_since", now),
+        checked_at=Now(),
+        down_since=Coalesce("down_since", Now()),
     )
     if server.health != SipServer.Health.DOWN:
         log.warning("SIP server is down", server=server.name, problem=problem)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from provisioning.core.errors import Busy
 from provisioning.drivers.base import Kind, Outcome, RowChange
@@ -142,6 +145,22 @@ def test_a_store_that_somebody_pushes_to_is_busy(site: Site) -> None:
     with pytest.raises(Busy):
         site.push()
     leases.release(this, "another")
+    assert site.push().changed == 1
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_worker_with_a_wrong_clock_neither_steals_a_store_nor_waits_for_hours(
+    site: Site, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    now, seconds = timezone.now(), time.time()
+    monkeypatch.setattr(timezone, "now", lambda: now + timedelta(hours=hours))
+    monkeypatch.setattr(time, "time", lambda: seconds + 3600 * hours)
+    outbox.mark_account(make_account(user_part="ann"))
+    this = ConfigStore.objects.filter(pk=site.store.pk)
+    assert leases.claim(this, "another", 5)
+    with pytest.raises(Busy):
+        site.push()
+    this.update(lease_until=leases.until(-1))
     assert site.push().changed == 1
 
 
