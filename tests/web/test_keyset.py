@@ -148,7 +148,7 @@ def test_only_the_first_page_counts(
 def test_postgresql_searches_by_an_index_of_trigrams(table: str) -> None:
     with connection.cursor() as cursor:
         known = connection.introspection.get_constraints(cursor, f"provisioning_{table}")
-    found = known.get(f"{table}_search", {})
+    found: dict[str, object] = known.get(f"{table}_search", {})
     assert found.get("type") == ("gin" if connection.vendor == "postgresql" else None)
 
 
