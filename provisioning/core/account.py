@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import os
 
 from provisioning.core.text import fold, search_key
 
+# For each byte one of 32 characters, all of them equally often.
+_TYPEABLE = b"abcdefghijklmnopqrstuvwxyz234567" * 8
+
 
 def new_secret() -> str:
     """A random clear text, fit to be read out and typed: 24 of a to z and 2 to 7 (120 bits)."""
-    return base64.b32encode(os.urandom(15)).decode().lower()
+    return os.urandom(24).translate(_TYPEABLE).decode()
 
 
 def account_name_key(name: str) -> str:

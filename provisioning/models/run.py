@@ -89,7 +89,10 @@ class PlannedChange(models.Model):
         PROBLEM = "problem", "Conflict"
         DISCARDED = "discarded", "Discarded"
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="changes", db_index=False)
+    # Rows are written and deleted with their run only, so the database need not check each of them.
+    run = models.ForeignKey(
+        Run, on_delete=models.CASCADE, related_name="changes", db_index=False, db_constraint=False
+    )
     source_id = models.BigIntegerField()
     ordinal = models.PositiveIntegerField()
     kind = models.CharField(

@@ -23,7 +23,6 @@ from provisioning.services.apply_groups import apply_groups
 from provisioning.services.apply_people import (
     apply_people,
     keep_conflicts,
-    mark_stale_people,
     settle_conflicts,
 )
 from provisioning.services.console_users import (
@@ -117,14 +116,18 @@ def _apply_window(run: Run, window: dict[str, Any], progress: Progress) -> Count
 def _apply_once(run: Run, window: dict[str, Any], progress: Progress) -> Counter[str]:
     with transaction.atomic():
         progress.hold()
-        lock_accounts(window)
-        if mark_stale_people(window):
+        bulk.postpone_indexing()
+        planned = _count(run, window)
+        kinds = {name.partition(".")[0] for name in planned}
+        if "person" in kinds and apply_people(window, planned):
             mark_stale_followers(run)
-        apply_people(window)
-        apply_groups(run, window)
-        mark_stale_accounts(window)
-        apply_accounts(window)
-        settle_conflicts(window)
+        if "group" in kinds:
+            apply_groups(run, window)
+        if "account" in kinds:
+            lock_accounts(window)
+            mark_stale_accounts(window)
+            apply_accounts(window, planned)
+            settle_conflicts(window)
         _end_sessions(run, window)
         applied = _count(run, window)
         bulk.execute(_DONE, window)

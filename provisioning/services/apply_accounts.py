@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from typing import Any
 
 from provisioning.core.account import new_secret
@@ -13,7 +14,14 @@ from provisioning.models.fields import keyring
 from provisioning.services import bulk, outbox
 from provisioning.services.apply_people import PERSON
 from provisioning.services.plan import TABLE
-from provisioning.services.stale_accounts import ACCOUNT, ITS_ACCOUNT, ITS_PERSON, NUMBER, PLANNED
+from provisioning.services.stale_accounts import (
+    ACCOUNT,
+    ITS_ACCOUNT,
+    ITS_PERSON,
+    NUMBER,
+    PLANNED,
+    mark_stale_creates,
+)
 
 _CREDENTIAL, _LINK = Credential._meta.db_table, ProvisioningLink._meta.db_table
 _UNUSABLE = ", ".join(f"'{s.value}'" for s, meaning in MEANINGS.items() if not meaning.usable)
@@ -38,6 +46,7 @@ SELECT {PERSON}.id, 'main', 'person', CAST(p.after ->> 'domain' AS bigint),
     p.after ->> 'state', %(now)s, FALSE, '', '', p.after ->> 'name_key', p.after ->> 'search_key',
     1, %(now)s, %(now)s
 FROM {TABLE} p JOIN {PERSON} ON {ITS_PERSON} WHERE {PLANNED} AND p.action = 'create'
+ON CONFLICT DO NOTHING
 """  # noqa: S608
 _UPDATE = f"""
 UPDATE {ACCOUNT} SET
@@ -83,16 +92,13 @@ WHERE account_id IN (SELECT {ACCOUNT}.id FROM {TABLE} p JOIN {ACCOUNT} ON {ITS_A
    OR e164 IN (SELECT p.after ->> 'number' FROM {TABLE} p
                WHERE {_NUMBERED} AND p.after ->> 'number' <> '')
 """  # noqa: S608
-_ADD_NUMBERS = f"""
-INSERT INTO {NUMBER} (e164, state, note, changed_at)
-SELECT p.after ->> 'number', 'free', '', %(now)s FROM {TABLE} p
-WHERE {_NUMBERED} AND p.after ->> 'number' <> ''
-ON CONFLICT (e164) DO NOTHING
-"""  # noqa: S608
 _ASSIGN = f"""
-UPDATE {NUMBER} SET account_id = {ACCOUNT}.id, state = {_NUMBER_STATE}, changed_at = %(now)s
-FROM {TABLE} p, {ACCOUNT}
-WHERE {_NUMBERED} AND {ITS_ACCOUNT} AND {NUMBER}.e164 = p.after ->> 'number'
+INSERT INTO {NUMBER} (e164, account_id, state, note, changed_at)
+SELECT p.after ->> 'number', {ACCOUNT}.id, {_NUMBER_STATE}, '', %(now)s
+FROM {TABLE} p JOIN {ACCOUNT} ON {ITS_ACCOUNT}
+WHERE {_NUMBERED} AND p.after ->> 'number' <> ''
+ON CONFLICT (e164) DO UPDATE SET
+    account_id = excluded.account_id, state = excluded.state, changed_at = excluded.changed_at
 """  # noqa: S608
 _RESTATE = f"""
 UPDATE {NUMBER} SET state = {_NUMBER_STATE}, changed_at = %(now)s
@@ -115,17 +121,22 @@ LIMIT {outbox.BULK + 1}
 """  # noqa: S608
 
 
-def apply_accounts(window: dict[str, Any]) -> None:
+def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> None:
     """Make the accounts, credentials and numbers of one window of a plan so, and mark what to push.
 
     Call inside a transaction. Numbers are released before they are assigned, so that owners can
-    swap.
+    swap. `planned` counts the window's rows by kind and action.
     """
     keys = _push_keys(window)
-    for statement in (_CREATE, _UPDATE, _RENAME_CREDENTIALS):
+    if bulk.execute(_CREATE, window) < planned["account.create"]:
+        mark_stale_creates(window)
+    changes = planned["account.update"]
+    for statement in (_UPDATE, _RENAME_CREDENTIALS) if changes else ():
         bulk.execute(statement, window)
     _add_credentials(window)
-    for statement in (_RELEASE, _ADD_NUMBERS, _ASSIGN, _RESTATE, _REVOKE_LINKS):
+    bulk.execute(_RELEASE, window)
+    bulk.execute(_ASSIGN, window)
+    for statement in (_RESTATE, _REVOKE_LINKS) if changes else ():
         bulk.execute(statement, window)
     stores = outbox.manageable_stores()
     for kind, wanted in keys.items():

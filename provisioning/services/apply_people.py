@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
@@ -22,6 +23,7 @@ INSERT INTO {PERSON} (source_id, guid, {", ".join(_TEXTS)}, disabled, left_at, p
 SELECT p.source_id, p.key, {", ".join(f"p.after ->> '{name}'" for name in _TEXTS)},
        CAST(p.after ->> 'disabled' AS boolean), NULL, '', 1, %(now)s, %(now)s
 FROM {TABLE} p WHERE {_MINE} AND p.kind = 'person' AND p.action = 'create'
+ON CONFLICT (source_id, guid) DO NOTHING
 """  # noqa: S608
 _UPDATE = f"""
 UPDATE {PERSON} SET
@@ -36,11 +38,14 @@ UPDATE {PERSON} SET left_at = %(now)s, version = {PERSON}.version + 1, changed_a
 FROM {TABLE} p WHERE {_MINE} AND p.kind = 'person' AND p.action = 'leave' AND {_KNOWN}
 """  # noqa: S608
 # A person that somebody else's run created, changed or removed meanwhile is left alone.
-_STALE = f"""
-UPDATE {TABLE} AS p SET status = 'stale' WHERE {_MINE} AND p.kind = 'person' AND (
-    (p.action = 'create' AND EXISTS (SELECT 1 FROM {PERSON} WHERE {_KNOWN}))
-    OR (p.action <> 'create' AND NOT EXISTS (
-        SELECT 1 FROM {PERSON} WHERE {_KNOWN} AND {PERSON}.version = p.base_version)))
+_STALE = f"UPDATE {TABLE} AS p SET status = 'stale' WHERE {_MINE} AND p.kind = 'person'"  # noqa: S608
+_STALE_CHANGES = f"""
+{_STALE} AND p.action <> 'create' AND NOT EXISTS (
+    SELECT 1 FROM {PERSON} WHERE {_KNOWN} AND {PERSON}.version = p.base_version)
+"""  # noqa: S608
+_STALE_CREATES = f"""
+{_STALE} AND p.action = 'create' AND NOT EXISTS (
+    SELECT 1 FROM {PERSON} WHERE {_KNOWN} AND {PERSON}.first_seen_at = %(now)s)
 """  # noqa: S608
 _SETTLE_CONFLICTS = f"""
 UPDATE {PERSON} SET problem = '' FROM {TABLE} p
@@ -57,15 +62,21 @@ WHERE p.run_id = %(run)s AND p.status = %(status)s AND p.kind = 'account' AND {_
 """  # noqa: S608
 
 
-def mark_stale_people(window: dict[str, Any]) -> bool:
-    """Take rows out of the plan whose person is not any more what was planned from; whether any."""
-    return bulk.execute(_STALE, window) > 0
+def apply_people(window: dict[str, Any], planned: Counter[str]) -> bool:
+    """Create, change and retire the people of one window (run, first, last, now) of a plan.
 
-
-def apply_people(window: dict[str, Any]) -> None:
-    """Create, change and retire the people of one window (run, first, last, now) of a plan."""
-    for statement in (_CREATE, _UPDATE, _LEAVE):
-        bulk.execute(statement, window)
+    `planned` counts the window's rows by kind and action. Returns whether a person was not any more
+    what was planned from; those rows are marked as out of date.
+    """
+    stale = 0
+    creates = planned["person.create"]
+    if bulk.execute(_CREATE, window) < creates:
+        stale += bulk.execute(_STALE_CREATES, window)
+    if sum(count for name, count in planned.items() if name.startswith("person.")) > creates:
+        stale += bulk.execute(_STALE_CHANGES, window)
+        bulk.execute(_UPDATE, window)
+        bulk.execute(_LEAVE, window)
+    return stale > 0
 
 
 def settle_conflicts(window: dict[str, Any]) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import gc
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -62,10 +65,51 @@ def texts(column: str, key: str, alias: str) -> str:
     return f"json_each({column}, '$.{key}') AS {alias}"
 
 
+def commit_lazily() -> None:
+    """Let PostgreSQL commit the current transaction in memory first.
+
+    For what a crash of the database server may take, because it is made anew then.
+    """
+    if connection.vendor == "postgresql":
+        execute("SET LOCAL synchronous_commit = off")
+
+
+def postpone_indexing() -> None:
+    """In the current transaction, let PostgreSQL add to its search indexes without sorting.
+
+    Autovacuum sorts the additions in later, in one go; searches find them meanwhile.
+    """
+    if connection.vendor == "postgresql":
+        execute("SET LOCAL gin_pending_list_limit = '1GB'")
+
+
 def analyze(table: str) -> None:
     """Count a table that was just filled, so that PostgreSQL plans with what is in it now."""
     if connection.vendor == "postgresql":
         execute(f"ANALYZE {table}")
+
+
+def one_of(column: str) -> str:
+    """A condition with one parameter, `array` of the values: `column` is one of them."""
+    if connection.vendor == "postgresql":
+        return f"{column} = ANY(%s)"
+    return f"{column} IN (SELECT value FROM json_each(%s))"  # noqa: S608
+
+
+def array(values: Iterable[str]) -> Any:
+    """Texts as the one parameter that `one_of` takes, however many they are."""
+    return list(values) if connection.vendor == "postgresql" else json.dumps(list(values))
+
+
+@contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """Look for reference cycles rarely: millions of short-lived values, which have none."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(100_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
 
 
 def moment(value: datetime | None = None) -> Any:

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioning.core.telephone import numbers_between
-from provisioning.models import Number, NumberRange
+from provisioning.models import Account, Number, NumberRange
+from provisioning.services import bulk
 from provisioning.services.decide import Decision
 
+_HOLDERS = f"""
+SELECT n.e164, n.account_id, a.name, n.state FROM {Number._meta.db_table} n
+LEFT JOIN {Account._meta.db_table} a ON a.id = n.account_id WHERE
+"""  # noqa: S608
 # Why a number that nobody has cannot be given away.
 _UNAVAILABLE = {
     Number.State.USED_ELSEWHERE: "is used elsewhere",
@@ -66,9 +71,7 @@ class NumberDesk:
         """Read who has these numbers, which the next wishes want: one query for all of them."""
         self._holdings = {}
         if numbers:
-            rows = Number.objects.filter(e164__in=numbers).values_list(
-                "e164", "account_id", "account__name", "state"
-            )
+            rows = bulk.fetch(_HOLDERS + bulk.one_of("n.e164"), [bulk.array(numbers)])
             self._holdings = {
                 e164: Holding(owner, name or "", state) for e164, owner, name, state in rows
             }

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import orjson
+from django.db import transaction
 
 from provisioning.core.limits import Category
 from provisioning.models import PlannedChange, Run
@@ -78,7 +79,9 @@ class PlanWriter:
     def flush(self) -> None:
         """Write what is buffered, in a short transaction of its own."""
         if self._rows:
-            bulk.insert_rows(TABLE, _COLUMNS, self._rows)
+            with transaction.atomic():
+                bulk.commit_lazily()
+                bulk.insert_rows(TABLE, _COLUMNS, self._rows)
             self._rows = []
 
 

@@ -10,6 +10,7 @@ from provisioning.core.account import account_name_key, account_search_key
 from provisioning.core.limits import Category
 from provisioning.core.states import State, loses_service
 from provisioning.models import Account, Pin, SipDomain
+from provisioning.services import bulk
 from provisioning.services.decide import (
     AccountView,
     Decision,
@@ -23,6 +24,9 @@ from provisioning.services.progress import Progress
 from provisioning.services.rule_book import RuleBook
 
 _CHUNK = 2000
+_HOLDERS = f"""
+SELECT aor, id, name FROM {Account._meta.db_table} WHERE state <> 'removed' AND
+"""  # noqa: S608
 Decided = tuple[PersonView, AccountView | None, Decision]
 
 
@@ -199,9 +203,5 @@ def _holders(aors: list[str]) -> dict[str, tuple[int, str]]:
     """Who has which of the `aors`: account id and name."""
     if not aors:
         return {}
-    rows = (
-        Account.objects.filter(aor__in=aors)
-        .exclude(state=State.REMOVED)
-        .values_list("aor", "id", "name")
-    )
+    rows = bulk.fetch(_HOLDERS + bulk.one_of("aor"), [bulk.array(aors)])
     return {aor: (account_id, name) for aor, account_id, name in rows}

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from provisioning.core.errors import Busy, InvalidInput, ProvisioningError
 from provisioning.models import DirectorySource, PlannedChange, Run
-from provisioning.services import audit, leases, wake
+from provisioning.services import audit, bulk, leases, wake
 from provisioning.services.actor import RULES, SYNC, Actor
 from provisioning.services.apply import apply_plan
 from provisioning.services.apply_people import look_again
@@ -94,9 +94,10 @@ def execute_run(*, run_id: int, watch: Watch | None = None) -> Run:
         return run
     progress = Progress(run, owner, watch)
     try:
-        if run.phase != Run.Phase.APPLY:
-            _plan(run, progress)
-        applied = Counter[str]() if run.dry else apply_plan(run=run, progress=progress)
+        with bulk.collecting_rarely():
+            if run.phase != Run.Phase.APPLY:
+                _plan(run, progress)
+            applied = Counter[str]() if run.dry else apply_plan(run=run, progress=progress)
         _finish(run, applied)
     except Lost:
         raise

@@ -33,10 +33,8 @@ _UPDATES = f"""
     SELECT 1 FROM {ACCOUNT} WHERE {ITS_ACCOUNT} AND {ACCOUNT}.version = p.base_version)
 """  # noqa: S608
 _CREATES = f"""
-{_STALE} AND p.action = 'create' AND (
-    NOT EXISTS (SELECT 1 FROM {PERSON} WHERE {ITS_PERSON})
-    OR EXISTS (SELECT 1 FROM {ACCOUNT} WHERE {ITS_ACCOUNT})
-    OR EXISTS (SELECT 1 FROM {ACCOUNT} WHERE {_TAKEN}))
+{_STALE} AND p.action = 'create' AND NOT EXISTS (
+    SELECT 1 FROM {ACCOUNT} WHERE {ITS_ACCOUNT} AND {ACCOUNT}.created_at = %(now)s)
 """  # noqa: S608
 _RENAMES = f"""
 {_STALE} AND p.action = 'update' AND p.after ->> 'aor' IS NOT NULL AND EXISTS (
@@ -72,10 +70,15 @@ def lock_accounts(window: dict[str, Any]) -> None:
 
 def mark_stale_accounts(window: dict[str, Any]) -> None:
     """Take rows out of the window that no longer fit what is; the next sync plans them anew."""
-    for statement in (_UPDATES, _CREATES, _RENAMES):
+    for statement in (_UPDATES, _RENAMES):
         bulk.execute(statement, window)
     while bulk.execute(_NUMBERS, window):
         pass  # whoever waits for the number of a stale row has to wait as well
+
+
+def mark_stale_creates(window: dict[str, Any]) -> None:
+    """The accounts that were not created, for somebody else has the SIP URI or nobody is there."""
+    bulk.execute(_CREATES, window)
 
 
 def mark_stale_followers(run: Run) -> None:
