@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from provisioning.services.apply_groups import apply_groups
 from provisioning.services.apply_people import (
     apply_people,
     keep_conflicts,
+    look_again,
     settle_conflicts,
 )
 from provisioning.services.console_users import (
@@ -33,7 +35,6 @@ from provisioning.services.plan import TABLE
 from provisioning.services.progress import Progress
 from provisioning.services.stale_accounts import (
     lock_accounts,
-    mark_stale_accounts,
     mark_stale_followers,
 )
 
@@ -52,18 +53,26 @@ WHERE run_id = %(run)s AND status = 'planned' AND ordinal BETWEEN %(first)s AND 
 """  # noqa: S608
 
 
-def apply_plan(*, run: Run, progress: Progress) -> Counter[str]:
-    """Make every planned row of `run` so; returns how many were, by kind and action.
+@dataclass(slots=True)
+class Outcome:
+    """How many rows were applied, by kind and action, and how many were out of date."""
 
-    Rows that became out of date are marked, not forced. People come first, then groups, then
-    accounts with their outbox marks. A plan of up to 20,000 steps is one transaction; a larger one
-    is several, and a run that was interrupted goes on where it stopped.
+    applied: Counter[str] = field(default_factory=Counter)
+    stale: int = 0
+
+
+def apply_plan(*, run: Run, progress: Progress) -> Outcome:
+    """Make every planned row of `run` so.
+
+    Rows that became out of date are marked, not forced, and the next sync decides anew. People come
+    first, then groups, then accounts with their outbox marks. A plan of up to 20,000 steps is one
+    transaction; a larger one is several, and a run that was interrupted goes on where it stopped.
     """
-    planned = run.changes.filter(status=PlannedChange.Status.PLANNED)
-    progress.phase(Run.Phase.APPLY, planned.count())
+    windows = list(_windows(run))
+    progress.phase(Run.Phase.APPLY, sum(last - first + 1 for first, last in windows))
     grace = timedelta(days=run.source.grace_days if run.source else _DEFAULT_GRACE_DAYS)
-    applied: Counter[str] = Counter()
-    for first, last in list(_windows(run)):
+    outcome = Outcome()
+    for first, last in windows:
         window = {
             "run": run.pk,
             "first": first,
@@ -71,12 +80,12 @@ def apply_plan(*, run: Run, progress: Progress) -> Counter[str]:
             "now": bulk.moment(),
             "grace": bulk.moment(timezone.now() + grace),
         }
-        applied += _apply_window(run, window, progress)
+        _apply_window(run, window, progress, outcome)
         progress.advance(last - first + 1)
     if run.approved_at is None:  # an approved run kept its conflicts when it was first applied
         with transaction.atomic():
             keep_conflicts(run)
-    return applied
+    return outcome
 
 
 def _windows(run: Run) -> Iterator[tuple[int, int]]:
@@ -96,11 +105,11 @@ def _windows(run: Run) -> Iterator[tuple[int, int]]:
             first, steps = ordinal + 1, 0
 
 
-def _apply_window(run: Run, window: dict[str, Any], progress: Progress) -> Counter[str]:
+def _apply_window(run: Run, window: dict[str, Any], progress: Progress, outcome: Outcome) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         began = time.perf_counter()
         try:
-            applied = _apply_once(run, window, progress)
+            planned, applied = _apply_once(run, window, progress)
         except (IntegrityError, OperationalError) as error:
             if attempt == _ATTEMPTS:
                 raise
@@ -109,29 +118,36 @@ def _apply_window(run: Run, window: dict[str, Any], progress: Progress) -> Count
         else:
             milliseconds = round((time.perf_counter() - began) * 1000)
             log.info("applied", run=run.pk, rows=applied.total(), milliseconds=milliseconds)
-            return applied
-    raise AssertionError("every attempt returns or raises")
+            outcome.applied += applied
+            outcome.stale += planned.total() - applied.total()
+            return
 
 
-def _apply_once(run: Run, window: dict[str, Any], progress: Progress) -> Counter[str]:
+def _apply_once(
+    run: Run, window: dict[str, Any], progress: Progress
+) -> tuple[Counter[str], Counter[str]]:
+    """Apply one window in one transaction; what was planned in it and what was applied."""
     with transaction.atomic():
         progress.hold()
         bulk.postpone_indexing()
-        planned = _count(run, window)
+        planned = applied = _count(run, window)
         kinds = {name.partition(".")[0] for name in planned}
+        stale = False
         if "person" in kinds and apply_people(window, planned):
+            stale = True
             mark_stale_followers(run)
         if "group" in kinds:
-            apply_groups(run, window)
+            stale |= apply_groups(run, window)
         if "account" in kinds:
             lock_accounts(window)
-            mark_stale_accounts(window)
-            apply_accounts(window, planned)
+            stale |= apply_accounts(window, planned)
             settle_conflicts(window)
         _end_sessions(run, window)
-        applied = _count(run, window)
+        if stale:
+            look_again(run, [PlannedChange.Status.STALE])
+            applied = _count(run, window)
         bulk.execute(_DONE, window)
-    return applied
+    return planned, applied
 
 
 def _count(run: Run, window: dict[str, Any]) -> Counter[str]:

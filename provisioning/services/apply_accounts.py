@@ -20,6 +20,7 @@ from provisioning.services.stale_accounts import (
     ITS_PERSON,
     NUMBER,
     PLANNED,
+    mark_stale_accounts,
     mark_stale_creates,
 )
 
@@ -88,10 +89,9 @@ _NUMBER_STATE = f"CASE WHEN {ACCOUNT}.state = 'prepared' THEN 'reserved' ELSE 'a
 _RELEASE = f"""
 UPDATE {NUMBER} SET account_id = NULL, state = 'free', changed_at = %(now)s
 WHERE account_id IN (SELECT {ACCOUNT}.id FROM {TABLE} p JOIN {ACCOUNT} ON {ITS_ACCOUNT}
-                     WHERE {_NUMBERED})
-   OR e164 IN (SELECT p.after ->> 'number' FROM {TABLE} p
-               WHERE {_NUMBERED} AND p.after ->> 'number' <> '')
+                     WHERE {_NUMBERED} AND p.action = 'update')
 """  # noqa: S608
+# Whoever has the number until now gives it up within the same plan.
 _ASSIGN = f"""
 INSERT INTO {NUMBER} (e164, account_id, state, note, changed_at)
 SELECT p.after ->> 'number', {ACCOUNT}.id, {_NUMBER_STATE}, '', %(now)s
@@ -121,26 +121,28 @@ LIMIT {outbox.BULK + 1}
 """  # noqa: S608
 
 
-def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> None:
+def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> bool:
     """Make the accounts, credentials and numbers of one window of a plan so, and mark what to push.
 
     Call inside a transaction. Numbers are released before they are assigned, so that owners can
-    swap. `planned` counts the window's rows by kind and action.
+    swap. `planned` counts the window's rows by kind and action. Returns whether some rows did not
+    fit any more; they are marked as out of date.
     """
+    stale = mark_stale_accounts(window)
     keys = _push_keys(window)
     if bulk.execute(_CREATE, window) < planned["account.create"]:
-        mark_stale_creates(window)
-    changes = planned["account.update"]
-    for statement in (_UPDATE, _RENAME_CREDENTIALS) if changes else ():
+        stale += mark_stale_creates(window)
+    changes = planned["account.update"] > 0
+    for statement in (_UPDATE, _RENAME_CREDENTIALS, _RELEASE) if changes else ():
         bulk.execute(statement, window)
     _add_credentials(window)
-    bulk.execute(_RELEASE, window)
     bulk.execute(_ASSIGN, window)
     for statement in (_RESTATE, _REVOKE_LINKS) if changes else ():
         bulk.execute(statement, window)
     stores = outbox.manageable_stores()
     for kind, wanted in keys.items():
         outbox.mark(store_ids=stores, kind=kind, keys=wanted)
+    return stale > 0
 
 
 def _add_credentials(window: dict[str, Any]) -> None:

@@ -80,23 +80,21 @@ ON CONFLICT (parent_id, child_id) DO NOTHING
 """  # noqa: S608
 
 
-def apply_groups(run: Run, window: dict[str, Any]) -> None:
+def apply_groups(run: Run, window: dict[str, Any]) -> bool:
     """Write the groups of one window with their members; their people exist already.
 
-    Which group is in which is written with the last of them, when all of them exist.
+    Which group is in which is written with the last of them, when all of them exist. Returns
+    whether a group was not any more what was planned from; those rows are marked as out of date.
     """
-    if not _planned(run).filter(ordinal__range=(window["first"], window["last"])).exists():
-        return
-    for statement in (_STALE, _SAVE, _LEAVE):
-        bulk.execute(statement, window)
+    stale = bulk.execute(_STALE, window)
+    bulk.execute(_SAVE, window)
+    bulk.execute(_LEAVE, window)
     bulk.execute(_REMOVE.format(removed=bulk.texts("p.after", "removed", "gone")), window)
     bulk.execute(_ADD.format(added=bulk.elements("p.after", "added", "joined")), window)
-    if not _planned(run).filter(ordinal__gt=window["last"]).exists():
+    planned = run.changes.filter(kind="group", status=PlannedChange.Status.PLANNED)
+    if not planned.filter(ordinal__gt=window["last"]).exists():
         bulk.execute(_UNNEST, window)
         bulk.execute(
             _NEST.format(children=bulk.texts("p.after", "children", "inner_group")), window
         )
-
-
-def _planned(run: Run) -> Any:
-    return run.changes.filter(kind="group", status=PlannedChange.Status.PLANNED)
+    return stale > 0

@@ -12,6 +12,8 @@ from provisioning.services import bulk
 from provisioning.services.plan import TABLE
 
 PERSON = Person._meta.db_table
+# What the administrator sees of a person until the next sync.
+LEFT_OUT = "A planned change of the account was left out; the next sync plans it anew."
 _TEXTS = ("dn", *PERSON_FIELDS, "content_hash", "name_key", "search_key")
 _MINE = "p.run_id = %(run)s AND p.status = 'planned' AND p.ordinal BETWEEN %(first)s AND %(last)s"
 _KNOWN = f"{PERSON}.source_id = p.source_id AND {PERSON}.guid = p.key"
@@ -89,7 +91,7 @@ def keep_conflicts(run: Run) -> None:
     bulk.execute(_KEEP_CONFLICTS, {"run": run.pk})
 
 
-def look_again(run: Run, statuses: Collection[str], why: str) -> None:
+def look_again(run: Run, statuses: Collection[str], why: str = LEFT_OUT) -> None:
     """Make the next sync decide the accounts whose rows in `run` have one of the `statuses`.
 
     Their people may be applied already, so that a read of the directory shows no difference.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import suppress
 
 import structlog
@@ -14,7 +13,7 @@ from provisioning.core.errors import Busy, InvalidInput, ProvisioningError
 from provisioning.models import DirectorySource, PlannedChange, Run
 from provisioning.services import audit, bulk, leases, wake
 from provisioning.services.actor import RULES, SYNC, Actor
-from provisioning.services.apply import apply_plan
+from provisioning.services.apply import Outcome, apply_plan
 from provisioning.services.apply_people import look_again
 from provisioning.services.check_limits import hold_breaches
 from provisioning.services.plan import digest_of
@@ -23,8 +22,6 @@ from provisioning.services.sync import plan_rules, plan_sync
 
 log = structlog.stdlib.get_logger(__name__)
 
-# What the administrator sees of a person until the next sync.
-_LEFT_OUT = "A planned change of the account was left out; the next sync plans it anew."
 _OPEN = (Run.State.QUEUED, Run.State.RUNNING)
 
 
@@ -97,8 +94,8 @@ def execute_run(*, run_id: int, watch: Watch | None = None) -> Run:
         with bulk.collecting_rarely():
             if run.phase != Run.Phase.APPLY:
                 _plan(run, progress)
-            applied = Counter[str]() if run.dry else apply_plan(run=run, progress=progress)
-        _finish(run, applied)
+            outcome = Outcome() if run.dry else apply_plan(run=run, progress=progress)
+        _finish(run, outcome)
     except Lost:
         raise
     except Stopped as stopped:
@@ -186,24 +183,20 @@ def _remark(run: Run, text: str) -> None:
     run.problem = f"{run.problem} {text}".strip()
 
 
-def _finish(run: Run, applied: Counter[str]) -> None:
-    statuses = PlannedChange.Status
-    stale = run.changes.filter(status=statuses.STALE).count()
-    waits = run.changes.filter(status=statuses.HELD).exists()
-    if stale and not run.approved_at:
-        what = "1 change" if stale == 1 else f"{stale:,} changes"
+def _finish(run: Run, outcome: Outcome) -> None:
+    waits = run.changes.filter(status=PlannedChange.Status.HELD).exists()
+    if outcome.stale:
+        what = "1 change" if outcome.stale == 1 else f"{outcome.stale:,} changes"
         _remark(run, f"{what} did not fit any more; the next sync decides anew.")
     with transaction.atomic():
-        if stale:
-            look_again(run, [statuses.STALE], _LEFT_OUT)
         if run.dry:
             _end(run, Run.State.PREVIEW)
             return
         _end(run, Run.State.WAITING if waits else Run.State.DONE)
-        if applied or waits:
+        if outcome.applied or waits:
             audit.record(
                 actor=SYNC if run.kind == Run.Kind.SYNC else RULES, action="applied", obj=run,
-                detail={"counts": dict(applied), "held": run.breaches if waits else []},
+                detail={"counts": dict(outcome.applied), "held": run.breaches if waits else []},
             )  # fmt: skip
 
 
@@ -215,7 +208,7 @@ def _give_up(run: Run, state: Run.State, problem: str) -> None:
     with transaction.atomic():
         # From here on the changes of waiting runs were taken over, and people may be applied.
         if run.phase in (Run.Phase.CHECK, Run.Phase.APPLY) and not run.dry:
-            look_again(run, [*unapplied, statuses.STALE], _LEFT_OUT)
+            look_again(run, unapplied)
         run.changes.filter(status__in=unapplied).update(status=statuses.DISCARDED)
         _end(run, state)
 

@@ -68,17 +68,17 @@ def lock_accounts(window: dict[str, Any]) -> None:
         bulk.execute(_LOCK, window)
 
 
-def mark_stale_accounts(window: dict[str, Any]) -> None:
-    """Take rows out of the window that no longer fit what is; the next sync plans them anew."""
-    for statement in (_UPDATES, _RENAMES):
-        bulk.execute(statement, window)
-    while bulk.execute(_NUMBERS, window):
-        pass  # whoever waits for the number of a stale row has to wait as well
+def mark_stale_accounts(window: dict[str, Any]) -> int:
+    """Take rows out of the window that no longer fit what is; how many."""
+    stale = bulk.execute(_UPDATES, window) + bulk.execute(_RENAMES, window)
+    while more := bulk.execute(_NUMBERS, window):
+        stale += more  # whoever waits for the number of a stale row has to wait as well
+    return stale
 
 
-def mark_stale_creates(window: dict[str, Any]) -> None:
-    """The accounts that were not created, for somebody else has the SIP URI or nobody is there."""
-    bulk.execute(_CREATES, window)
+def mark_stale_creates(window: dict[str, Any]) -> int:
+    """The accounts that were not created, for somebody has the SIP URI or nobody is there."""
+    return bulk.execute(_CREATES, window)
 
 
 def mark_stale_followers(run: Run) -> None:
