@@ -13,7 +13,7 @@ from provisioning.drivers.base import Kind, Row, RowChange, StoreDriver, Subscri
 from provisioning.models import ConfigStore, OwnedRow
 from provisioning.services import bulk, outbox
 from provisioning.services.activation import note_reloads
-from provisioning.services.desired import desired_rows, fingerprint
+from provisioning.services.desired import among, desired_rows, fingerprint
 
 _FOREIGN = (
     "A row that this console neither created nor adopted stands there already, so it was left as "
@@ -26,13 +26,14 @@ _UNREAD = "The row was accepted but reads back differently. Something else write
 class Difference:
     """What has to change for some keys of one kind.
 
-    `failed` are keys that must not be touched, with the reason; `vanished` are owned keys where
-    rightly nothing is any more; `unusable` are addresses-of-record that may not register, whether
-    their row changes or not.
+    `known` are owned keys whose row gets other values; `failed` are keys that must not be touched,
+    with the reason; `vanished` are owned keys where rightly nothing is any more; `unusable` are
+    addresses-of-record that may not register, whether their row changes or not.
     """
 
     kind: Kind
     changes: list[RowChange] = field(default_factory=list)
+    known: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     unusable: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
@@ -74,6 +75,8 @@ def compare(
                 difference.vanished.append(key)
         elif not foreign:
             difference.changes.append(RowChange(kind, key, want))
+            if want is not None and key in owned:
+                difference.known.append(key)
         elif want is not None:
             difference.failed[key] = _FOREIGN
     return difference
@@ -115,7 +118,7 @@ def make_so(
     with transaction.atomic():
         renew()
         for difference in differences:
-            _own(store, difference.kind, [c.after for c in difference.changes if c.after])
+            _own(store, difference)
         note_reloads(store=store, kinds={change.kind for change in changes} & driver.reload_kinds)
     try:
         outcomes = driver.apply(changes) if changes else []
@@ -155,7 +158,7 @@ def _settle_ownership(store: ConfigStore, difference: Difference, result: Result
     """Give up what is gone; what a failed row looks like at the store is not known any more."""
     changed = set(result.changed)
     gone = [c.key for c in difference.changes if c.after is None and c.key in changed]
-    _owned(store, difference.kind, [*gone, *difference.vanished]).delete()
+    _forget(store, difference.kind, [*gone, *difference.vanished])
     if len(changed) < len(difference.changes):
         unclear = [change.key for change in difference.changes if change.key not in changed]
         _owned(store, difference.kind, unclear).update(content="")
@@ -170,21 +173,28 @@ def owned_keys(*, store: ConfigStore, kind: Kind, keys: Sequence[str] | None) ->
     """The keys of `kind` that the console owns at `store`: those among `keys`, or all."""
     rows = OwnedRow.objects.filter(store=store, kind=kind)
     if keys is not None:
-        rows = rows.filter(key__in=keys)
+        rows = rows.filter(key__in=among(keys))
     return set(rows.values_list("key", flat=True))
 
 
 def _owned(store: ConfigStore, kind: Kind, keys: Sequence[str]) -> QuerySet[OwnedRow]:
-    return OwnedRow.objects.filter(store=store, kind=kind, key__in=keys)
+    return OwnedRow.objects.filter(store=store, kind=kind, key__in=among(keys))
 
 
-def _own(store: ConfigStore, kind: Kind, rows: Sequence[Row]) -> None:
-    """Note `rows` as the console's, with what they are going to be."""
+def _own(store: ConfigStore, difference: Difference) -> None:
+    """Note the rows as the console's, with what they are going to be."""
+    rows = [change.after for change in difference.changes if change.after is not None]
     if not rows:
         return
-    _owned(store, kind, [row.key for row in rows]).delete()
+    kind = difference.kind
+    _forget(store, kind, difference.known)
     bulk.insert_rows(
         OwnedRow._meta.db_table,
         ("store_id", "kind", "key", "content"),
         [(store.pk, kind.value, row.key, fingerprint(row)) for row in rows],
     )
+
+
+def _forget(store: ConfigStore, kind: Kind, keys: Sequence[str]) -> None:
+    if keys:
+        _owned(store, kind, keys).delete()

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet, Value
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import StrIndex, Substr
 
 from provisioning.core.sealing import SealBroken
@@ -16,6 +19,7 @@ from provisioning.core.states import MEANINGS
 from provisioning.drivers.base import AliasRow, Kind, Row, SipDomainRow, SubscriberRow
 from provisioning.models import Account, ConfigStore, Credential, Number, OwnedRow, SipDomain
 from provisioning.models.fields import keyring
+from provisioning.services import bulk
 
 _ON_SERVER = [state.value for state, meaning in MEANINGS.items() if meaning.on_server]
 _USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
@@ -80,17 +84,28 @@ def unwanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[list[str]]:
         last = page[-1]
 
 
+def among(texts: Iterable[str]) -> RawSQL:
+    """`texts` for an `__in` filter as one parameter: thousands cost more than the query."""
+    rows = {"postgresql": "SELECT unnest(%s::text[])", "sqlite": "SELECT value FROM json_each(%s)"}
+    return RawSQL(rows[connection.vendor], [bulk.array(texts)])  # noqa: S611 - no input in it
+
+
 def fingerprint(row: Row) -> str:
     """A keyed hash of a row: tells whether it changed without keeping its HA1."""
-    text = repr(
-        (
-            row.key,
-            getattr(row, "ha1", None),
-            getattr(row, "user", None),
-            getattr(row, "domain", None),
-        )
-    )
-    return hmac.digest(settings.SECRET_KEY.encode(), text.encode(), "sha256").hex()[:32]
+    # No value holds a line break, so no two rows give the same text.
+    match row:
+        case SipDomainRow():
+            text = row.domain
+        case SubscriberRow():
+            text = f"{row.key}\n{row.ha1 or ''}"
+        case AliasRow():
+            text = f"{row.key}\n{row.user}\n{row.domain}"
+    return hmac.digest(_fingerprint_key(), text.encode(), "sha256").hex()[:32]
+
+
+@cache
+def _fingerprint_key() -> bytes:
+    return settings.SECRET_KEY.encode()
 
 
 _KEY_FIELDS = {
@@ -112,15 +127,15 @@ def _wanted(store: ConfigStore, kind: Kind) -> QuerySet[Any, Any]:
 def _find(store: ConfigStore, kind: Kind, keys: Sequence[str]) -> list[Values]:
     wanted = _wanted(store, kind)
     if kind is Kind.SIP_DOMAIN:
-        return list(wanted.filter(domain__in=keys).values_list("domain"))
+        return list(wanted.filter(domain__in=among(keys)).values_list("domain"))
     if kind is Kind.SUBSCRIBER:
         return list(
-            wanted.filter(aor__in=keys).values_list(
+            wanted.filter(aor__in=among(keys)).values_list(
                 "user_part", "domain_id", "state", "credential__uid", "credential__auth_user",
                 "credential__sealed_secret",
             )
         )  # fmt: skip
-    numbers = [key.partition("@")[0] for key in keys]
+    numbers = among(key.partition("@")[0] for key in keys)
     return list(
         wanted.filter(e164__in=numbers).values_list(
             "e164", "account__user_part", "account__domain__domain"

@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from provisioning.core.errors import Busy, ProvisioningError
 from provisioning.drivers.base import Kind, StoreDriver
 from provisioning.models import ConfigStore, PendingChange
-from provisioning.services import leases, outbox, pause, wake
+from provisioning.services import bulk, leases, outbox, pause, wake
 from provisioning.services.activation import (
     activate_servers,
     end_registrations,
@@ -78,7 +78,7 @@ def push_store(
         raise Busy(f"The store {store} is being pushed to, or waits before it is tried again.")
     until = time.monotonic() + (settings.PUSH_PATIENCE if patience is None else patience)
     try:
-        with open_store(store) as driver:
+        with open_store(store) as driver, bulk.collecting_rarely():
             _StorePush(store, driver, owner, report, until, tell).run()
         this.update(failures=0, not_before=None, problem="", last_push_at=Now())
     except Busy:

@@ -83,19 +83,17 @@ class KamailioStore:
         Deletes come first, aliases before subscribers before domains; then the rest, the other
         way round. Of several changes to one key the last counts.
         """
-        errors = {(change.kind, change.key): defect(change) for change in changes}
+        errors: dict[tuple[Kind, str], str] = {}
         gone: dict[Kind, dict[str, Item]] = {kind: {} for kind in Kind}
         wanted: dict[Kind, dict[str, Item]] = {kind: {} for kind in Kind}
         for change in changes:
             kind, key, row = change.kind, change.key, change.after
-            if errors[kind, key]:
-                continue
+            values = key_values(kind, key) if row is None else row_values(row)
             gone[kind].pop(key, None)
             wanted[kind].pop(key, None)
-            if row is None:
-                gone[kind][key] = (key, key_values(kind, key))
-            else:
-                wanted[kind][key] = (key, row_values(row))
+            errors[kind, key] = defect(change, values)
+            if not errors[kind, key]:
+                (gone if row is None else wanted)[kind][key] = (key, values)
         refused = [(kind, self._delete(kind, list(gone[kind].values()))) for kind in reversed(Kind)]
         refused += [(kind, self._merge(kind, list(wanted[kind].values()))) for kind in Kind]
         for kind, by_key in refused:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from sys import maxsize
 from types import MappingProxyType
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text
@@ -88,9 +90,15 @@ class KindTable:
     values: tuple[str, ...]
     unique: bool
 
-    @property
+    @cached_property
     def owned(self) -> tuple[str, ...]:
         return self.key + self.values
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """How many characters each owned column holds."""
+        types = (self.table.c[name].type for name in self.owned)
+        return tuple((isinstance(each, String) and each.length) or maxsize for each in types)
 
 
 KIND_TABLES: Mapping[Kind, KindTable] = MappingProxyType(
@@ -150,8 +158,11 @@ def row_from(kind: Kind, values: tuple[str, ...]) -> Row:
             return AliasRow(*values)
 
 
-def defect(change: RowChange) -> str:
-    """Why this change cannot be written, or an empty string; says nothing of an HA1's content."""
+def defect(change: RowChange, values: tuple[str, ...]) -> str:
+    """Why this change cannot be written, or an empty string; says nothing of an HA1's content.
+
+    `values` are those of the row, or of the key where it is deleted.
+    """
     if not key_values(change.kind, change.key):
         return f"“{change.key[:80]}” is not a key of {change.kind}."
     row = change.after
@@ -161,15 +172,14 @@ def defect(change: RowChange) -> str:
         return f"The row does not belong to the key “{change.key[:80]}”."
     if isinstance(row, SubscriberRow) and row.ha1 is not None and not _HA1.fullmatch(row.ha1):
         return "The HA1 is not 32 or 64 lower-case hexadecimal digits."
-    return _width_defect(KIND_TABLES[change.kind], row_values(row))
+    return _width_defect(KIND_TABLES[change.kind], values)
 
 
 def _width_defect(target: KindTable, values: tuple[str, ...]) -> str:
     # SQLite does not enforce widths, and Kamailio copies into buffers made for them.
-    for column, value in zip(target.owned, values, strict=True):
-        width = target.table.c[column].type
-        if isinstance(width, String) and width.length and len(value) > width.length:
-            return f"{column} has {len(value)} characters; the column holds {width.length}."
+    for column, width, value in zip(target.owned, target.widths, values, strict=True):
+        if len(value) > width:
+            return f"{column} has {len(value)} characters; the column holds {width}."
         if _CONTROL.search(value):
             return f"{column} holds a control character."
     return ""

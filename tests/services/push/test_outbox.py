@@ -14,7 +14,7 @@ from django.utils import timezone
 from provisioning.core.errors import Busy
 from provisioning.drivers.base import Kind, Outcome, RowChange
 from provisioning.drivers.kamailio.store import KamailioStore
-from provisioning.models import Account, ConfigStore, PendingChange
+from provisioning.models import Account, ConfigStore, OwnedRow, PendingChange
 from provisioning.services import leases, outbox
 from tests.factories import make_account, make_store
 from tests.push_site import Site
@@ -184,3 +184,23 @@ def test_what_was_marked_while_a_worker_held_the_store_wakes_another_one(
     with django_capture_on_commit_callbacks(execute=True):
         assert site.push().left == 1
     assert messages == [("provisioning.tasks.push_store", (site.store.pk,))]
+
+
+def test_a_row_that_is_being_deleted_stays_ours_until_it_is_gone(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = make_account(user_part="ann")
+    outbox.mark_account(account)
+    site.push()
+    Account.objects.update(state="removed")
+    outbox.mark_account(account)
+
+    def crash() -> None:
+        raise SystemExit
+
+    during_apply(monkeypatch, crash)
+    with pytest.raises(SystemExit):
+        site.push()
+    assert OwnedRow.objects.filter(key=account.aor).exists()
+    assert site.push().changed == 1
+    assert site.subscribers() == {}
