@@ -17,6 +17,7 @@ PRODUCTION := RTCADMIN_PUBLIC_URL=https://rtcadmin.example RTCADMIN_ALLOWED_HOST
 # Which Debian packages are installed: what the demo needs, or what the tests need as well.
 PACKAGES := demo
 setup check test format lock: PACKAGES := test
+bench: PACKAGES := bench
 
 .PHONY: help setup setup-demo packages demo demo-check check test bench format lock clean
 

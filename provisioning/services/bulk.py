@@ -68,7 +68,8 @@ def texts(column: str, key: str, alias: str) -> str:
 def commit_lazily() -> None:
     """Let PostgreSQL commit the current transaction in memory first.
 
-    For what a crash of the database server may take, because it is made anew then.
+    For what a crash of the database server may take, because it is made anew then. What commits
+    later makes it durable as well.
     """
     if connection.vendor == "postgresql":
         execute("SET LOCAL synchronous_commit = off")

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db import transaction
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.models import DirectorySource, Run
-from provisioning.services import leases
+from provisioning.services import bulk, leases
 
 # Told of every report: the phase, how many steps are done, of about how many.
 Watch = Callable[[Run.Phase, int, int], None]
@@ -58,7 +59,9 @@ class Progress:
         self._said = time.monotonic()
         if self._watch is not None:
             self._watch(Run.Phase(self.run.phase), self._done, self._total)
-        self._renew(**fields)
+        with transaction.atomic():
+            bulk.commit_lazily()
+            self._renew(**fields)
 
     def _renew(self, **fields: object) -> None:
         mine = Run.objects.filter(pk=self.run.pk, lease_owner=self.owner)
