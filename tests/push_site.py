@@ -58,6 +58,21 @@ class Site:
             for statement in statements:
                 connection.execute(statement)
 
+    def refuse(self, user: str) -> None:
+        """Lets the database refuse every row of this user, in its own words."""
+        if isinstance(self.lab, SqliteStore):
+            raising = (
+                f"WHEN NEW.username = '{user}' BEGIN SELECT RAISE(ABORT, 'no {user} here'); END"
+            )
+            self.execute(f"CREATE TRIGGER refuse BEFORE INSERT ON subscriber {raising}")
+            return
+        self.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+            f"IF NEW.username = '{user}' THEN RAISE 'no {user} here'; END IF; RETURN NEW; END$$",
+            "CREATE TRIGGER refuse BEFORE INSERT ON subscriber FOR EACH ROW "
+            "EXECUTE FUNCTION refuse()",
+        )
+
     def subscribers(self) -> dict[str, str]:
         """HA1 by address-of-record; `!` for one that nobody can register with."""
         found = self.rows("SELECT username, domain, ha1 FROM subscriber")
