@@ -112,6 +112,18 @@ def run(
     return done.stdout
 
 
+def stands_still(group: int) -> bool:
+    """Whether every thread of a process group is stopped (proc(5), fields 3 and 5 of stat)."""
+    for stat in Path("/proc").glob("[0-9]*/task/*/stat"):
+        try:
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()
+        except OSError:  # it ended meanwhile
+            continue
+        if int(fields[2]) == group and fields[0] not in "TtZX":
+            return False
+    return True
+
+
 class Process:
     """One program with its own process group, which the kernel ends when its starter dies.
 
@@ -197,8 +209,14 @@ class Process:
             os.kill(self.pid, number)
 
     def pause(self) -> None:
-        """Freezes the whole group: its ports stay open, and nobody answers."""
+        """Freezes the whole group: its ports stay open, and nobody answers.
+
+        Returns once every thread stands still: on a busy machine one may go on for a while.
+        """
         self._signal_group(signal.SIGSTOP)
+        if self._child is not None:
+            group = self._child.pid
+            wait_until(lambda: stands_still(group), timeout=5, what=f"{self.name} to stand still")
 
     def resume(self) -> None:
         self._signal_group(signal.SIGCONT)
