@@ -45,17 +45,27 @@ FILTER = "(objectClass=inetOrgPerson)"
 def measure() -> dict[str, float]:
     """Ratios to ldapsearch and to the peer, megabytes, milliseconds: `sync.<name>.<database>`."""
     figures: dict[str, float] = {}
+    ours: dict[str, float] = {}
+    theirs: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="rtcadmin-bench-") as folder:
         directory = Path(folder)
         authority = Authority(directory / "ca")
         with _slapd(directory / "company", authority, PEOPLE) as slapd:
-            search = statistics.median(_ldapsearch(slapd) for _ in range(3))
-            _say(f"ldapsearch {search:.2f} s")
+            # Spread over the run, so that all meet the same weather on the machine.
+            searches = [_ldapsearch(slapd)]
             for database in DATABASES:
-                figures |= _measure_product(slapd, database, search)
+                ours |= _measure_product(slapd, database, figures)
+                searches.append(_ldapsearch(slapd))
         with _slapd(directory / "branch", authority, PEER_PEOPLE) as slapd:
             for database in DATABASES:
-                _measure_peer(slapd, database, search, figures)
+                theirs |= _measure_peer(slapd, database)
+    search = statistics.median(searches)
+    _say(f"ldapsearch {', '.join(f'{seconds:.2f}' for seconds in searches)} s")
+    for name, seconds in ours.items():
+        what, _, database = name.partition(".")
+        figures[f"sync.{what}_vs_ldapsearch.{database}"] = seconds / search
+        per_person = theirs[name] / PEER_PEOPLE
+        figures[f"sync.{what}_vs_peer.{database}"] = per_person / (seconds / PEOPLE)
     return {name: round(value, 2) for name, value in figures.items()}
 
 
@@ -74,20 +84,18 @@ def _ldapsearch(slapd: Slapd) -> float:
     return seconds
 
 
-def _measure_product(slapd: Slapd, database: str, search: float) -> dict[str, float]:
+def _measure_product(slapd: Slapd, database: str, figures: dict[str, float]) -> dict[str, float]:
+    """Seconds of `first.<database>` and `unchanged.<database>`; `figures` gets memory and locks."""
     with bench_console(database) as console:
         _configure(console, slapd)
         first, told = _sync(console, changes=2 * PEOPLE)
         unchanged, again = _sync(console, changes=0)
     _say(f"{database} first {first:.2f} s, unchanged {unchanged:.2f} s, {told}, {again}")
-    figures = {
-        "sync.first_vs_ldapsearch": first / search,
-        "sync.unchanged_vs_ldapsearch": unchanged / search,
-        "sync.peak_mb": max(told["peak_mb"], again["peak_mb"]),
-    }
+    figures[f"sync.peak_mb.{database}"] = max(told["peak_mb"], again["peak_mb"])
     if database == "sqlite":
-        figures["sync.write_lock_ms"] = max(told["write_lock_ms"], again["write_lock_ms"])
-    return {f"{name}.{database}": value for name, value in figures.items()}
+        longest = max(told["write_lock_ms"], again["write_lock_ms"])
+        figures["sync.write_lock_ms.sqlite"] = longest
+    return {f"first.{database}": first, f"unchanged.{database}": unchanged}
 
 
 def _configure(console: BenchConsole, slapd: Slapd) -> None:
@@ -112,8 +120,8 @@ def _sync(console: BenchConsole, *, changes: int) -> tuple[float, dict[str, floa
     return seconds, told
 
 
-def _measure_peer(slapd: Slapd, database: str, search: float, figures: dict[str, float]) -> None:
-    """Adds how many times faster per person the product was than the peer."""
+def _measure_peer(slapd: Slapd, database: str) -> dict[str, float]:
+    """The peer's seconds, named as the product's."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rtcadmin-bench-"))
         url = ""
@@ -131,11 +139,11 @@ def _measure_peer(slapd: Slapd, database: str, search: float, figures: dict[str,
         }
         command = [sys.executable, "-m", "django"]
         _time([*command, "migrate", "--verbosity=0"], environment)
+        took = {}
         for what in ("first", "unchanged"):
-            seconds, _ = _time([*command, "ldap_sync_users"], environment)
-            _say(f"peer {database} {what} {seconds:.2f} s for {PEER_PEOPLE:,}")
-            ours = figures[f"sync.{what}_vs_ldapsearch.{database}"] * search / PEOPLE
-            figures[f"sync.{what}_vs_peer.{database}"] = seconds / PEER_PEOPLE / ours
+            took[f"{what}.{database}"], _ = _time([*command, "ldap_sync_users"], environment)
+    _say(f"peer, {PEER_PEOPLE:,} people, seconds: {took}")
+    return took
 
 
 def _time(command: Sequence[str], environment: Mapping[str, str]) -> tuple[float, str]:
