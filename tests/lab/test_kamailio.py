@@ -60,7 +60,7 @@ def test_a_disabled_account_is_refused_and_its_registration_can_be_ended(
 def test_registrations_survive_a_restart_and_a_crash(kamailio: Kamailio) -> None:
     _add_amy(kamailio)
     with SipClient(kamailio.sip_port) as client:
-        client.register(AMY)
+        assert client.register(AMY, expires=3600).status == 200
     kamailio.stop()
     kamailio.start()
     kamailio.process.kill()
