@@ -41,11 +41,15 @@ class PendingChange(models.Model):
 class OwnedRow(models.Model):
     """A row at a store that the console created or adopted; every other row is foreign.
 
-    `content` is a keyed hash of what was last read back, empty while the first write is under way.
+    `content` is a keyed hash of what the console last wrote; while nothing is pending it was read
+    back too. It is empty where a write failed, so that nobody knows what stands there.
     """
 
     store = models.ForeignKey(
-        "provisioning.ConfigStore", on_delete=models.CASCADE, related_name="owned_rows"
+        "provisioning.ConfigStore",
+        on_delete=models.CASCADE,
+        related_name="owned_rows",
+        db_index=False,
     )
     kind = models.CharField(max_length=20)
     key = models.CharField(max_length=200)

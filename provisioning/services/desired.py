@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -100,12 +100,12 @@ def fingerprint(row: Row) -> str:
             text = f"{row.key}\n{row.ha1 or ''}"
         case AliasRow():
             text = f"{row.key}\n{row.user}\n{row.domain}"
-    return hmac.digest(_fingerprint_key(), text.encode(), "sha256").hex()[:32]
+    return hashlib.blake2b(text.encode(), key=_fingerprint_key(), digest_size=16).hexdigest()
 
 
 @cache
 def _fingerprint_key() -> bytes:
-    return settings.SECRET_KEY.encode()
+    return hashlib.sha256(b"rtcadmin fingerprint" + settings.SECRET_KEY.encode()).digest()
 
 
 _KEY_FIELDS = {

@@ -65,7 +65,7 @@ class Incoming:
         return select(*labelled).select_from(each).subquery("incoming")
 
     def parameters(self, rows: Values) -> dict[str, str]:
-        return {"incoming": json.dumps(rows)}
+        return {"incoming": json.dumps(rows, check_circular=False)}
 
 
 def join_keys(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Table, column, func, select
+from sqlalchemy import Executable, Table, column, func, select
 
 from provisioning.core.records import Registration, StoreRecord
 from provisioning.drivers.base import (
@@ -25,10 +26,10 @@ from provisioning.drivers.kamailio.statements import Incoming, delete_keys, join
 from provisioning.drivers.kamailio.tables import (
     KIND_TABLES,
     LOCATION,
+    ROW_FROM,
     SUBSCRIBER,
     defect,
     key_values,
-    row_from,
     row_values,
 )
 from provisioning.drivers.kamailio.unusable import is_unusable
@@ -75,7 +76,7 @@ class KamailioStore:
         else:
             wanted = filter(None, (key_values(kind, key) for key in sorted(set(keys))))
             rows = self._those(target.table, target.owned, target.key, list(wanted))
-        return (row_from(kind, values) for values in rows)
+        return map(ROW_FROM[kind], rows)
 
     def apply(self, changes: Sequence[RowChange]) -> list[Outcome]:
         """Make the rows so, in bulk and idempotently. One outcome per change, in their order.
@@ -173,18 +174,14 @@ class KamailioStore:
             parameters = incoming.parameters(wanted[start : start + _PAGE])
             with self._database.transaction() as transaction:
                 rows = transaction.rows(statement, parameters)
-            yield from map(tuple, rows)
+            yield from rows
 
     def _delete(self, kind: Kind, items: Sequence[Item]) -> dict[str, str]:
-        target = KIND_TABLES[kind]
-        incoming = Incoming(self._store.dialect, target.key)
-        statements = [delete_keys(target, incoming.source())]
+        incoming, statements = _deleting(kind, self._store.dialect)
         return write(self._database, self._store, incoming, statements, items)
 
     def _merge(self, kind: Kind, items: Sequence[Item]) -> dict[str, str]:
-        target = KIND_TABLES[kind]
-        incoming = Incoming(self._store.dialect, target.owned)
-        statements = merge(target, incoming.source(), self._store.dialect)
+        incoming, statements = _merging(kind, self._store.dialect)
         return write(self._database, self._store, incoming, statements, items)
 
     def _live(self, rows: Iterator[tuple[Any, ...]], utc_offset: int) -> Iterator[Registration]:
@@ -197,3 +194,17 @@ class KamailioStore:
 
 def _column(table: Table, name: str) -> Any:
     return table.c[name] if name in table.c else column(name)
+
+
+@cache
+def _deleting(kind: Kind, dialect: str) -> tuple[Incoming, list[Executable]]:
+    target = KIND_TABLES[kind]
+    incoming = Incoming(dialect, target.key)
+    return incoming, [delete_keys(target, incoming.source())]
+
+
+@cache
+def _merging(kind: Kind, dialect: str) -> tuple[Incoming, list[Executable]]:
+    target = KIND_TABLES[kind]
+    incoming = Incoming(dialect, target.owned)
+    return incoming, merge(target, incoming.source(), dialect)

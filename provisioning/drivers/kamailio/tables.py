@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from sys import maxsize
@@ -142,20 +142,23 @@ def row_values(row: Row) -> tuple[str, ...]:
             return (row.alias_user, row.alias_domain, row.user, row.domain)
 
 
-def row_from(kind: Kind, values: tuple[str, ...]) -> Row:
-    """The record of the owned columns' values.
+def _subscriber_from(values: Sequence[str]) -> SubscriberRow:
+    """An HA1 that is empty or merely mangled is handed on as it is.
 
-    An HA1 that is empty or merely mangled is handed on as it is: it differs from every HA1 that is
-    wanted, so it gets replaced.
+    It differs from every HA1 that is wanted, so it gets replaced.
     """
-    match kind:
-        case Kind.SIP_DOMAIN:
-            return SipDomainRow(values[0])
-        case Kind.SUBSCRIBER:
-            user, domain, ha1 = values[:3]
-            return SubscriberRow(user, domain, None if is_unusable(ha1) else ha1)
-        case Kind.ALIAS:
-            return AliasRow(*values)
+    user, domain, ha1 = values[:3]
+    return SubscriberRow(user, domain, None if is_unusable(ha1) else ha1)
+
+
+# Makes the record of the owned columns' values.
+ROW_FROM: Mapping[Kind, Callable[[Sequence[str]], Row]] = MappingProxyType(
+    {
+        Kind.SIP_DOMAIN: lambda values: SipDomainRow(*values),
+        Kind.SUBSCRIBER: _subscriber_from,
+        Kind.ALIAS: lambda values: AliasRow(*values),
+    }
+)
 
 
 def defect(change: RowChange, values: tuple[str, ...]) -> str:
@@ -180,6 +183,7 @@ def _width_defect(target: KindTable, values: tuple[str, ...]) -> str:
     for column, width, value in zip(target.owned, target.widths, values, strict=True):
         if len(value) > width:
             return f"{column} has {len(value)} characters; the column holds {width}."
-        if _CONTROL.search(value):
-            return f"{column} holds a control character."
-    return ""
+    if not _CONTROL.search("".join(values)):
+        return ""
+    faulty = (c for c, value in zip(target.owned, values, strict=True) if _CONTROL.search(value))
+    return f"{next(faulty)} holds a control character."
