@@ -247,6 +247,7 @@ def test_a_server_that_answers_slowly_ends_as_many_as_it_can_and_keeps_the_rest_
     assert 0 < left < 8
     proxy.set(Pass())
     check_server_health(server=server)
+    time.sleep(settings.PUSH_BACKOFF)
     site.push()
     assert not site.pending()
 
