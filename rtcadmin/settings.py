@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
 
 from rtcadmin import environment as env
 from rtcadmin import logs
@@ -46,8 +47,15 @@ SESSION_COOKIE_AGE = 8 * 3600
 SESSION_SAVE_EVERY_REQUEST = False
 CSRF_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
-if proxies := env.text("RTCADMIN_PROXY_SSL_HEADER"):
-    SECURE_PROXY_SSL_HEADER = (proxies, "https")
+# Only these may say where a request came from, and whether over TLS.
+TRUSTED_PROXIES = env.networks("RTCADMIN_TRUSTED_PROXIES")
+if _header := env.text("RTCADMIN_PROXY_SSL_HEADER"):
+    if not TRUSTED_PROXIES:
+        raise ImproperlyConfigured(
+            "RTCADMIN_PROXY_SSL_HEADER is believed only of proxies in RTCADMIN_TRUSTED_PROXIES, "
+            "which is empty. Set it to the proxy's address, such as 127.0.0.1."
+        )
+    SECURE_PROXY_SSL_HEADER = (_header, "https")
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -77,7 +85,8 @@ INSTALLED_APPS = [
     "provisioning",
 ]
 MIDDLEWARE = [
-    # The first, so that even a refusal by the next one carries the policy.
+    "provisioning.web.proxies.TrustedProxies",
+    # Before the next one, so that even its refusals carry the policy.
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -164,6 +173,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_CALLABLE = "provisioning.web.sign_in.locked_out"
+AXES_USERNAME_CALLABLE = "provisioning.web.attempts.counted_name"
 AXES_SENSITIVE_PARAMETERS = ["username", "password", "token"]
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 AXES_VERBOSE = False
@@ -245,7 +255,8 @@ LOGGING = {
         "axes": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
-        "django_auth_ldap": {"level": "WARNING"},
+        # Its errors quote search filters, and with them what was typed as a user name.
+        "django_auth_ldap": {"level": "CRITICAL"},
         # It warns at every message that a broker of files has no host name.
         "kombu.connection": {"level": "ERROR"},
     },

@@ -20,10 +20,8 @@ from provisioning.core.errors import ProvisioningError, Rejected
 from provisioning.models import ConsoleUser
 from provisioning.services import audit, setup
 from provisioning.web.access import actor_of
+from provisioning.web.attempts import FIRST_START
 from provisioning.web.forms.sign_in import SetupForm, SignInForm
-
-# Under this name the attempts with a wrong setup token are counted.
-FIRST_START = {"username": "first start"}
 
 
 @login_not_required
@@ -42,7 +40,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         user = authenticate(request, **form.cleaned_data)
         if isinstance(user, ConsoleUser):
             login(request, user)
-            audit.record(actor=actor_of(request), action="signed in")
+            detail = {"address": request.META["REMOTE_ADDR"]}
+            audit.record(actor=actor_of(request), action="signed in", detail=detail)
             return redirect(goal)
         form.add_error(
             None,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from axes.models import AccessAttempt
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 
 from provisioning.models import AuditEvent, ConsoleUser
@@ -105,3 +107,22 @@ def test_somebody_who_is_signed_in_is_sent_on(as_viewer: Client) -> None:
 def test_the_sign_in_form_is_protected_against_other_sites(administrator: ConsoleUser) -> None:
     client = Client(enforce_csrf_checks=True)
     assert attempt(client, "anna", PASSWORD) == 403
+
+
+def test_a_password_typed_as_the_user_name_is_kept_nowhere(
+    administrator: ConsoleUser, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is counted all the same, and so is a name that exists, under itself."""
+    caplog.set_level("DEBUG")
+    assert [attempt(Client(), PASSWORD, "anna") for _ in range(5)] == [422] * 4 + [429]
+    assert attempt(Client(), PASSWORD.upper(), "anna") == 429
+    attempt(Client(), "anna", "wrong")
+    tables = connection.introspection.table_names()
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f'SELECT * FROM "{table}"')  # noqa: S608
+            assert PASSWORD not in repr(cursor.fetchall()).casefold(), table
+    assert PASSWORD not in caplog.text.casefold()
+    names = AccessAttempt.objects.values_list("username", "failures_since_start")
+    assert dict(names)["anna"] == 1
+    assert sorted(dict(names).values()) == [1, 6]
