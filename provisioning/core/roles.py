@@ -22,6 +22,14 @@ class Role(StrEnum):
     HELPDESK = "helpdesk"
     VIEWER = "viewer"
 
+    @property
+    def label(self) -> str:
+        """The word for it on every page."""
+        return "Help desk" if self is Role.HELPDESK else self.value.capitalize()
+
+
+# As the choices of a form or column.
+ROLE_CHOICES = [(role.value, role.label) for role in Role]
 
 # OPERATE: block, unblock, rotate, numbers, restore, links, rooms.
 # CONFIGURE: sources, rules, servers, profiles.

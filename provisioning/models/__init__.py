@@ -12,6 +12,7 @@ from provisioning.models.profile import ClientProfile, ProvisioningLink
 from provisioning.models.push import OwnedRow, PendingChange, PushPause
 from provisioning.models.rule import AccountRule
 from provisioning.models.run import PlannedChange, Run
+from provisioning.models.saved_view import SavedView
 from provisioning.models.site import Site
 from provisioning.models.source import DirectorySource, RoleGroup
 
@@ -38,6 +39,7 @@ __all__ = [
     "PushPause",
     "RoleGroup",
     "Run",
+    "SavedView",
     "ServerPool",
     "SipDomain",
     "SipServer",

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 
-from provisioning.core.roles import CAPABILITIES, Capability, Role
+from provisioning.core.roles import CAPABILITIES, ROLE_CHOICES, Capability, Role
 
 
 class ConsoleUserManager(BaseUserManager["ConsoleUser"]):
@@ -29,9 +29,7 @@ class ConsoleUser(AbstractBaseUser):
 
     username = models.CharField("user name", max_length=150, unique=True)
     name = models.CharField(max_length=200, blank=True)
-    role = models.CharField(
-        max_length=20, choices=[(role.value, role.value.title()) for role in Role]
-    )
+    role = models.CharField(max_length=20, choices=ROLE_CHOICES)
     may_export_secrets = models.BooleanField(
         "may export documents that hold a secret", default=False
     )

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from provisioning.core.records import SourceRecord
-from provisioning.core.roles import Role
+from provisioning.core.roles import ROLE_CHOICES
 from provisioning.models.fields import keyring
 from provisioning.models.limits import Limited
 
@@ -103,9 +103,7 @@ class RoleGroup(models.Model):
     group = models.ForeignKey(
         "provisioning.DirectoryGroup", on_delete=models.CASCADE, related_name="+"
     )
-    role = models.CharField(
-        max_length=20, choices=[(role.value, role.value.title()) for role in Role]
-    )
+    role = models.CharField(max_length=20, choices=ROLE_CHOICES)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["source", "group"], name="role_group_once"),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import forms
 
-from provisioning.core.roles import Role
+from provisioning.core.roles import ROLE_CHOICES
 from provisioning.models import ConsoleUser
 from provisioning.web.forms.sign_in import NewPasswordForm
 
@@ -12,16 +12,13 @@ ROLE_HELP = (
     "Administrators do everything. The help desk blocks, unblocks, renews credentials, hands out "
     "numbers and links. Viewers look."
 )
-ROLES = [
-    (role.value, "Help desk" if role is Role.HELPDESK else role.value.title()) for role in Role
-]
 
 
 class RightsForm(forms.Form):
     """What a console user may do."""
 
     name = forms.CharField(max_length=200, required=False)
-    role = forms.ChoiceField(choices=ROLES, help_text=ROLE_HELP)
+    role = forms.ChoiceField(choices=ROLE_CHOICES, help_text=ROLE_HELP)
     may_export_secrets = forms.BooleanField(
         label="May export client profiles that hold a secret", required=False
     )
@@ -51,7 +48,7 @@ class NewConsoleUserForm(NewPasswordForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"}),
     )
     name = forms.CharField(max_length=200, required=False)
-    role = forms.ChoiceField(choices=ROLES, initial=Role.VIEWER.value, help_text=ROLE_HELP)
+    role = forms.ChoiceField(choices=ROLE_CHOICES, initial=Role.VIEWER.value, help_text=ROLE_HELP)
     may_export_secrets = forms.BooleanField(
         label="May export client profiles that hold a secret", required=False
     )

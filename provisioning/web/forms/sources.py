@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from provisioning.core.records import PERSON_FIELDS
-from provisioning.core.roles import Role
+from provisioning.core.roles import ROLE_CHOICES
 from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.models import DirectorySource
 from provisioning.services.sources import KEY_ATTRIBUTES
@@ -127,7 +127,7 @@ class RoleGroupForm(forms.Form):
     group = forms.IntegerField(
         error_messages={"required": "Look for a group and choose it.", "invalid": "No such group."}
     )
-    role = forms.ChoiceField(choices=[(role.value, role.value.title()) for role in Role])
+    role = forms.ChoiceField(choices=ROLE_CHOICES)
 
 
 def new_source(kind: str) -> DirectorySource:
