@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import forms
 
-from provisioning.core.roles import ROLE_CHOICES
+from provisioning.core.roles import ROLE_CHOICES, Role
 from provisioning.models import ConsoleUser
 from provisioning.web.forms.sign_in import NewPasswordForm
 
