@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +15,8 @@ class SourceRecord:
     """How to reach and read one directory.
 
     `uris` are tried in order (ldap:// or ldaps://); `ca_pem` empty means the system's authorities;
-    time-outs are seconds; `key_attribute` is objectGUID or entryUUID.
+    time-outs are seconds; `key_attribute` is objectGUID or entryUUID. `addresses`, where given, are
+    the only ones that each host of `uris` is reached at: none for a host that is not there.
     """
 
     name: str
@@ -31,6 +33,7 @@ class SourceRecord:
     page_size: int = 1000
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
+    addresses: Mapping[str, tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,16 @@ class Entry:
 # The fields that a source's attribute map fills, in the order of the forms.
 PERSON_FIELDS = (
     "login", "display_name", "given_name", "surname", "mail", "phone", "mobile", "title",
-    "department", "office", "country", "employee_id", "sip_address",
+    "department", "office", "country", "employee_id", "sip_address", "extension", "custom",
+    "manager", "kind", "expires_at",
 )  # fmt: skip
+# What is told apart of a person besides, yes or no.
+PERSON_FLAGS = ("disabled", "locked_out", "must_change_password")
+
+# Kinds of accounts that an entry may stand for; `kind` holds one of them.
+KINDS = ("person", "room", "common-area phone", "contractor", "service")
+# What `kind` is of an entry that shall not be read at all.
+LEFT_OUT = "left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,7 @@ class StoreRecord:
     """A configuration store: the database in which SIP servers read what the console writes.
 
     `database` is a database name, or for SQLite the path of a file, already checked to be below the
-    allowed folder.
+    allowed folder. `addresses`, where given, are the only ones that `host` is reached at.
     """
 
     name: str
@@ -72,11 +83,16 @@ class StoreRecord:
     ca_pem: str
     connect_timeout: float = 3.0
     statement_timeout: float = 10.0
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ServerRecord:
-    """How the console talks to one SIP server. `rpc_url` is http(s)://host:port/RPC."""
+    """How the console talks to one SIP server.
+
+    `rpc_url` is http(s)://host:port/RPC; `addresses`, where given, are the only ones that its host
+    is reached at.
+    """
 
     name: str
     driver: str
@@ -85,6 +101,7 @@ class ServerRecord:
     ca_pem: str
     connect_timeout: float = 3.0
     total_timeout: float = 10.0
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

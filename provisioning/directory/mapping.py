@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from provisioning.core.errors import InvalidInput
 from provisioning.core.expression import Expression, compile_expression
-from provisioning.core.records import PERSON_FIELDS, Entry
+from provisioning.core.records import KINDS, PERSON_FIELDS, PERSON_FLAGS, Entry
 from provisioning.core.text import clean_line, require_line
 
 MAX_LENGTH = 200
@@ -42,7 +42,12 @@ class MappedPerson:
     """What a source says of one person; `fields` has every one of PERSON_FIELDS, in order."""
 
     fields: dict[str, str]
-    disabled: bool
+    flags: dict[str, bool]
+
+    @property
+    def disabled(self) -> bool:
+        """Whether the directory says that the person is disabled."""
+        return self.flags["disabled"]
 
 
 class PersonMapping:
@@ -88,7 +93,10 @@ class PersonMapping:
             # The bind account may have lost the right to read it: that enables nobody.
             if not raw.get(name):
                 raise InvalidInput(f"{name} is missing, so nobody knows who is disabled.")
-        return MappedPerson(fields, bool(self._disabled(decoded)))
+        fields["kind"] = fields["kind"] or KINDS[0]
+        flags = dict.fromkeys(PERSON_FLAGS, False)
+        flags["disabled"] = bool(self._disabled(decoded))
+        return MappedPerson(fields, flags)
 
     def _undecodable(self, raw: Raw) -> str:
         for name in self.attributes:

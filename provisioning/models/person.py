@@ -30,7 +30,19 @@ class Person(models.Model):
     country = models.CharField(max_length=200, blank=True)
     employee_id = models.CharField(max_length=200, blank=True)
     sip_address = models.CharField("SIP address", max_length=200, blank=True)
+    extension = models.CharField(max_length=200, blank=True)
+    custom = models.CharField(
+        max_length=200, blank=True, help_text="Whatever else account rules ask for"
+    )
+    manager = models.TextField(blank=True, help_text="The manager's DN")
+    kind = models.CharField("account kind", max_length=20, default="person")
+    # Text, in UTC, because a planned change carries it as text and its order is that of time.
+    expires_at = models.CharField(
+        "expires", max_length=20, blank=True, help_text="Such as 2026-12-31T00:00:00Z"
+    )
     disabled = models.BooleanField("disabled in the directory", default=False)
+    locked_out = models.BooleanField(default=False)
+    must_change_password = models.BooleanField(default=False)
     left_at = models.DateTimeField("left", null=True)
     name_key = models.CharField(max_length=200, editable=False)
     search_key = models.TextField(editable=False)
@@ -46,6 +58,11 @@ class Person(models.Model):
             models.Index(fields=["name_key", "id"], name="person_by_name"),
             models.Index(
                 fields=["source"], name="person_with_conflict", condition=~models.Q(problem="")
+            ),
+            models.Index(
+                fields=["expires_at"],
+                name="person_that_expires",
+                condition=~models.Q(expires_at=""),
             ),
         )
 

@@ -13,6 +13,7 @@ class Run(models.Model):
     class Kind(models.TextChoices):
         SYNC = "sync", "Directory sync"
         RULES = "rules", "Account rules"
+        EXPIRY = "expiry", "Expired people"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"

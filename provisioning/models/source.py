@@ -41,6 +41,7 @@ class DirectorySource(Limited):
     group_filter = models.CharField("filter of groups", max_length=500, blank=True)
     mapping = models.JSONField("attribute map", default=dict)
     disabled_expression = models.CharField("“disabled” when", max_length=500, blank=True)
+    photo_attribute = models.CharField("photo", max_length=100, blank=True)
     key_attribute = models.CharField(max_length=50)
     page_size = models.PositiveIntegerField(default=1000)
     enabled = models.BooleanField("read on schedule", default=True)

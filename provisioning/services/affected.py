@@ -7,13 +7,13 @@ from typing import Any
 
 import orjson
 
-from provisioning.core.records import PERSON_FIELDS
+from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS
 from provisioning.models import DirectorySource, GroupMember, Person, PlannedChange, Run
 from provisioning.services import bulk
 from provisioning.services.decide import PersonView
 from provisioning.services.plan import TABLE
 
-_VALUES = ("dn", *PERSON_FIELDS, "disabled")
+_VALUES = ("dn", *PERSON_FIELDS, *PERSON_FLAGS)
 _COLUMNS = ("id", "source_id", "guid", "left_at", "problem", *_VALUES)
 _CHUNK = 500
 # The next planned people after an ordinal, for the plan grows while it is read.

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
-from provisioning.core.records import PERSON_FIELDS
+from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS
 from provisioning.models import Person, Run
 from provisioning.services import bulk
 from provisioning.services.plan import TABLE
@@ -19,18 +19,23 @@ _MINE = "p.run_id = %(run)s AND p.status = 'planned' AND p.ordinal BETWEEN %(fir
 _KNOWN = f"{PERSON}.source_id = p.source_id AND {PERSON}.guid = p.key"
 _SUBJECT = f"{PERSON}.source_id = p.source_id AND {PERSON}.guid = p.subject"
 
+
+def _flag(name: str) -> str:
+    return f"CAST(p.after ->> '{name}' AS boolean)"
+
+
 _CREATE = f"""
-INSERT INTO {PERSON} (source_id, guid, {", ".join(_TEXTS)}, disabled, left_at, problem, version,
-                      first_seen_at, changed_at)
+INSERT INTO {PERSON} (source_id, guid, {", ".join(_TEXTS)}, {", ".join(PERSON_FLAGS)}, left_at,
+                      problem, version, first_seen_at, changed_at)
 SELECT p.source_id, p.key, {", ".join(f"p.after ->> '{name}'" for name in _TEXTS)},
-       CAST(p.after ->> 'disabled' AS boolean), NULL, '', 1, %(now)s, %(now)s
+       {", ".join(_flag(name) for name in PERSON_FLAGS)}, NULL, '', 1, %(now)s, %(now)s
 FROM {TABLE} p WHERE {_MINE} AND p.kind = 'person' AND p.action = 'create'
 ON CONFLICT (source_id, guid) DO NOTHING
 """  # noqa: S608
 _UPDATE = f"""
 UPDATE {PERSON} SET
        {", ".join(f"{name} = COALESCE(p.after ->> '{name}', {PERSON}.{name})" for name in _TEXTS)},
-       disabled = COALESCE(CAST(p.after ->> 'disabled' AS boolean), {PERSON}.disabled),
+       {", ".join(f"{name} = COALESCE({_flag(name)}, {PERSON}.{name})" for name in PERSON_FLAGS)},
        left_at = NULL, version = {PERSON}.version + 1, changed_at = %(now)s
 FROM {TABLE} p
 WHERE {_MINE} AND p.kind = 'person' AND p.action IN ('update', 'refresh', 'return') AND {_KNOWN}

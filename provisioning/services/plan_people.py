@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioning.core.errors import InvalidInput, Rejected
 from provisioning.core.limits import Category
-from provisioning.core.records import PERSON_FIELDS, Entry
+from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS, Entry
 from provisioning.core.text import clean_line, fold, search_key
 from provisioning.directory.groups import Membership
 from provisioning.directory.mapping import PersonMapping
@@ -18,8 +18,8 @@ from provisioning.services.plan import PlanWriter
 from provisioning.services.progress import Progress
 
 # What the columns of a person hold besides the mapped fields.
-COLUMNS = ("dn", *PERSON_FIELDS, "disabled", "content_hash", "name_key", "search_key")
-_SHOWN = ("dn", *PERSON_FIELDS, "disabled")
+COLUMNS = ("dn", *PERSON_FIELDS, *PERSON_FLAGS, "content_hash", "name_key", "search_key")
+_SHOWN = ("dn", *PERSON_FIELDS, *PERSON_FLAGS)
 _LEFT = "left"
 _SEEN = ""
 
@@ -106,9 +106,7 @@ def _plan_page(
                 message=error.message,
             )  # fmt: skip
             continue
-        after = complete(
-            {**mapped.fields, "disabled": mapped.disabled}, dn=entry.dn, content_hash=digest
-        )
+        after = complete({**mapped.fields, **mapped.flags}, dn=entry.dn, content_hash=digest)
         if person is None:
             writer.add(
                 source_id=source.pk, kind="person", key=entry.guid, subject=entry.guid,
@@ -119,7 +117,7 @@ def _plan_page(
 
 
 def complete(values: dict[str, Any], *, dn: str, content_hash: str) -> dict[str, Any]:
-    """All columns of a person: `values` (PERSON_FIELDS and disabled) and what follows from them."""
+    """All columns of a person: `values` (PERSON_FIELDS and _FLAGS) and what follows from them."""
     name = values["display_name"] or values["login"]
     return {
         **values,
