@@ -21,7 +21,7 @@ WORKERS, CLIENTS = 2, 4
 REQUESTS, DEEP = 200, 1000
 LIST = "/accounts/"
 # The console counts the hits of a search no further.
-COUNTED = 10_000
+COUNTED = 1000
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _NEXT = re.compile(r'href="([^"]+)"[^>]*rel="next"', re.DOTALL)
 _TOTAL = re.compile(r"data-summary.*?<b>([0-9,]+)</b>", re.DOTALL)

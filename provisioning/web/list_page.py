@@ -15,6 +15,7 @@ from django.shortcuts import render
 from provisioning.core.roles import Capability
 from provisioning.web.access import ConsoleRequest, Needs
 from provisioning.web.keyset import KeysetPage, Order, paginate
+from provisioning.web.saved_views import change_views, views_of
 from provisioning.web.search import COUNTED, matching
 
 M = TypeVar("M", bound=Model)
@@ -70,6 +71,11 @@ class ListFilter(django_filters.FilterSet):  # type: ignore[misc]  # no types
             if callable(choices):
                 each.extra["choices"] = choices()
 
+    def choices_of(self, name: str) -> list[tuple[Any, str]]:
+        """What the filter `name` offers, as (value, label)."""
+        choices: list[tuple[Any, str]] = self.filters[name].extra["choices"]
+        return choices
+
     @property
     def rows(self) -> QuerySet[Any]:
         """The rows that match; raises BadRequest for a parameter or value that is not offered."""
@@ -84,15 +90,19 @@ class ListPage(Needs, Generic[M]):
     """A list at its own address; subclasses say what is listed, filtered and sorted."""
 
     capability = Capability.VIEW
+    filter: ListFilter
     filter_class: ClassVar[type[ListFilter]]
     orders: ClassVar[Mapping[str, Order]]
     default_order: ClassVar[str]
     template: ClassVar[str]
     results_template: ClassVar[str]
+    # Where a list has views: its name in saved ones, and (label, query string) of everybody's.
+    list_name: ClassVar[str] = ""
+    fixed_views: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     def get(self, request: ConsoleRequest) -> HttpResponse:
         """One page of the list; only the results where htmx asks for them."""
-        chosen = self.filter_class(request.GET, self.queryset())
+        self.filter = chosen = self.filter_class(request.GET, self.queryset())
         order = sort_order(request.GET, self.orders, self.default_order)
         page = paginate(
             chosen.rows,
@@ -100,11 +110,22 @@ class ListPage(Needs, Generic[M]):
             order=order,
             count_to=COUNTED if request.GET.get("q") else None,
         )
-        context = {"filter": chosen, "page": page, **self.context(request, page)}
         part = (
             request.htmx and not request.htmx.boosted and not request.htmx.history_restore_request
         )
+        context = {"filter": chosen, "page": page, "part": part, **self.context(request, page)}
+        if self.list_name:
+            context |= views_of(request, self.list_name, self.fixed_views)
         return render(request, self.results_template if part else self.template, context)
+
+    def post(self, request: ConsoleRequest) -> HttpResponse:
+        """Save the filter of the address as a view, or remove one."""
+        if not self.list_name:
+            return self.http_method_not_allowed(request)
+        # Refuses what the list would refuse.
+        _ = self.filter_class(request.GET, self.queryset()).rows
+        sort_order(request.GET, self.orders, self.default_order)
+        return change_views(request, self.list_name)
 
     def queryset(self) -> QuerySet[M]:
         """Everything that can be listed, with what a row shows."""

@@ -70,6 +70,14 @@ class People(ListPage[Person]):
     default_order = "name"
     template = "people/people.html"
     results_template = "people/_results.html"
+    list_name = "people"
+    fixed_views = (
+        ("All", ""),
+        ("Without an account", "presence=here&account=no"),
+        ("Conflicts", "conflict=true"),
+        ("Disabled", "disabled=true"),
+        ("Left", "presence=left"),
+    )
 
     def queryset(self) -> QuerySet[Person]:
         """With source and accounts."""

@@ -15,8 +15,8 @@ MAX_QUERY = 100
 MAX_WORDS = 6
 # Up to so many matches are kept by id: counting and sorting then need no second look at each row.
 FEW = 500
-# So far matches are counted: who finds more types another word.
-COUNTED = 10_000
+# So far matches are counted: no more can be changed at once, and who finds more types another word.
+COUNTED = 1000
 
 _PHONE = re.compile(r"[+0-9][0-9 ()./-]*", re.ASCII)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -165,6 +166,12 @@ def directory_health() -> Health | None:
 def href_of(url_name: str, *args: object) -> str:
     """The address of a page, empty where there is none of that name."""
     try:
-        return reverse(url_name, args=args)
+        return reverse(url_name, args=args) if args else _fixed_href(url_name)
     except NoReverseMatch:
         return ""
+
+
+# A process has one set of addresses, and the navigation asks for all of them on every page.
+@cache
+def _fixed_href(url_name: str) -> str:
+    return reverse(url_name)
