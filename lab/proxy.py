@@ -54,14 +54,17 @@ Fault = Pass | Refuse | BlackHole | Delay | CutAfter | CutConnection
 
 
 class Proxy(Counterpart):
-    """Listens on `port` and passes on to host:target; set() changes the fault at any time.
+    """Listens on at:port and passes on to host:target; set() changes the fault at any time.
 
     A fault holds for open connections too, from the next piece of data on.
     """
 
-    def __init__(self, target: int, *, host: str = HOST, port: int | None = None) -> None:
+    def __init__(
+        self, target: int, *, host: str = HOST, at: str = HOST, port: int | None = None
+    ) -> None:
         self.target = target
         self.host = host
+        self.at = at
         self.port = port or free_port()
         self.connections = 0
         self._fault: Fault = Pass()
@@ -111,7 +114,7 @@ class Proxy(Counterpart):
         if isinstance(fault, Refuse):
             await self._close()
         elif self._server is None:
-            self._server = await asyncio.start_server(self._serve, HOST, self.port)
+            self._server = await asyncio.start_server(self._serve, self.at, self.port)
 
     async def _close(self) -> None:
         if self._server is not None:

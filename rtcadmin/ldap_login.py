@@ -27,7 +27,7 @@ from provisioning.core.records import Entry, SourceRecord
 from provisioning.core.roles import Role
 from provisioning.directory.certificate import Untrusted
 from provisioning.directory.connection import open_connection
-from provisioning.directory.endpoint import Endpoint, endpoints
+from provisioning.directory.endpoint import endpoints
 from provisioning.directory.guid import canonical_guid
 from provisioning.directory.mapping import MappedPerson, compile_mapping
 from provisioning.models import ConsoleUser, DirectorySource, RoleGroup
@@ -167,7 +167,7 @@ class _Person(_LDAPUser):  # type: ignore[misc] # the library has no types
 
     def __init__(self, source: DirectorySource, login: str, request: HttpRequest | None) -> None:
         self.login = login
-        self._record = source.as_record()
+        self._record = targets.pin_source(source.as_record())
         super().__init__(_SourceBackend(source, self._record), username=login, request=request)
 
     def authenticate(self, password: str) -> ConsoleUser | None:
@@ -216,15 +216,10 @@ def _connect(record: SourceRecord) -> Any:
     failures: list[ProvisioningError] = []
     for endpoint in endpoints(record):
         try:
-            _check(endpoint)
             return open_connection(record, endpoint)
         except (Unreachable, Untrusted) as error:
             failures.append(error)
     raise Unreachable(" ".join(failure.message for failure in failures))
-
-
-def _check(endpoint: Endpoint) -> None:
-    targets.check_target(host=endpoint.host, port=endpoint.port, what="The directory's address")
 
 
 def _union(bases: Iterable[str], text: str, attributes: list[str]) -> Any:

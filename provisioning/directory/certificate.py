@@ -95,7 +95,7 @@ def inspect(endpoint: Endpoint, ca_pem: str, timeout: float) -> Inspection:
 
 def _shake_hands(endpoint: Endpoint, context: ssl.SSLContext, timeout: float) -> Certificate:
     try:
-        with closing(socket.create_connection((endpoint.host, endpoint.port), timeout)) as plain:
+        with closing(endpoint.dial(timeout)) as plain:
             if endpoint.tls == "starttls":
                 _start_tls(plain, endpoint)
             with context.wrap_socket(plain, server_hostname=endpoint.host) as secured:

@@ -1,7 +1,13 @@
-"""Opening a python-ldap connection: encrypted as configured, signed in, every wait bounded."""
+"""Opening a python-ldap connection: encrypted as configured, signed in, every wait bounded.
+
+Where the addresses of a server are given, the password goes to no other. libldap takes a connected
+socket for ldap://; for ldaps:// it would speak plain LDAP over one, so it connects by the name
+itself, checks the certificate, and whom it has reached is looked at before anything is sent.
+"""
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import tempfile
@@ -20,9 +26,7 @@ _TLS_1_2 = 0x303
 
 def open_connection(source: SourceRecord, endpoint: Endpoint) -> Any:
     """A signed-in connection; raises Unreachable, Untrusted, or Rejected in the server's words."""
-    if endpoint.tls == "none":
-        _require_listener(endpoint, source.connect_timeout)
-    else:
+    if endpoint.tls != "none":
         require_trust(endpoint, source.ca_pem, source.connect_timeout)
     try:
         return _sign_in(source, endpoint)
@@ -39,16 +43,8 @@ def code_and_words(error: ldap.LDAPError) -> tuple[int, str]:
     return int(details.get("result", fallback)), str(details.get("info", ""))
 
 
-def _require_listener(endpoint: Endpoint, timeout: float) -> None:
-    """Connects once, because of a failed connection libldap tells no reason."""
-    try:
-        socket.create_connection((endpoint.host, endpoint.port), timeout).close()
-    except OSError as error:
-        raise unreachable(endpoint, error) from error
-
-
 def _sign_in(source: SourceRecord, endpoint: Endpoint) -> Any:
-    connection = ldap.initialize(endpoint.uri)
+    connection = _initialise(source, endpoint)
     connection.timeout = source.connect_timeout
     connection.set_option(ldap.OPT_NETWORK_TIMEOUT, source.connect_timeout)
     connection.set_option(ldap.OPT_TIMEOUT, source.connect_timeout)
@@ -57,9 +53,39 @@ def _sign_in(source: SourceRecord, endpoint: Endpoint) -> Any:
         _require_certificate(connection, source.ca_pem)
     if endpoint.tls == "starttls":
         connection.start_tls_s()
+    if endpoint.tls == "ldaps":
+        _require_address(connection, endpoint)
     connection.simple_bind_s(source.bind_dn, source.bind_secret)
     connection.timeout = source.read_timeout
     return connection
+
+
+def _initialise(source: SourceRecord, endpoint: Endpoint) -> Any:
+    if endpoint.tls == "ldaps":
+        return ldap.initialize(endpoint.uri)
+    try:
+        line = endpoint.dial(source.connect_timeout)
+    except OSError as error:
+        raise unreachable(endpoint, error) from error
+    # libldap waits by itself, and closes the descriptor, which is its own from here on.
+    line.setblocking(True)
+    return ldap.initialize(endpoint.uri, fileno=line.detach())
+
+
+def _require_address(connection: Any, endpoint: Endpoint) -> None:
+    """Makes libldap connect, by a question without meaning, and looks whom it has reached."""
+    if endpoint.addresses is None:
+        return
+    connection.abandon_ext(connection.search_ext("", ldap.SCOPE_BASE, attrlist=["1.1"]))
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+        reached = line.getpeername()[0]
+    if reached not in endpoint.addresses:
+        connection.unbind_s()
+        raise Unreachable(
+            f"{endpoint.uri} led to {reached} when it was connected, and to "
+            f"{', '.join(endpoint.addresses)} just before. Nothing was sent and nothing was "
+            "changed. Look at the name in your DNS."
+        )
 
 
 def _require_certificate(connection: Any, ca_pem: str) -> None:

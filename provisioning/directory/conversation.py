@@ -19,7 +19,7 @@ from ldap3.utils.conv import escape_filter_chars
 from provisioning.core.errors import ProvisioningError, Unreachable
 from provisioning.core.records import Entry, SourceRecord
 from provisioning.directory import diagnosis
-from provisioning.directory.certificate import require_trust, trust
+from provisioning.directory.certificate import require_trust, trust, unreachable
 from provisioning.directory.endpoint import Endpoint, endpoints
 from provisioning.directory.guid import canonical_guid
 
@@ -146,24 +146,33 @@ def _samples(
 class _Tls(ldap3.Tls):
     """TLS as everywhere in this package: OpenSSL itself checks the host name."""
 
-    def __init__(self, ca_pem: str) -> None:
+    def __init__(self, ca_pem: str, host: str) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED)
-        self._context = trust(ca_pem)
+        self._context, self._host = trust(ca_pem), host
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
         connection.socket = self._context.wrap_socket(
             connection.socket,
-            server_hostname=connection.server.host,
+            server_hostname=self._host,
             do_handshake_on_connect=do_handshake,
         )
 
 
+def _answering(source: SourceRecord, endpoint: Endpoint) -> str:
+    """The address to connect to: ldap3 would look the name up again."""
+    try:
+        with endpoint.dial(source.connect_timeout) as line:
+            return str(line.getpeername()[0])
+    except OSError as error:
+        raise unreachable(endpoint, error) from error
+
+
 def _connection(source: SourceRecord, endpoint: Endpoint) -> Any:
     server = ldap3.Server(
-        endpoint.host,
+        _answering(source, endpoint),
         port=endpoint.port,
         use_ssl=endpoint.tls == "ldaps",
-        tls=None if endpoint.tls == "none" else _Tls(source.ca_pem),
+        tls=None if endpoint.tls == "none" else _Tls(source.ca_pem, endpoint.host),
         get_info=ldap3.NONE,
         connect_timeout=source.connect_timeout,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import socket
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from provisioning.core.errors import InvalidInput
@@ -14,16 +15,32 @@ _PORTS = {"ldap": 389, "ldaps": 636}
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One directory server: host (name or address, without brackets), port, how TLS begins."""
+    """One directory server: host (name or address, without brackets), port, how TLS begins.
+
+    `addresses`, where given, are the only ones that it is connected to.
+    """
 
     host: str
     port: int
     tls: TlsMode
+    addresses: tuple[str, ...] | None = None
 
     @property
     def uri(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{_SCHEMES[self.tls]}://{host}:{self.port}"
+
+    def dial(self, timeout: float) -> socket.socket:
+        """A connection to the first address that answers; raises OSError when none does."""
+        if self.addresses is None:
+            return socket.create_connection((self.host, self.port), timeout)
+        failure: OSError = socket.gaierror("not resolved")
+        for address in self.addresses:
+            try:
+                return socket.create_connection((address, self.port), timeout)
+            except OSError as error:
+                failure = error
+        raise failure
 
 
 def endpoints(source: SourceRecord) -> list[Endpoint]:
@@ -32,7 +49,10 @@ def endpoints(source: SourceRecord) -> list[Endpoint]:
         raise InvalidInput(
             f"“{source.name}” has no address. Enter one such as ldaps://dc1.example."
         )
-    return [_endpoint(uri, source.tls) for uri in source.uris]
+    found = [_endpoint(uri, source.tls) for uri in source.uris]
+    if source.addresses is None:
+        return found
+    return [replace(each, addresses=source.addresses.get(each.host, ())) for each in found]
 
 
 def _endpoint(uri: str, tls: TlsMode) -> Endpoint:

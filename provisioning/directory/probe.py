@@ -82,20 +82,24 @@ def _first_server(
 
 
 def _resolve(endpoint: Endpoint) -> Step:
-    try:
-        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise unreachable(endpoint, error) from error
-    addresses = sorted({str(entry[4][0]) for entry in found})
+    addresses = sorted(endpoint.addresses or _look_up(endpoint))
     if addresses == [endpoint.host]:
         return Step("Address", True, f"{endpoint.host} is an address; nothing to look up.")
     return Step("Address", True, f"{endpoint.host} is {', '.join(addresses)}.")
 
 
+def _look_up(endpoint: Endpoint) -> set[str]:
+    try:
+        found = socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise unreachable(endpoint, error) from error
+    return {str(entry[4][0]) for entry in found}
+
+
 def _connect(endpoint: Endpoint, timeout: float) -> Step:
     began = time.monotonic()
     try:
-        socket.create_connection((endpoint.host, endpoint.port), timeout).close()
+        endpoint.dial(timeout).close()
     except OSError as error:
         raise unreachable(endpoint, error) from error
     took = (time.monotonic() - began) * 1000

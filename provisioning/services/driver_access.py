@@ -41,7 +41,8 @@ def open_store_record(record: StoreRecord) -> Iterator[StoreDriver]:
     if record.dialect == "sqlite":
         record = replace(record, database=str(targets.check_sqlite_path(record.database)))
     else:
-        targets.check_target(host=record.host, port=record.port, what="The database host")
+        found = targets.check_target(host=record.host, port=record.port, what="The database host")
+        record = replace(record, addresses=tuple(found))
     with closing(DRIVERS[record.driver].store(record)) as driver:
         yield driver
 
@@ -49,7 +50,10 @@ def open_store_record(record: StoreRecord) -> Iterator[StoreDriver]:
 @contextmanager
 def open_server_record(record: ServerRecord) -> Iterator[ServerDriver]:
     """The same for values that are not saved yet, as in a connection test."""
-    targets.check_url(url=record.rpc_url, schemes=targets.HTTP, what="The control address")
+    what = "The control address"
+    endpoint = targets.parse_url(url=record.rpc_url, schemes=targets.HTTP, what=what)
+    found = targets.check_target(host=endpoint.host, port=endpoint.port, what=what)
+    record = replace(record, addresses=tuple(found))
     with closing(DRIVERS[record.driver].server(record)) as driver:
         yield driver
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from provisioning.core.errors import InvalidInput, ProvisioningError, Unreachable
-from provisioning.core.records import SourceRecord
+from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.directory.conversation import find_samples
-from provisioning.directory.endpoint import endpoints
 from provisioning.directory.mapping import PersonMapping, compile_mapping
 from provisioning.directory.probe import probe_directory
 from provisioning.models import DirectorySource
 from provisioning.services import targets
 from provisioning.services.connection_test import Step, StepState
-from provisioning.services.sources import ADDRESS, source_candidate
+from provisioning.services.sources import source_candidate
 
 _SAMPLES = 3
 
@@ -41,9 +39,8 @@ def find_sample_people(
 
     Raises a ProvisioningError where the source cannot be asked or the mapping not be read.
     """
-    record = source_candidate(source=source, secret=secret)
+    record = targets.pin_source(source_candidate(source=source, secret=secret))
     mapping = compile_mapping(source.mapping, source.disabled_expression)
-    _check_targets(record)
     entries = find_samples(record, mapping.attributes, text, limit=_SAMPLES)
     samples = []
     for entry in entries:
@@ -58,8 +55,7 @@ def find_sample_people(
 
 def _steps(source: DirectorySource, secret: str | None) -> Iterator[Step]:
     try:
-        record = source_candidate(source=source, secret=secret)
-        _check_targets(record)
+        record = targets.pin_source(source_candidate(source=source, secret=secret))
     except ProvisioningError as error:
         yield Step("Address", StepState.FAILED, error.message)
         return
@@ -78,12 +74,3 @@ def _mapping(source: DirectorySource) -> PersonMapping | None:
         return compile_mapping(source.mapping, source.disabled_expression)
     except InvalidInput:
         return None
-
-
-def _check_targets(record: SourceRecord) -> None:
-    """Raise InvalidInput where an address must not be connected to."""
-    for endpoint in endpoints(record):
-        try:
-            targets.check_target(host=endpoint.host, port=endpoint.port, what=ADDRESS)
-        except Unreachable:
-            continue  # the test of the connection says it, and the next server may still answer

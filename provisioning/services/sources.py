@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,7 +19,6 @@ from provisioning.services.actor import Actor
 from provisioning.services.certificates import check_authorities
 
 KEY_ATTRIBUTES = ("objectGUID", "entryUUID", "nsUniqueId")
-ADDRESS = "The directory's address"
 _SHORTEST_INTERVAL = 10
 _LARGEST_PAGE = 10_000
 
@@ -174,22 +172,12 @@ def _check_mapping(source: DirectorySource, faults: dict[str, str]) -> None:
 
 def _check_addresses(source: DirectorySource) -> None:
     """Raise InvalidFields where an address is refused, or the password would travel in clear."""
+    encrypted = source.tls != DirectorySource.Tls.NONE
     for uri in source.uris.split():
         try:
-            endpoint = targets.check_url(url=uri, schemes=targets.LDAP, what=ADDRESS)
-            if source.tls == DirectorySource.Tls.NONE:
-                _require_loopback(endpoint)
+            targets.check_directory(uri, encrypted=encrypted)
         except (InvalidInput, Unreachable) as error:
             raise InvalidFields({"uris": error.message}) from error
-
-
-def _require_loopback(endpoint: targets.Endpoint) -> None:
-    found = targets.check_target(host=endpoint.host, port=endpoint.port, what=ADDRESS)
-    if not all(ipaddress.ip_address(address).is_loopback for address in found):
-        raise InvalidInput(
-            f"Without encryption the password would travel to {endpoint.host} in clear. Choose "
-            "LDAPS or StartTLS; only a directory on this machine is reached without."
-        )
 
 
 def _note(

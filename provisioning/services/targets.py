@@ -1,8 +1,9 @@
 """Where the console may connect to: every address that an administrator gives is judged here.
 
 An address is refused after its name was resolved, so a name that points to a forbidden place is
-refused too. Private networks are legitimate; the addresses of clouds' metadata services and the
-console itself are not.
+refused too; whoever connects gets the addresses that were judged, so that the name cannot lead
+elsewhere a moment later. Private networks are legitimate; the addresses of clouds' metadata
+services and the console itself are not.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from provisioning.core.errors import InvalidInput, Unreachable
+from provisioning.core.records import SourceRecord
 
+_DIRECTORY = "The directory's address"
 HTTP = {"http": 80, "https": 443}
 LDAP = {"ldap": 389, "ldaps": 636}
 
@@ -68,6 +72,36 @@ def check_target(*, host: str, port: int, what: str) -> list[str]:
             shown = bare if bare == text else f"{bare} ({text})"
             raise InvalidInput(f"{what} must not be {shown}: {reason}")
     return addresses
+
+
+def pin_source(record: SourceRecord) -> SourceRecord:
+    """`record` with the addresses of its servers, resolved once and allowed.
+
+    A host that cannot be resolved now gets none, so nothing is connected to in its place later.
+    Raises InvalidInput where an address is refused, or where a password would travel in clear.
+    """
+    addresses: dict[str, tuple[str, ...]] = {}
+    for uri in record.uris:
+        with suppress(Unreachable):  # the next server may still answer
+            host, found = check_directory(uri, encrypted=record.tls != "none")
+            addresses[host] = found
+    return replace(record, addresses=addresses)
+
+
+def check_directory(uri: str, *, encrypted: bool) -> tuple[str, tuple[str, ...]]:
+    """The host of a directory's address and what it resolves to.
+
+    Raises InvalidInput where that is refused, or where a password would travel in clear, and
+    Unreachable when the name cannot be resolved right now.
+    """
+    endpoint = parse_url(url=uri, schemes=LDAP, what=_DIRECTORY)
+    found = check_target(host=endpoint.host, port=endpoint.port, what=_DIRECTORY)
+    if not encrypted and not all(ipaddress.ip_address(each).is_loopback for each in found):
+        raise InvalidInput(
+            f"Without encryption the password would travel to {endpoint.host} in clear. Choose "
+            "LDAPS or StartTLS; only a directory on this machine is reached without."
+        )
+    return endpoint.host, tuple(found)
 
 
 def check_url(*, url: str, schemes: dict[str, int], what: str) -> Endpoint:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
-from provisioning.core.errors import InvalidInput, Unreachable
-from provisioning.services import targets
+from provisioning.core.errors import InvalidInput, ProvisioningError, Unreachable
+from provisioning.core.records import ServerRecord
+from provisioning.directory.endpoint import endpoints
+from provisioning.services import driver_access, targets
+from tests.factories import make_source
 
 
 def resolving_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
@@ -167,3 +171,65 @@ class TestSqliteStores:
         with pytest.raises(InvalidInput, match="There is no file"):
             targets.check_sqlite_path("new.sqlite")
         assert list(folder.iterdir()) == []
+
+
+def changing(monkeypatch: pytest.MonkeyPatch, *answers: str) -> list[str]:
+    """Let names resolve to one address after the other; the list grows with each look-up."""
+    asked: list[str] = []
+    real = socket.getaddrinfo
+
+    def answer(host: str, port: int, *more: Any, **given: Any) -> list[Any]:
+        if not host.endswith(".example.com"):
+            return real(host, port, *more, **given)
+        asked.append(host)
+        address = answers[min(len(asked), len(answers)) - 1]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    return asked
+
+
+def test_what_is_connected_to_is_what_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name leads to a metadata service right after it was looked at."""
+    asked = changing(monkeypatch, "127.0.0.1", "169.254.169.254")
+    heard: list[bytes] = []
+
+    def answer(listener: socket.socket) -> None:
+        line, _ = listener.accept()
+        with line:
+            heard.append(line.recv(4096))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=answer, args=(listener,), daemon=True)
+        thread.start()
+        record = ServerRecord("Edge", "kamailio", f"http://sip1.example.com:{port}/RPC", "", "")
+        with driver_access.open_server_record(record) as driver, pytest.raises(ProvisioningError):
+            driver.health()
+        thread.join(5)
+    assert heard[0].startswith(b"POST /RPC")
+    assert asked == ["sip1.example.com"]
+
+
+@pytest.mark.django_db
+def test_the_addresses_of_a_directory_are_looked_up_once_and_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = changing(monkeypatch, "10.0.0.5", "169.254.169.254")
+    source = make_source(uris="ldaps://dc1.example.com\nldaps://10.0.0.6").as_record()
+    pinned = targets.pin_source(source)
+    assert [each.addresses for each in endpoints(pinned)] == [("10.0.0.5",), ("10.0.0.6",)]
+    assert asked == ["dc1.example.com"]
+    with pytest.raises(InvalidInput, match="metadata"):
+        targets.pin_source(source)
+
+
+@pytest.mark.django_db
+def test_a_directory_without_encryption_that_moves_away_gets_no_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changing(monkeypatch, "127.0.0.1", "10.0.0.5")
+    source = make_source(uris="ldap://dc1.example.com", tls="none").as_record()
+    targets.pin_source(source)
+    with pytest.raises(InvalidInput, match="in clear"):
+        targets.pin_source(source)

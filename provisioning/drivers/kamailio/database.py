@@ -26,6 +26,8 @@ Parameters = dict[str, Any]
 
 # How much longer the console waits than the server may work, so that the server's words arrive.
 _GRACE_SECONDS = 1.0
+# Whom libpq lets in without TLS: a server that asks for the password itself is refused.
+_NEVER_IN_CLEAR = "!password"
 
 
 class Transaction:
@@ -135,7 +137,9 @@ class Database:
     def _connect_postgresql(self) -> psycopg.Connection[Any]:
         store = self._store
         return psycopg.connect(
-            host=store.host,
+            # libpq takes as many names as addresses: the names are for the certificate.
+            host=",".join([store.host] * max(len(store.addresses), 1)),
+            hostaddr=",".join(store.addresses) or None,
             port=store.port,
             dbname=store.database,
             user=store.user,
@@ -144,6 +148,7 @@ class Database:
             sslmode="verify-full" if store.tls else "disable",
             sslrootcert=self._authorities() if store.tls else None,
             gssencmode="disable",
+            require_auth=None if store.tls else _NEVER_IN_CLEAR,
             application_name="rtcadmin",
             prepare_threshold=None,
         )

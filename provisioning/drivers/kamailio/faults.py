@@ -26,12 +26,26 @@ _PASSING_WORDS = (
     "too many",
     "connection slots",
 )
-_REFUSING_WORDS = ("FATAL", "certificate", "does not support SSL", "SSL error", "sslrootcert")
+# libpq's own, of a server that asks for the password as it is.
+_IN_CLEAR = 'requirement "!password" failed'
+_REFUSING_WORDS = (
+    _IN_CLEAR,
+    "FATAL",
+    "certificate",
+    "does not support SSL",
+    "SSL error",
+    "sslrootcert",
+)
 
 
 def translated(error: Exception, store: StoreRecord) -> ProvisioningError:
     """The Unreachable or Rejected that stands for a driver's or SQLAlchemy's error."""
     said = words(error, store)
+    if _IN_CLEAR in said:
+        return Rejected(
+            f"Store “{store.name}” asks for the password in clear text, and without TLS it was not "
+            "sent. Turn TLS on for the store, or let its pg_hba.conf ask with scram-sha-256."
+        )
     if _passing(_origin(error)):
         return Unreachable(f"Store “{store.name}” cannot be used right now: {said}")
     return Rejected(f"Store “{store.name}” refused: {said}")

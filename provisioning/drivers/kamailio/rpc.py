@@ -9,6 +9,7 @@ import re
 import ssl
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NoReturn
 
 import httpx
@@ -76,13 +77,29 @@ class RpcClient:
     async def _exchange(self, body: bytes, until: float) -> tuple[int, bytes]:
         loop = asyncio.get_running_loop()
         async with asyncio.timeout_at(loop.time() + until - time.monotonic()):
-            async with self._open().stream("POST", self._server.rpc_url, content=body) as response:
-                answer = bytearray()
-                async for piece in response.aiter_raw():
-                    answer += piece
-                    if len(answer) > _LARGEST_ANSWER:
-                        self._reject(f"its answer is longer than {_LARGEST_ANSWER} bytes")
-                return response.status_code, bytes(answer)
+            named = httpx.URL(self._server.rpc_url)
+            *others, last = self._server.addresses or (named.host,)
+            for address in others:
+                with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                    return await self._ask(address, named, body)
+            return await self._ask(last, named, body)
+
+    async def _ask(self, address: str, named: httpx.URL, body: bytes) -> tuple[int, bytes]:
+        """Connects to `address`; TLS and the request go to the name."""
+        exchange = self._open().stream(
+            "POST",
+            named.copy_with(host=address),
+            content=body,
+            headers={"Host": named.netloc.decode("ascii")},
+            extensions={"sni_hostname": named.host},
+        )
+        async with exchange as response:
+            answer = bytearray()
+            async for piece in response.aiter_raw():
+                answer += piece
+                if len(answer) > _LARGEST_ANSWER:
+                    self._reject(f"its answer is longer than {_LARGEST_ANSWER} bytes")
+            return response.status_code, bytes(answer)
 
     def _open(self) -> httpx.AsyncClient:
         if self._client is None:
