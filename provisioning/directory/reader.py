@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from types import TracebackType
 from typing import Any, Self
 
@@ -82,24 +83,43 @@ class Reader:
                 self._connection.unbind_ext_s()
             self._connection = None
 
-    def people(self, attributes: Collection[str]) -> Iterator[list[Entry]]:
-        """Pages of the persons below all bases, each person once, with the named attributes."""
-        return self._read(self._source.person_bases, self._source.person_filter, attributes)
+    @property
+    def source(self) -> SourceRecord:
+        """What is read."""
+        return self._source
 
-    def groups(self, attributes: Collection[str]) -> Iterator[list[Entry]]:
+    @property
+    def connection(self) -> Any:
+        """The signed-in python-ldap connection, for other questions to the same server."""
+        return self._connection
+
+    def people(
+        self, attributes: Collection[str], only: Sequence[str] | None = None
+    ) -> Iterator[list[Entry]]:
+        """Pages of the persons below all bases, each person once, with the named attributes.
+
+        `only` are the filters of those who are asked for; None is everybody, and [] nobody.
+        """
+        return self._read(self._source.person_bases, self._source.person_filter, attributes, only)
+
+    def groups(
+        self, attributes: Collection[str], only: Sequence[str] | None = None
+    ) -> Iterator[list[Entry]]:
         """Pages of the groups below all bases, each group once, with all of its members."""
-        return self._read(self._source.group_bases, self._source.group_filter, attributes)
+        return self._read(self._source.group_bases, self._source.group_filter, attributes, only)
 
     def _read(
-        self, bases: tuple[str, ...], filter_: str, attributes: Collection[str]
-    ) -> Iterator[list[Entry]]:
+        self, bases: tuple[str, ...], filter_: str, attributes: Collection[str],
+        only: Sequence[str] | None,
+    ) -> Iterator[list[Entry]]:  # fmt: skip
         wanted = sorted({*attributes, self._source.key_attribute})
+        filters = [filter_] if only is None else [f"(&{filter_}{each})" for each in only]
         # Bases may overlap, and an entry that is moved during the read can come twice.
         seen: set[str] = set()
-        for base in bases:
+        for base, asked in product(bases, filters):
             count = 0
             try:
-                for rows in self._pages(base, filter_, wanted):
+                for rows in self._pages(base, asked, wanted):
                     count += len(rows)
                     page = self._entries(rows, seen)
                     if page:
