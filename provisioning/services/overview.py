@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, QuerySet
 
 from provisioning.core.states import MEANINGS, State
 from provisioning.models import (
@@ -21,6 +21,8 @@ from provisioning.models import (
     SipDomain,
     SipServer,
 )
+from provisioning.services.source_standing import with_newest_run
+from provisioning.services.waiting import Waiting, waiting_at, with_waiting
 
 ACTIVITY = 8
 # Said too often to be news.
@@ -79,7 +81,7 @@ class Overview:
     active: int
     shares: list[Share]
     registered: int | None
-    pending: int
+    pending: Waiting
     given_up: int
     managed: bool
     servers: list[SipServer]
@@ -115,8 +117,8 @@ def overview() -> Overview:
         .annotate(count=Count("pk"))
     )
     servers = list(SipServer.objects.select_related("pool").order_by("name"))
-    stores = list(_stores())
-    sources = list(_sources())
+    stores = list(with_waiting(ConfigStore.objects.order_by("name")))
+    sources = list(with_newest_run(DirectorySource.objects.order_by("name")))
     runs = list(_waiting_runs())
     conflicts = Person.objects.exclude(problem="").count()
     counts = [server.registration_count for server in servers]
@@ -128,7 +130,7 @@ def overview() -> Overview:
         active=states.get(State.ACTIVE, 0),
         shares=_shares(states),
         registered=sum(known) if known else None,
-        pending=sum(store.waiting_count for store in stores),  # type: ignore[attr-defined]
+        pending=waiting_at(stores),
         given_up=sum(store.dead_count for store in stores),  # type: ignore[attr-defined]
         managed=any(store.mode == ConfigStore.Mode.MANAGE for store in stores),
         servers=servers,
@@ -149,25 +151,6 @@ def _shares(states: dict[str, int]) -> list[Share]:
             )
             start += width
     return shares
-
-
-def _stores() -> QuerySet[ConfigStore]:
-    return ConfigStore.objects.annotate(
-        waiting_count=Count("pending", filter=Q(pending__dead=False)),
-        dead_count=Count("pending", filter=Q(pending__dead=True)),
-    ).order_by("name")
-
-
-def _sources() -> QuerySet[DirectorySource]:
-    """The sources, each with what became of its newest finished run."""
-    newest = Run.objects.filter(
-        source=OuterRef("pk"), dry=False, state__in=[Run.State.DONE, Run.State.FAILED]
-    ).order_by("-id")
-    return DirectorySource.objects.annotate(
-        newest_state=Subquery(newest.values("state")[:1]),
-        newest_problem=Subquery(newest.values("problem")[:1]),
-        newest_at=Subquery(newest.values("finished_at")[:1]),
-    ).order_by("name")
 
 
 def _waiting_runs() -> QuerySet[Run]:
@@ -211,9 +194,10 @@ def _server_alerts(servers: list[SipServer]) -> list[Notice]:
 def _store_alerts(stores: list[ConfigStore]) -> list[Notice]:
     notices = []
     for store in stores:
-        waiting, dead = store.waiting_count, store.dead_count  # type: ignore[attr-defined]
+        waiting = waiting_at([store])
+        dead = store.dead_count  # type: ignore[attr-defined]
         if store.problem:
-            text = f"{_sentence(store.problem)} {_changes(waiting)} until it works; none is lost."
+            text = f"{_sentence(store.problem)} {_until_it_works(waiting)}"
             notices.append(
                 Notice("red", f"{store.name} cannot be written.", text, "store", store.pk)
             )
@@ -290,8 +274,13 @@ def _steps(
     ]  # fmt: skip
 
 
-def _changes(count: int) -> str:
-    return "One change waits" if count == 1 else f"{count:,} changes wait"
+def _until_it_works(waiting: Waiting) -> str:
+    if waiting.compared:
+        more = f" {waiting.single:,} single changes wait as well;" if waiting.single else ""
+        return f"Everything is compared as soon as it works;{more} none is lost."
+    count = waiting.single
+    changes = "One change waits" if count == 1 else f"{count:,} changes wait"
+    return f"{changes} until it works; none is lost."
 
 
 def _sentence(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -13,12 +14,13 @@ from django.utils import timezone
 
 from provisioning.core.roles import Capability
 from provisioning.models import ConsoleUser, DirectorySource, PushPause, Run
+from provisioning.services.source_standing import with_newest_run
 from provisioning.web.templatetags.console import ago
 
 # A directory counts as late after so many of its own intervals without a complete read.
 LATE_AFTER = 3
-# From good to worth a look: the worst source speaks for all.
-_TONES = ("green", "secondary", "yellow")
+# From good to bad: the worst source speaks for all.
+_TONES = ("green", "secondary", "yellow", "red")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +90,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the directories are: tone green, yellow or secondary; where that is looked into."""
+    """How the directories are: tone, icon, words, and the page where that is looked into."""
 
     tone: str
+    icon: str
     title: str
     text: str
     href: str
@@ -141,26 +144,40 @@ def navigation(user: ConsoleUser, current: str | None) -> list[tuple[str, list[I
 
 
 def directory_health() -> Health | None:
-    """The state of the sources that are read on schedule, a late one first; None without any."""
-    sources = DirectorySource.objects.filter(enabled=True).order_by("last_complete_at")
-    now = timezone.now()
-    worst: Health | None = None
-    for source in sources.only(
-        "name", "last_complete_at", "interval_seconds", "groups_stale_since"
-    ):
-        at, stale = source.last_complete_at, source.groups_stale_since
-        late = timedelta(seconds=max(source.interval_seconds, 60) * LATE_AFTER)
-        if at is None:
-            found = Health("secondary", "Directory not read yet", source.name, "")
-        elif now - at > late:
-            found = Health("yellow", "Directory is late", f"{source.name} · {ago(at)}", "")
-        elif stale is not None:
-            found = Health("yellow", "Groups out of date", f"{source.name} · {ago(stale)}", "")
-        else:
-            found = Health("green", "Directory in sync", f"{source.name} · {ago(at)}", "")
-        if worst is None or _TONES.index(found.tone) > _TONES.index(worst.tone):
-            worst = replace(found, href=href_of("source", source.pk))
-    return worst
+    """The state of the sources, of the worst one first; None without any."""
+    sources = with_newest_run(DirectorySource.objects.order_by("last_complete_at")).only(
+        "name", "enabled", "last_complete_at", "interval_seconds", "groups_stale_since"
+    )
+    found = [_health_of(source) for source in sources]
+    if not found:
+        return None
+    worst = max(found, key=lambda health: _TONES.index(health.tone))
+    others = sum(health.tone in ("yellow", "red") for health in found if health is not worst)
+    return replace(worst, text=f"{worst.text} · {others} more") if others else worst
+
+
+def _health_of(source: Any) -> Health:
+    """How one source (with its newest run) stands; what a decision or a look would mend first."""
+    here = href_of("source", source.pk)
+    run = href_of("run", source.newest_run) if source.newest_run else here
+    at, stale = source.last_complete_at, source.groups_stale_since
+    if source.newest_state == Run.State.FAILED:
+        text = f"{source.name} · {ago(source.newest_at)}"
+        return Health("red", "alert-triangle", "Last sync failed", text, run)
+    if source.newest_state == Run.State.WAITING:
+        return Health("yellow", "hourglass", "Changes wait for approval", source.name, run)
+    if at is None:
+        return Health("secondary", "question-mark", "Directory not read yet", source.name, here)
+    text = f"{source.name} · {ago(at)}"
+    late = timedelta(seconds=max(source.interval_seconds, 60) * LATE_AFTER)
+    if source.enabled and timezone.now() - at > late:
+        return Health("yellow", "clock", "Directory is late", text, here)
+    if stale is not None:
+        text = f"{source.name} · {ago(stale)}"
+        return Health("yellow", "alert-triangle", "Groups out of date", text, here)
+    if not source.enabled:
+        return Health("secondary", "player-pause", "Not read on schedule", text, here)
+    return Health("green", "circle-check", "Directory in sync", text, here)
 
 
 def href_of(url_name: str, *args: object) -> str:

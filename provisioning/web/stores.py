@@ -21,6 +21,7 @@ from provisioning.services.connection_test import probe_store
 from provisioning.services.dead_letters import dead_changes, retry_dead
 from provisioning.services.pools import delete_pool, save_pool
 from provisioning.services.stores import delete_store, save_store, set_store_mode, store_candidate
+from provisioning.services.waiting import waiting_at, with_waiting
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.editing import EditPage, delete_view
 from provisioning.web.forms.places import PoolForm
@@ -82,15 +83,15 @@ class PoolPage(EditPage[ServerPool]):
 @require_safe
 def store(request: ConsoleRequest, pk: int) -> HttpResponse:
     """One store: where it is, its mode, what waits for it."""
-    row = _find(pk)
+    row = get_object_or_404(with_waiting(ConfigStore.objects.select_related("pool")), pk=pk)
     context = {
         "title": row.name,
         "crumbs": [(_CRUMB, reverse("pools")), (row.name, "")],
         "store": row,
         "place": _place_rows(row),
         "servers": row.servers.order_by("name"),
-        "waiting": row.pending.filter(dead=False).count(),
-        "dead": row.pending.filter(dead=True).count(),
+        "waiting": waiting_at([row]),
+        "dead": row.dead_count,  # type: ignore[attr-defined]
         "refused": _refused(row),
         "owned": row.owned_rows.count(),
         "managed": row.mode == ConfigStore.Mode.MANAGE,
@@ -211,7 +212,7 @@ def _find(pk: int) -> ConfigStore:
 
 def _with_what_a_row_shows(rows: QuerySet[ServerPool]) -> QuerySet[ServerPool]:
     living = Count("accounts", filter=~Q(accounts__state=State.REMOVED))
-    stores = Prefetch("stores", ConfigStore.objects.annotate(waiting=Count("pending")))
+    stores = Prefetch("stores", with_waiting(ConfigStore.objects.all()))
     counted = rows.annotate(account_count=living)
     return counted.prefetch_related("servers", stores).order_by("name")
 

@@ -27,9 +27,9 @@ def make_server(name: str = "sip1", **values: Any) -> SipServer:
     )  # fmt: skip
 
 
-def pending(store: Any, key: str, *, dead: bool = False) -> None:
+def pending(store: Any, key: str, *, dead: bool = False, kind: str = "subscriber") -> None:
     PendingChange.objects.create(
-        store=store, kind="subscriber", key=key, dead=dead, marked_at=timezone.now()
+        store=store, kind=kind, key=key, dead=dead, marked_at=timezone.now()
     )
 
 
@@ -89,7 +89,24 @@ def test_a_store_that_cannot_be_written_says_what_waits() -> None:
     assert found.alerts[0].text == (
         "The password is not accepted. 2 changes wait until it works; none is lost."
     )
-    assert (found.pending, found.given_up) == (2, 1)
+    assert (found.pending.single, found.given_up) == (2, 1)
+
+
+def test_comparing_everything_is_not_one_change(as_viewer: Client) -> None:
+    store = make_store(name="voice db")
+    pending(store, PendingChange.ALL)
+    pending(store, PendingChange.ALL, kind="alias")
+    for number in range(3):
+        pending(store, f"{number}@x")
+    waiting = overview().pending
+    assert waiting.headline == "Everything"
+    assert waiting.text == "everything at voice db is compared, and 3 single changes"
+    assert waiting.text in text_of(as_viewer.get("/"))
+    assert waiting.text.capitalize() in text_of(as_viewer.get(f"/stores/{store.pk}/"))
+    assert "Everything + 3" in text_of(as_viewer.get("/pools/"))
+    store.problem = "Refused."
+    store.save()
+    assert "Everything is compared as soon as it works" in overview().alerts[0].text
 
 
 def test_a_failed_sync_is_an_alert_until_one_succeeds() -> None:

@@ -51,6 +51,43 @@ def test_the_health_of_the_directories_is_that_of_the_worst(as_viewer: Client) -
     assert "old · 2 hours ago" in page
 
 
+@pytest.mark.parametrize(
+    ("state", "words"), [("failed", "Last sync failed"), ("waiting", "Changes wait for approval")]
+)
+def test_a_directory_whose_newest_run_failed_or_waits_is_not_in_sync(
+    as_viewer: Client, state: str, words: str
+) -> None:
+    source = make_source(name="corp", last_complete_at=timezone.now())
+    Run.objects.create(kind="sync", source=source, state="done")
+    run = Run.objects.create(
+        kind="sync", source=source, state=state, finished_at=timezone.now(), problem="Time-out"
+    )
+    Run.objects.create(kind="sync", source=source, state="done", dry=True)
+    health = as_viewer.get("/audit/").context["health"]
+    assert (health.title, health.href) == (words, f"/changes/{run.pk}/")
+    Run.objects.create(kind="sync", source=source, state="done")
+    assert "Directory in sync" in text(as_viewer, "/audit/")
+
+
+def test_a_directory_that_was_never_read_or_is_not_on_schedule_is_not_in_sync(
+    as_viewer: Client,
+) -> None:
+    source = make_source(name="corp")
+    assert "Directory not read yet" in text(as_viewer, "/audit/")
+    source.last_complete_at, source.enabled = timezone.now(), False
+    source.save()
+    assert "Not read on schedule" in text(as_viewer, "/audit/")
+
+
+def test_several_directories_that_need_a_look_are_counted(as_viewer: Client) -> None:
+    for name in ("one", "two", "three"):
+        source = make_source(name=name, last_complete_at=timezone.now())
+        if name != "three":
+            Run.objects.create(kind="sync", source=source, state="failed")
+    page = text(as_viewer, "/audit/")
+    assert "1 more" in page
+
+
 def test_a_pause_shows_on_every_page_and_its_end_wakes_the_managed_stores(
     as_administrator: Client,
     messages: list[tuple[str, tuple[int, ...]]],

@@ -1,0 +1,24 @@
+"""How the directory sources stand: what became of each one's newest run."""
+
+from __future__ import annotations
+
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from provisioning.models import DirectorySource, Run
+
+_ENDED = (Run.State.DONE, Run.State.FAILED, Run.State.WAITING)
+
+
+def with_newest_run(sources: QuerySet[DirectorySource]) -> QuerySet[DirectorySource]:
+    """The sources with `newest_run` (its id), `newest_state`, `newest_problem` and `newest_at`.
+
+    Of the newest run that was no preview and came to an end, or waits for approval; all None where
+    there was none.
+    """
+    newest = Run.objects.filter(source=OuterRef("pk"), dry=False, state__in=_ENDED).order_by("-id")
+    return sources.annotate(
+        newest_run=Subquery(newest.values("pk")[:1]),
+        newest_state=Subquery(newest.values("state")[:1]),
+        newest_problem=Subquery(newest.values("problem")[:1]),
+        newest_at=Subquery(newest.values("finished_at")[:1]),
+    )

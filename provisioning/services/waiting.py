@@ -1,0 +1,56 @@
+"""What waits to be pushed, told truthfully: comparing everything is not one change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, QuerySet
+
+from provisioning.models import ConfigStore, PendingChange
+
+_ALIVE = Q(pending__dead=False)
+_ALL = Q(pending__key=PendingChange.ALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Single changes that wait, and the names of the stores at which everything is compared."""
+
+    single: int
+    compared: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.single or self.compared)
+
+    @property
+    def headline(self) -> str:
+        """How much it is, in a word or a number."""
+        return "Everything" if self.compared else f"{self.single:,}"
+
+    @property
+    def text(self) -> str:
+        """All of it in a few words, with the stores' names; empty where nothing waits."""
+        changes = f"{self.single:,} single change{'' if self.single == 1 else 's'}"
+        if not self.compared:
+            return changes if self.single else ""
+        named = self.compared[0] if len(self.compared) == 1 else f"{len(self.compared):,} stores"
+        return f"everything at {named} is compared{f', and {changes}' if self.single else ''}"
+
+
+def with_waiting(stores: QuerySet[ConfigStore]) -> QuerySet[ConfigStore]:
+    """The stores with `single_count`, `everything_count` and `dead_count` of their changes."""
+    return stores.annotate(
+        single_count=Count("pending", filter=_ALIVE & ~_ALL),
+        everything_count=Count("pending", filter=_ALIVE & _ALL),
+        dead_count=Count("pending", filter=Q(pending__dead=True)),
+    )
+
+
+def waiting_at(stores: Iterable[ConfigStore]) -> Waiting:
+    """What waits at stores that `with_waiting` found."""
+    found = list(stores)
+    return Waiting(
+        sum(store.single_count for store in found),  # type: ignore[attr-defined]
+        tuple(store.name for store in found if store.everything_count),  # type: ignore[attr-defined]
+    )
