@@ -66,6 +66,20 @@ class Breach:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """Something that goes although others ask for it: held, whatever the limits say."""
+
+    what: str
+    users: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what} is not in the directory any more, but {self.users} asks for it. Give "
+            "that another group, or approve: it then applies to nobody."
+        )
+
+
 def find_breaches(
     *,
     scope: str,

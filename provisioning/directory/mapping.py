@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import marshal
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from provisioning.core.errors import InvalidInput
@@ -53,9 +53,12 @@ class MappedPerson:
 class PersonMapping:
     """A source's compiled expressions; `attributes` are the names that they read, in lower case."""
 
-    def __init__(self, fields: Mapping[str, Expression], disabled: Expression) -> None:
+    def __init__(
+        self, fields: Mapping[str, Expression], disabled: Expression, also: Iterable[str]
+    ) -> None:
         expressions = [*fields.values(), disabled]
-        self.attributes = tuple(sorted({name for each in expressions for name in each.names}))
+        names = {name for each in expressions for name in each.names}
+        self.attributes = tuple(sorted(names.union(also)))
         self._seed = _seed(fields, disabled)
         self._fields = [
             (field, _reading(fields.get(field)), _finishing(field)) for field in PERSON_FIELDS
@@ -108,10 +111,13 @@ class PersonMapping:
         raise AssertionError("every attribute can be decoded")
 
 
-def compile_mapping(fields: Mapping[str, str], disabled: str) -> PersonMapping:
+def compile_mapping(
+    fields: Mapping[str, str], disabled: str, *, also: Iterable[str] = ()
+) -> PersonMapping:
     """Compile the expressions of a source: PERSON_FIELDS → expression, and "disabled".
 
-    A field without an expression stays empty, and nobody is disabled by an empty `disabled`.
+    A field without an expression stays empty, and nobody is disabled by an empty `disabled`. `also`
+    are attributes, in lower case, that something else needs to know of people.
     Raises InvalidInput that names the field and quotes where its expression cannot be read.
     """
     unknown = sorted(set(fields) - set(PERSON_FIELDS))
@@ -120,7 +126,7 @@ def compile_mapping(fields: Mapping[str, str], disabled: str) -> PersonMapping:
             f"There is no field “{unknown[0]}”. There are: {', '.join(PERSON_FIELDS)}."
         )
     compiled = {name: _compile(name, text) for name, text in fields.items() if text.strip()}
-    return PersonMapping(compiled, _compile("disabled", disabled.strip() or "''"))
+    return PersonMapping(compiled, _compile("disabled", disabled.strip() or "''"), also)
 
 
 def compile_reading(text: str) -> Expression:

@@ -20,7 +20,16 @@ class DirectoryGroup(models.Model):
     description = models.CharField(max_length=500, blank=True)
     content_hash = models.CharField(max_length=32)
     member_count = models.PositiveIntegerField("members", default=0)
-    unresolved_count = models.PositiveIntegerField("members outside the bases", default=0)
+    unresolved_count = models.PositiveIntegerField("unknown members", default=0)
+    unknown_members = models.JSONField(
+        default=list, help_text="The first DNs of members that are neither people nor groups here"
+    )
+    foreign_count = models.PositiveIntegerField("members of other forests", default=0, db_default=0)
+    follows_nested = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Something asks for its members, so those of the groups within are kept too",
+    )
     left_at = models.DateTimeField(null=True)
     name_key = models.CharField(max_length=200, editable=False)
     version = models.PositiveIntegerField(default=1)
@@ -54,7 +63,11 @@ class GroupNesting(models.Model):
 
 
 class GroupMember(models.Model):
-    """A person's effective membership; `direct` when the group names the person itself."""
+    """A membership: `direct` when the group names the person itself.
+
+    Those through groups within are kept only of groups that something asks for: they are what was
+    decided from, while a change waits too. Of all others they follow from the nesting.
+    """
 
     group = models.ForeignKey(
         DirectoryGroup, on_delete=models.CASCADE, related_name="members", db_index=False

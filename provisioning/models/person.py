@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
+from django.utils import timezone
+
+from provisioning.core.moments import moment
+from provisioning.core.states import is_out
 
 
 class Person(models.Model):
@@ -40,6 +46,7 @@ class Person(models.Model):
     expires_at = models.CharField(
         "expires", max_length=20, blank=True, help_text="Such as 2026-12-31T00:00:00Z"
     )
+    sid = models.CharField("security identifier", max_length=184, blank=True, db_default="")
     disabled = models.BooleanField("disabled in the directory", default=False)
     locked_out = models.BooleanField(default=False)
     must_change_password = models.BooleanField(default=False)
@@ -59,6 +66,7 @@ class Person(models.Model):
             models.Index(
                 fields=["source"], name="person_with_conflict", condition=~models.Q(problem="")
             ),
+            models.Index(fields=["sid"], name="person_by_sid", condition=~models.Q(sid="")),
             models.Index(
                 fields=["expires_at"],
                 name="person_that_expires",
@@ -68,3 +76,8 @@ class Person(models.Model):
 
     def __str__(self) -> str:
         return self.display_name or self.login
+
+    def is_out(self, now: datetime | None = None) -> bool:
+        """Whether the directory says that the person has no service: disabled, or expired."""
+        at = moment(now or timezone.now())
+        return is_out(disabled=self.disabled, expires_at=self.expires_at, now=at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -58,6 +58,7 @@ def affected_by(
     source: DirectorySource,
     until: int,
     moved: Collection[str],
+    foreign: Mapping[str, int],
     unreadable: Collection[str],
     memberships: Memberships,
 ) -> Iterator[PersonView]:
@@ -65,7 +66,8 @@ def affected_by(
 
     They are the planned people up to the ordinal `until`, who `moved` between watched groups, and
     who has an open question: a conflict, or a change of an account that waits for approval. Whoever
-    is `unreadable` stays as known.
+    is `unreadable` stays as known. `foreign` are the sources of those who moved here and were read
+    from another one.
     """
     others = {*moved, *_with_conflict(source), *_waiting(source)}.difference(unreadable)
     for chunk in _planned_people(run, until):
@@ -73,11 +75,15 @@ def affected_by(
         for _, key, action, after in chunk:
             others.discard(key)
             yield _changed(source, key, action, orjson.loads(after), known.get(key), memberships)
-    waiting = sorted(others)
+    waiting = sorted(others.difference(foreign))
     for start in range(0, len(waiting), _CHUNK):
         for row in _known(source, waiting[start : start + _CHUNK]).values():
             if row["left_at"] is None:
                 yield _view(row, {}, present=True, memberships=memberships)
+    for guid in sorted(others.intersection(foreign)):
+        elsewhere = Person.objects.filter(source=foreign[guid], guid=guid, left_at=None)
+        for row in elsewhere.values(*_COLUMNS):
+            yield _view(row, {}, present=True, memberships=memberships)
 
 
 def _with_conflict(source: DirectorySource) -> Iterable[str]:

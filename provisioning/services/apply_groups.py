@@ -6,6 +6,7 @@ from typing import Any
 
 from provisioning.models import (
     DirectoryGroup,
+    DirectorySource,
     GroupMember,
     GroupNesting,
     Person,
@@ -16,9 +17,10 @@ from provisioning.services import bulk
 from provisioning.services.plan import TABLE
 
 _GROUP, _PERSON = DirectoryGroup._meta.db_table, Person._meta.db_table
+_SOURCE = DirectorySource._meta.db_table
 _MEMBER, _NESTING = GroupMember._meta.db_table, GroupNesting._meta.db_table
 _TEXTS = ("dn", "name", "description", "name_key", "content_hash")
-_COUNTS = ("member_count", "unresolved_count")
+_COUNTS = ("member_count", "unresolved_count", "foreign_count")
 _MINE = (
     "p.run_id = %(run)s AND p.status = 'planned' AND p.kind = 'group' "
     "AND p.ordinal BETWEEN %(first)s AND %(last)s"
@@ -32,12 +34,14 @@ UPDATE {TABLE} AS p SET status = 'stale' WHERE {_MINE} AND (
         SELECT 1 FROM {_GROUP} WHERE {_KNOWN} AND {_GROUP}.version = p.base_version)))
 """  # noqa: S608
 _SAVE = f"""
-INSERT INTO {_GROUP} (source_id, guid, {", ".join((*_TEXTS, *_COUNTS))}, version, changed_at)
+INSERT INTO {_GROUP} (source_id, guid, {", ".join((*_TEXTS, *_COUNTS))}, unknown_members,
+                      version, changed_at)
 SELECT p.source_id, p.key, {", ".join(f"p.after ->> '{name}'" for name in _TEXTS)},
-       {", ".join(f"CAST(p.after ->> '{name}' AS integer)" for name in _COUNTS)}, 1, %(now)s
+       {", ".join(f"CAST(p.after ->> '{name}' AS integer)" for name in _COUNTS)},
+       p.after -> 'unknown_members', 1, %(now)s
 FROM {TABLE} p WHERE {_MINE} AND p.action <> 'leave'
 ON CONFLICT (source_id, guid) DO UPDATE SET
-       {", ".join(f"{name} = excluded.{name}" for name in (*_TEXTS, *_COUNTS))},
+       {", ".join(f"{name} = excluded.{name}" for name in (*_TEXTS, *_COUNTS, "unknown_members"))},
        left_at = NULL, version = {_GROUP}.version + 1, changed_at = excluded.changed_at
 """  # noqa: S608
 # Without a content hash it is compared anew when it comes back.
@@ -51,7 +55,8 @@ DELETE FROM {_MEMBER} WHERE id IN (
     SELECT {_MEMBER}.id FROM {TABLE} p
     JOIN {_GROUP} ON {_KNOWN}
     JOIN {{removed}} ON TRUE
-    JOIN {_PERSON} ON {_PERSON}.source_id = p.source_id AND {_PERSON}.guid = gone.value
+    JOIN {_SOURCE} ON TRUE  -- a member may have been read from another source
+    JOIN {_PERSON} ON {_PERSON}.source_id = {_SOURCE}.id AND {_PERSON}.guid = gone.value
     JOIN {_MEMBER} ON {_MEMBER}.group_id = {_GROUP}.id AND {_MEMBER}.person_id = {_PERSON}.id
     WHERE {_MINE})
 """  # noqa: S608
@@ -60,7 +65,8 @@ INSERT INTO {_MEMBER} (group_id, person_id, direct)
 SELECT {_GROUP}.id, {_PERSON}.id, CAST(joined.value ->> 1 AS boolean) FROM {TABLE} p
 JOIN {_GROUP} ON {_KNOWN}
 JOIN {{added}} ON TRUE
-JOIN {_PERSON} ON {_PERSON}.source_id = p.source_id AND {_PERSON}.guid = joined.value ->> 0
+JOIN {_PERSON} ON {_PERSON}.guid = joined.value ->> 0
+    AND {_PERSON}.source_id = COALESCE(CAST(joined.value ->> 2 AS bigint), p.source_id)
 WHERE {_MINE}
 ON CONFLICT (group_id, person_id) DO UPDATE SET direct = excluded.direct
 """  # noqa: S608

@@ -14,7 +14,7 @@ from provisioning.services.plan import TABLE
 PERSON = Person._meta.db_table
 # What the administrator sees of a person until the next sync.
 LEFT_OUT = "A planned change of the account was left out; the next sync plans it anew."
-_TEXTS = ("dn", *PERSON_FIELDS, "content_hash", "name_key", "search_key")
+_TEXTS = ("dn", *PERSON_FIELDS, "sid", "content_hash", "name_key", "search_key")
 _MINE = "p.run_id = %(run)s AND p.status = 'planned' AND p.ordinal BETWEEN %(first)s AND %(last)s"
 _KNOWN = f"{PERSON}.source_id = p.source_id AND {PERSON}.guid = p.key"
 _SUBJECT = f"{PERSON}.source_id = p.source_id AND {PERSON}.guid = p.subject"

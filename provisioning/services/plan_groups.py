@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from provisioning.core.limits import Breach, Category, Limit
+from provisioning.core.limits import Breach, Category, InUse, Limit
 from provisioning.core.text import fold
 from provisioning.directory.groups import ResolvedGroup
 from provisioning.models import DirectoryGroup, DirectorySource, GroupMember, PlannedChange
+from provisioning.services.group_uses import GroupUse
 from provisioning.services.plan import PlanWriter
 
-_SHOWN = ("name", "dn", "description", "member_count")
+_SHOWN = ("name", "dn", "description", "member_count", "unresolved_count", "foreign_count")
+# So many unknown members are named.
+_UNKNOWN_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +30,39 @@ class ReadGroup:
     description: str
     resolved: ResolvedGroup
 
-    @property
-    def unresolved(self) -> int:
-        """How many members are neither people nor groups of this source."""
-        return len(self.resolved.foreign)
-
 
 @dataclass(slots=True)
 class GroupPlan:
-    """What planning found: limits passed, who moves in or out of watched groups, who is in them."""
+    """What planning found: limits passed, who moves in or out of watched groups, who is in them.
 
-    breaches: list[Breach]
+    `foreign` are the sources of members that were read from another one, by their GUIDs; somebody
+    who is a member no more is not among them.
+    """
+
+    breaches: list[Breach | InUse]
     moved: set[str]
     members: dict[int, set[str]]
+    foreign: dict[str, int]
 
 
 def plan_groups(
     *,
     source: DirectorySource,
     groups: Iterable[ReadGroup],
+    foreign: dict[str, int],
     watched: dict[str, int],
+    uses: dict[int, list[GroupUse]],
     writer: PlanWriter,
 ) -> GroupPlan:
     """Write a row for every group that differs.
 
-    `watched` maps the GUIDs of groups that rules use to their ids. Removing more members than the
-    limit allows holds that group alone; for a held group the plan keeps the old membership in
-    `members` (group id → person GUIDs), so nothing that follows from it happens either.
+    `watched` maps the GUIDs of groups that rules use to their ids; `uses` are all that ask for a
+    group, by its id: of those the members of groups within are kept too. Removing more members than
+    the limit allows, or a group that something asks for, holds that group alone; for a held group
+    the plan keeps the old membership in `members` (group id → person GUIDs), so nothing that
+    follows from it happens either.
     """
-    plan = GroupPlan([], set(), {})
+    plan = GroupPlan([], set(), {}, foreign)
     known = {g["guid"]: g for g in DirectoryGroup.objects.filter(source=source).values(
         "id", "guid", "content_hash", "left_at", "version", *_SHOWN)}  # fmt: skip
     seen: set[str] = set()
@@ -64,36 +71,49 @@ def plan_groups(
         seen.add(guid)
         content = _content(group)
         old = known.get(guid)
-        if old is not None and old["content_hash"] == content and old["left_at"] is None:
+        nested = old is not None and old["id"] in uses
+        wanted = dict.fromkeys(group.resolved.effective, False) if nested else {}
+        wanted |= dict.fromkeys(group.resolved.direct, True)
+        existing = dict(_members(old["id"])) if nested and old is not None else None
+        if _is_known(old, content, group) and (existing is None or existing == wanted):
             if guid in watched:
-                plan.members[watched[guid]] = set(group.resolved.effective)
+                plan.members[watched[guid]] = set(wanted)
             continue
-        _plan_group(source, group, content, old, watched, writer, plan)
+        if existing is None:
+            existing = dict(_members(old["id"])) if old else {}
+        _plan_group(source, group, content, old, wanted, existing, watched, writer, plan)
     for guid, old in known.items():
         if guid not in seen and old["left_at"] is None:
-            _plan_gone(source, old, watched, writer, plan)
+            _plan_gone(source, old, uses.get(old["id"], ()), watched, writer, plan)
     return plan
 
 
 def _content(group: ReadGroup) -> str:
-    digest = hashlib.blake2b(digest_size=16)
+    """Changes with what the directory says of the group itself."""
     resolved = group.resolved
-    for text in (resolved.dn, group.name, group.description, str(group.unresolved)):
-        digest.update(text.encode() + b"\0")
-    for guid in sorted(resolved.effective):
-        digest.update(guid.encode() + (b"1" if guid in resolved.direct else b"0"))
-    for guid in sorted(resolved.children):
-        digest.update(guid.encode())
-    return digest.hexdigest()
+    texts = (
+        resolved.dn, group.name, group.description, str(resolved.foreign), *resolved.unknown, "",
+        *sorted(resolved.direct), "", *sorted(resolved.children),
+    )  # fmt: skip
+    return hashlib.blake2b("\0".join(texts).encode(), digest_size=16).hexdigest()
+
+
+def _is_known(old: dict[str, Any] | None, content: str, group: ReadGroup) -> bool:
+    """Whether nothing of the group differs; the groups within change the count of its members."""
+    return (
+        old is not None
+        and old["left_at"] is None
+        and old["content_hash"] == content
+        and old["member_count"] == group.resolved.count
+    )
 
 
 def _plan_group(
     source: DirectorySource, group: ReadGroup, content: str, old: dict[str, Any] | None,
-    watched: dict[str, int], writer: PlanWriter, plan: GroupPlan,
+    wanted: dict[str, bool], existing: dict[str, bool], watched: dict[str, int],
+    writer: PlanWriter, plan: GroupPlan,
 ) -> None:  # fmt: skip
     resolved = group.resolved
-    existing = dict(_members(old["id"])) if old else {}
-    wanted = {guid: guid in resolved.direct for guid in resolved.effective}
     added = sorted(guid for guid, direct in wanted.items() if existing.get(guid) is not direct)
     removed = sorted(guid for guid in existing if guid not in wanted)
     breach = _breach(source, group.name, old, len(removed), len(existing))
@@ -103,10 +123,13 @@ def _plan_group(
         "description": group.description[:500],
         "name_key": fold(group.name)[:200],
         "content_hash": content,
-        "member_count": len(wanted),
-        "unresolved_count": group.unresolved,
+        "member_count": resolved.count,
+        "unresolved_count": len(resolved.unknown),
+        "unknown_members": resolved.unknown[:_UNKNOWN_SHOWN],
+        "foreign_count": resolved.foreign,
         "children": sorted(resolved.children),
-        "added": [[guid, wanted[guid]] for guid in added],
+        # With the source where it is another one.
+        "added": [[guid, wanted[guid], *_elsewhere(plan, guid)] for guid in added],
         "removed": removed,
     }
     before = {field: old[field] for field in _SHOWN if old[field] != after[field]} if old else {}
@@ -125,15 +148,22 @@ def _plan_group(
             plan.moved |= existing.keys() ^ wanted.keys()
 
 
+def _elsewhere(plan: GroupPlan, guid: str) -> tuple[int, ...]:
+    return (plan.foreign[guid],) if guid in plan.foreign else ()
+
+
 def _plan_gone(
     source: DirectorySource,
     old: dict[str, Any],
+    uses: Collection[GroupUse],
     watched: dict[str, int],
     writer: PlanWriter,
     plan: GroupPlan,
 ) -> None:
     existing = dict(_members(old["id"]))
-    breach = _breach(source, old["name"], old, len(existing), len(existing))
+    breach: Breach | InUse | None = _breach(source, old["name"], old, len(existing), len(existing))
+    if uses:
+        breach = InUse(f"Group {old['name']}", " and ".join(map(str, uses)))
     writer.add(
         source_id=source.pk, kind="group", key=old["guid"], subject=old["guid"],
         name=old["name"], action="leave", before={"member_count": old["member_count"]},

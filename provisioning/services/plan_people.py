@@ -13,12 +13,13 @@ from provisioning.core.text import clean_line, fold, search_key
 from provisioning.directory.groups import Membership
 from provisioning.directory.mapping import PersonMapping
 from provisioning.directory.reader import Reader
+from provisioning.directory.sid import sid_of
 from provisioning.models import DirectorySource, Person
 from provisioning.services.plan import PlanWriter
 from provisioning.services.progress import Progress
 
 # What the columns of a person hold besides the mapped fields.
-COLUMNS = ("dn", *PERSON_FIELDS, *PERSON_FLAGS, "content_hash", "name_key", "search_key")
+COLUMNS = ("dn", *PERSON_FIELDS, *PERSON_FLAGS, "sid", "content_hash", "name_key", "search_key")
 _SHOWN = ("dn", *PERSON_FIELDS, *PERSON_FLAGS)
 _LEFT = "left"
 _SEEN = ""
@@ -56,7 +57,7 @@ def plan_people(
         for entry in page:
             guid = entry.guid
             if membership is not None:
-                membership.add_person(entry.dn, guid)
+                membership.add_person(entry)
             digest = mapping.digest(entry).hex()
             before = known.get(guid)
             if before == _SEEN:
@@ -106,7 +107,8 @@ def _plan_page(
                 message=error.message,
             )  # fmt: skip
             continue
-        after = complete({**mapped.fields, **mapped.flags}, dn=entry.dn, content_hash=digest)
+        values = {**mapped.fields, **mapped.flags, "sid": sid_of(entry)}
+        after = complete(values, dn=entry.dn, content_hash=digest)
         if person is None:
             writer.add(
                 source_id=source.pk, kind="person", key=entry.guid, subject=entry.guid,
@@ -117,7 +119,7 @@ def _plan_page(
 
 
 def complete(values: dict[str, Any], *, dn: str, content_hash: str) -> dict[str, Any]:
-    """All columns of a person: `values` (PERSON_FIELDS and _FLAGS) and what follows from them."""
+    """All columns of a person: `values` (PERSON_FIELDS, _FLAGS, sid) and what follows from them."""
     name = values["display_name"] or values["login"]
     return {
         **values,

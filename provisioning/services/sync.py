@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 import structlog
 from django.utils import timezone
 
-from provisioning.core.errors import ProvisioningError, Rejected
-from provisioning.core.limits import Breach
-from provisioning.core.text import clean_line
-from provisioning.directory.groups import Membership
+from provisioning.core.errors import ProvisioningError
+from provisioning.core.limits import Breach, InUse
+from provisioning.directory.groups import Membership, membership_attributes, names_logins
 from provisioning.directory.mapping import compile_mapping
-from provisioning.directory.presets import GROUP_ATTRIBUTES
 from provisioning.directory.reader import Reader
-from provisioning.models import DirectoryGroup, DirectorySource, Person, Run
+from provisioning.models import DirectorySource, Person, Run
 from provisioning.services import targets
 from provisioning.services.affected import affected_by, everybody, kept_members, memberships_of
+from provisioning.services.group_uses import follow_used_groups
 from provisioning.services.plan import PlanWriter
 from provisioning.services.plan_accounts import AccountPlanner
 from provisioning.services.plan_groups import GroupPlan, ReadGroup, plan_groups
 from provisioning.services.plan_people import plan_people
 from provisioning.services.progress import Progress
+from provisioning.services.read_groups import ReadGroups, read_groups
 from provisioning.services.rule_book import RuleBook
 
 log = structlog.stdlib.get_logger(__name__)
@@ -32,7 +32,7 @@ class Plan:
     """A written plan: its writer, the limits that groups pass, and what somebody should know."""
 
     writer: PlanWriter
-    breaches: list[Breach] = field(default_factory=list)
+    breaches: list[Breach | InUse] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -43,10 +43,15 @@ def plan_sync(*, run: Run, source: DirectorySource, progress: Progress) -> Plan:
     cannot be read are kept as they are and marked stale; people go on.
     """
     record = targets.pin_source(source.as_record())
-    mapping = compile_mapping(source.mapping, source.disabled_expression)
     book = RuleBook()
+    mapping = compile_mapping(
+        source.mapping,
+        source.disabled_expression,
+        also=membership_attributes(record),
+        regions=book.regions,
+    )
     plan = Plan(PlanWriter(run))
-    membership = Membership() if record.group_bases else None
+    membership = Membership(by_login=names_logins(record)) if record.group_bases else None
     groups: GroupPlan | None = None
     present = Person.objects.filter(source=source, left_at__isnull=True)
     progress.phase(Run.Phase.READ, present.count())
@@ -65,7 +70,8 @@ def plan_sync(*, run: Run, source: DirectorySource, progress: Progress) -> Plan:
     plan.writer.flush()
     affected = affected_by(
         run=run, source=source, until=last_person, moved=groups.moved if groups else (),
-        unreadable=people.unreadable, memberships=memberships_of(members),
+        foreign=groups.foreign if groups else {}, unreadable=people.unreadable,
+        memberships=memberships_of(members),
     )  # fmt: skip
     AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(affected)
     plan.writer.flush()
@@ -78,6 +84,7 @@ def plan_rules(*, run: Run, progress: Progress) -> Plan:
     """Decide the account of every person anew; nothing is read from a directory."""
     book = RuleBook()
     plan = Plan(PlanWriter(run))
+    follow_used_groups()
     progress.phase(Run.Phase.PLAN, Person.objects.count())
     people = everybody(memberships_of(kept_members(book.watched.values())))
     AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(people)
@@ -88,47 +95,22 @@ def plan_rules(*, run: Run, progress: Progress) -> Plan:
 def _plan_groups(
     source: DirectorySource, reader: Reader, membership: Membership, book: RuleBook, plan: Plan
 ) -> GroupPlan | None:
-    names: dict[str, tuple[str, str]] | None = None
+    read: ReadGroups | None = None
     stale_since = None
     try:
-        names = _read_groups(source, reader, membership)
+        read = read_groups(source=source, reader=reader, membership=membership)
     except ProvisioningError as error:
         log.warning("groups were not read", source=source.name, reason=error.message)
         plan.remarks.append(f"Groups could not be read and stay as they are. {error.message}")
         stale_since = source.groups_stale_since or timezone.now()
     if not plan.writer.run.dry:
         DirectorySource.objects.filter(pk=source.pk).update(groups_stale_since=stale_since)
-    if names is None:
+    if read is None:
         return None
-    resolved = (ReadGroup(*names[group.guid], group) for group in membership.resolve())
-    groups = plan_groups(source=source, groups=resolved, watched=book.watched, writer=plan.writer)
+    resolved = (ReadGroup(*read.names[group.guid], group) for group in membership.resolve())
+    groups = plan_groups(
+        source=source, groups=resolved, foreign=read.foreign, watched=book.watched,
+        uses=follow_used_groups(), writer=plan.writer,
+    )  # fmt: skip
     plan.breaches.extend(groups.breaches)
     return groups
-
-
-def _read_groups(
-    source: DirectorySource, reader: Reader, membership: Membership
-) -> dict[str, tuple[str, str]]:
-    """Name and description of each group by GUID; raises Rejected where all known ones are gone."""
-    names: dict[str, tuple[str, str]] = {}
-    for page in reader.groups(GROUP_ATTRIBUTES):
-        for entry in page:
-            values = entry.attributes
-            members = [*values.get("member", ()), *values.get("uniquemember", ())]
-            membership.add_group(entry.dn, entry.guid, members)
-            names[entry.guid] = (
-                _first(values, "cn", entry.dn),
-                _first(values, "description", ""),
-            )
-    known = DirectoryGroup.objects.filter(source=source, left_at__isnull=True)
-    if not names and known.exists():
-        raise Rejected(
-            "The directory answered, but with 0 groups. Check the bases, the filter and the read "
-            "rights of the bind account."
-        )
-    return names
-
-
-def _first(values: dict[str, list[bytes]], name: str, default: str) -> str:
-    found = values.get(name)
-    return clean_line(found[0].decode("utf-8", "replace")) if found else default

@@ -41,6 +41,7 @@ LOOKS = {
     "leave": Look("Leaving", "red", "user-minus"),
     "return": Look("Coming back", "green", "user-plus"),
     "none": Look("Conflict", "yellow", "alert-triangle"),
+    "resolve": Look("Conflict gone", "green", "circle-check"),
 }
 # Fields of the rows in the order in which they are shown; all others are the console's own.
 _ACCOUNT = {
@@ -90,6 +91,8 @@ def show_changes(changes: Sequence[PlannedChange]) -> list[ShownChange]:
 def _show(change: PlannedChange, names: _Names) -> ShownChange:
     if change.action == "leave":
         rows: list[Row] = [("In the directory", "yes", "not found any more")]
+    elif change.action == "resolve":
+        rows = [("Conflict", change.before.get("problem", ""), "none")]
     else:
         labels = _FIELDS[change.kind]
         rows = [
@@ -133,7 +136,7 @@ def _value(name: str, value: Any, names: _Names) -> Any:
 
 
 def _member_rows(change: PlannedChange, names: _Names) -> Iterable[Row]:
-    added = [guid for guid, _ in change.after.get("added", ())]
+    added = [joining[0] for joining in change.after.get("added", ())]
     removed = list(change.after.get("removed", ()))
     if added:
         yield "Joining", "", _listed(change.source_id, added, names)
@@ -159,6 +162,8 @@ def _summary(change: PlannedChange) -> str:
         return ", ".join(parts)
     if change.action == "leave":
         return "not in the directory any more"
+    if change.action == "resolve":
+        return "no longer in conflict"
     if change.kind == "person" and change.action == "update" and "disabled" in change.after:
         return f"{'disabled' if change.after['disabled'] else 'enabled'} in the directory"
     state = change.after.get("state")
@@ -186,7 +191,7 @@ def _find_names(changes: Sequence[PlannedChange]) -> _Names:
     guids = {(c.source_id, c.subject) for c in changes if c.kind != "group"}
     for change in changes:
         if change.kind == "group":
-            shown = [g for g, _ in change.after.get("added", ())[:_NAMES_SHOWN]]
+            shown = [each[0] for each in change.after.get("added", ())[:_NAMES_SHOWN]]
             shown += change.after.get("removed", ())[:_NAMES_SHOWN]
             guids |= {(change.source_id, guid) for guid in shown}
     _find_people(guids, changes, names)

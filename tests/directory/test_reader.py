@@ -68,12 +68,12 @@ def test_nested_groups_resolve_to_the_same_people_as_in_the_company(
     with Reader(source()) as reader:
         for page in reader.people(("uid",)):
             for entry in page:
-                membership.add_person(entry.dn, entry.guid)
+                membership.add_person(entry)
                 uids[entry.guid] = entry.attributes["uid"][0].decode()
         names = {}
         for page in reader.groups(GROUP_ATTRIBUTES):
             for entry in page:
-                membership.add_group(entry.dn, entry.guid, entry.attributes.get("member", ()))
+                membership.add_group(entry)
                 names[entry.guid] = entry.attributes["cn"][0].decode()
     found = {names[each.guid]: each for each in membership.resolve()}
     assert found.keys() == {group.name for group in people.groups}
@@ -122,11 +122,11 @@ def test_an_odd_dn_is_found_again_as_a_member(slapd: Slapd, source: MakeSource, 
     slapd.add(group_dn("odd"), group)
     membership = Membership()
     odd = people_of(source())["odd"]
-    membership.add_person(odd.dn, odd.guid)
+    membership.add_person(odd)
     with Reader(source(group_filter="(cn=odd)")) as reader:
         for page in reader.groups(("member",)):
             for entry in page:
-                membership.add_group(entry.dn, entry.guid, entry.attributes["member"])
+                membership.add_group(entry)
     (resolved,) = membership.resolve()
     assert resolved.effective == {odd.guid}
 

@@ -24,6 +24,7 @@ from provisioning.models import (
 )
 from provisioning.services import runs
 from provisioning.services.actor import SYNC
+from provisioning.services.nesting import find_members
 from tests.factories import make_pool, make_rule, make_source, make_store
 
 PAGE = 7
@@ -160,7 +161,7 @@ class Company:
 
     def members(self, team: Team) -> dict[str, bool]:
         """User names of the effective members; whether the group names them itself."""
-        rows = self.group(team).members.values_list("person__login", "direct")
+        rows = find_members(group=self.group(team)).values_list("login", "direct")
         return dict(rows)
 
     def relax(self, **limits: int) -> None:

@@ -193,5 +193,7 @@ def test_groups_and_circles_over_several_transactions(
         outer.members.append(inner)
     company.sync()
     assert GroupNesting.objects.count() == 7
-    assert {group.members.count() for group in DirectoryGroup.objects.all()} == {21}
+    assert {len(company.members(team)) for team in teams} == {21}
+    assert {group.member_count for group in DirectoryGroup.objects.all()} == {21}
+    assert {group.members.count() for group in DirectoryGroup.objects.all()} == {3}
     assert rows_of(company.sync()) == []
