@@ -125,6 +125,13 @@ class StoreDriver(Protocol):
         """Existing rows of `kind`: those of `keys`, or all as a stream with bounded memory."""
         ...
 
+    def differing(self, kind: Kind, rows: Sequence[Row]) -> dict[str, Row | None]:
+        """What stands at the keys of those `rows` that `apply` would write; None for nothing.
+
+        The store compares: of rows that are as they should be, nothing is in the answer.
+        """
+        ...
+
     def apply(self, changes: Sequence[RowChange]) -> list[Outcome]:
         """Make the rows so, in bulk and idempotently; deletes come first.
 

@@ -4,126 +4,160 @@ from __future__ import annotations
 
 import math
 import os
-import socket
 import sqlite3
 import ssl
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Timer
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import psycopg
-from sqlalchemy import Connection, Executable, QueuePool, create_engine, text
-from sqlalchemy import exc as sa_exc
+from psycopg.abc import PQGen
+from sqlalchemy import ClauseElement, make_url
 
 from provisioning.core.records import StoreRecord
 from provisioning.drivers.kamailio.faults import translated
 
 Parameters = dict[str, Any]
+Answer = TypeVar("Answer")
 
 # How much longer the console waits than the server may work, so that the server's words arrive.
 _GRACE_SECONDS = 1.0
 # Whom libpq lets in without TLS: a server that asks for the password itself is refused.
 _NEVER_IN_CLEAR = "!password"
+_DIALECTS = {
+    "sqlite": make_url("sqlite://").get_dialect()(paramstyle="named"),
+    "postgresql": make_url("postgresql+psycopg://").get_dialect()(),
+}
+_ERRORS = (psycopg.Error, sqlite3.Error)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A statement in the words of one dialect, with the parameters that are always the same."""
+
+    text: str
+    parameters: Parameters
+
+
+def render(statement: ClauseElement, dialect: str) -> Rendered:
+    """What `statement` is in "sqlite" or "postgresql"; worth keeping where it is used again."""
+    compiled = statement.compile(
+        dialect=_DIALECTS[dialect], compile_kwargs={"render_postcompile": True}
+    )
+    return Rendered(str(compiled), dict(compiled.params))
 
 
 class Transaction:
     """One transaction; every statement is answered within the store's statement time-out."""
 
-    def __init__(self, connection: Connection, store: StoreRecord) -> None:
-        self.connection = connection
-        self._store = store
+    def __init__(self, connection: Connection, dialect: str) -> None:
+        self._connection = connection
+        self._dialect = dialect
 
-    def rows(self, statement: Executable, parameters: Parameters | None = None) -> list[Any]:
-        """Every row of the answer, as tuples."""
-        with self._answered():
-            return list(self.connection.execute(statement, parameters or {}).fetchall())
+    def rows(
+        self, statement: ClauseElement | Rendered, parameters: Parameters | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Every row of the answer."""
+        return self._run(statement, parameters).fetchall()
 
-    def execute(self, statement: Executable, parameters: Parameters | None = None) -> None:
-        with self._answered():
-            self.connection.execute(statement, parameters or {})
+    def execute(
+        self, statement: ClauseElement | Rendered, parameters: Parameters | None = None
+    ) -> None:
+        self._run(statement, parameters)
 
-    @contextmanager
-    def savepoint(self) -> Iterator[None]:
-        """What happens within is undone when it raises; the transaction goes on."""
-        with self._answered():
-            savepoint = self.connection.begin_nested()
-        try:
-            yield
-        except sa_exc.DBAPIError as error:
-            if not error.connection_invalidated:
-                with self._answered():
-                    savepoint.rollback()
-            raise
-        with self._answered():
-            savepoint.commit()
+    def columns(self, statement: ClauseElement) -> list[str]:
+        """The names of the columns of the answer."""
+        return [column[0] for column in self._run(statement, None).description or ()]
 
-    def commit(self) -> None:
-        with self._answered():
-            self.connection.commit()
+    def _run(self, statement: ClauseElement | Rendered, parameters: Parameters | None) -> Cursor:
+        if not isinstance(statement, Rendered):
+            statement = render(statement, self._dialect)
+        values = {**statement.parameters, **(parameters or {})}
+        if isinstance(self._connection, sqlite3.Connection):
+            return self._connection.execute(statement.text, values)
+        return self._connection.execute(statement.text.encode(), values)
 
-    @contextmanager
-    def _answered(self) -> Iterator[None]:
-        """Breaks the connection of a server that stays silent and fires no time-out itself."""
-        raw = self.connection.connection.driver_connection
-        if not isinstance(raw, psycopg.Connection):
-            yield
-            return
-        # A duplicate, so that the timer can never hit a descriptor that was closed and reused.
-        with socket.socket(fileno=os.dup(raw.fileno())) as line:
-            timer = Timer(self._store.statement_timeout + _GRACE_SECONDS, _hang_up, (line,))
-            timer.daemon = True
-            timer.start()
-            try:
-                yield
-            finally:
-                timer.cancel()
+
+class PunctualConnection(psycopg.Connection[Any]):
+    """Gives up on a server that stays silent and fires no time-out itself."""
+
+    patience = math.inf
+
+    def wait(
+        self, gen: PQGen[Answer], interval: float = 0.1, timeout: float | None = None
+    ) -> Answer:
+        return super().wait(gen, interval, self.patience if timeout is None else timeout)
+
+
+Connection = sqlite3.Connection | PunctualConnection
+Cursor = sqlite3.Cursor | psycopg.Cursor[Any]
 
 
 class Database:
-    """Kamailio's database as a StoreRecord describes it; connects at first use."""
+    """Kamailio's database as a StoreRecord describes it; connects at first use.
+
+    One connection, which is kept; after an error that it does not survive the next use gets a new
+    one.
+    """
 
     def __init__(self, store: StoreRecord) -> None:
         self._store = store
         self._ca_file: Path | None = None
-        connect = self._connect_sqlite if store.dialect == "sqlite" else self._connect_postgresql
-        self.engine = create_engine(
-            "sqlite://" if store.dialect == "sqlite" else "postgresql+psycopg://",
-            creator=connect,
-            poolclass=QueuePool,
-            pool_size=1,
-            hide_parameters=True,  # they hold HA1s
-        )
+        self._connection: Connection | None = None
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[Transaction]:
         """Committed at the end of the block; raises Unreachable or Rejected, nothing else."""
         try:
-            with self.engine.connect() as connection:
-                transaction = Transaction(connection, self._store)
-                for statement in self._opening(write=write):
-                    transaction.execute(text(statement))
-                yield transaction
-                transaction.commit()
-        except (sa_exc.DBAPIError, psycopg.Error, sqlite3.Error) as error:
+            connection = self._connected()
+            for statement in self._opening(write=write):
+                connection.execute(statement)
+            yield Transaction(connection, self._store.dialect)
+            connection.execute("COMMIT")
+        except _ERRORS as error:
+            self._undo()
             # Without the original, whose text may quote a whole row, in what a log prints.
             raise translated(error, self._store) from None
+        except BaseException:
+            self._undo()
+            raise
 
     def close(self) -> None:
-        self.engine.dispose()
+        self._disconnect()
         if self._ca_file is not None:
             self._ca_file.unlink(missing_ok=True)
             self._ca_file = None
 
-    def _opening(self, *, write: bool) -> list[str]:
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            sqlite = self._store.dialect == "sqlite"
+            self._connection = self._connect_sqlite() if sqlite else self._connect_postgresql()
+        return self._connection
+
+    def _undo(self) -> None:
+        try:
+            if self._connection is not None:
+                self._connection.execute("ROLLBACK")
+        except _ERRORS:
+            # Nothing was begun, or nobody listens: a new connection is right for both.
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _opening(self, *, write: bool) -> list[Any]:
         if self._store.dialect == "sqlite":
             # Kamailio never waits for a lock: only WAL lets it read while the console writes.
             return ["PRAGMA journal_mode = WAL", "BEGIN IMMEDIATE"] if write else ["BEGIN"]
         # Here and not in the start-up packet, which PgBouncer refuses to take it from.
-        return [f"SET LOCAL statement_timeout = {int(self._store.statement_timeout * 1000)}"]
+        milliseconds = int(self._store.statement_timeout * 1000)
+        return [b"BEGIN; SET LOCAL statement_timeout = %d" % milliseconds]
 
     def _connect_sqlite(self) -> sqlite3.Connection:
         return sqlite3.connect(
@@ -134,9 +168,9 @@ class Database:
             check_same_thread=False,
         )
 
-    def _connect_postgresql(self) -> psycopg.Connection[Any]:
+    def _connect_postgresql(self) -> PunctualConnection:
         store = self._store
-        return psycopg.connect(
+        connection = PunctualConnection.connect(
             # libpq takes as many names as addresses: the names are for the certificate.
             host=",".join([store.host] * max(len(store.addresses), 1)),
             hostaddr=",".join(store.addresses) or None,
@@ -150,8 +184,11 @@ class Database:
             gssencmode="disable",
             require_auth=None if store.tls else _NEVER_IN_CLEAR,
             application_name="rtcadmin",
+            autocommit=True,  # transactions are opened above, in one round trip with their time-out
             prepare_threshold=None,
         )
+        connection.patience = store.statement_timeout + _GRACE_SECONDS
+        return connection
 
     def _authorities(self) -> str:
         if not self._store.ca_pem:
@@ -162,9 +199,3 @@ class Database:
                 file.write(self._store.ca_pem)
             self._ca_file = Path(name)
         return str(self._ca_file)
-
-
-def _hang_up(line: socket.socket) -> None:
-    # The other side, or the end of the wait, may have been quicker.
-    with suppress(OSError):
-        line.shutdown(socket.SHUT_RDWR)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 
 import psycopg
-from sqlalchemy import exc as sa_exc
 
 from provisioning.core.errors import ProvisioningError, Rejected, Unreachable
 from provisioning.core.records import StoreRecord
@@ -38,55 +37,55 @@ _REFUSING_WORDS = (
 )
 
 
+class RowRefused(Rejected):
+    """The content of a row is to blame, so other rows may well be accepted; `said` is why."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+
+
 def translated(error: Exception, store: StoreRecord) -> ProvisioningError:
-    """The Unreachable or Rejected that stands for a driver's or SQLAlchemy's error."""
-    said = words(error, store)
+    """The Unreachable or Rejected that stands for an error of psycopg or sqlite3."""
+    said = _words(error, store)
     if _IN_CLEAR in said:
         return Rejected(
             f"Store “{store.name}” asks for the password in clear text, and without TLS it was not "
             "sent. Turn TLS on for the store, or let its pg_hba.conf ask with scram-sha-256."
         )
-    if _passing(_origin(error)):
+    if _passing(error):
         return Unreachable(f"Store “{store.name}” cannot be used right now: {said}")
-    return Rejected(f"Store “{store.name}” refused: {said}")
+    message = f"Store “{store.name}” refused: {said}"
+    return RowRefused(message, said) if _concerns_a_row(error) else Rejected(message)
 
 
-def concerns_a_row(error: sa_exc.DBAPIError) -> bool:
-    """Whether the content of a row is to blame, so that other rows may well be accepted."""
-    origin = _origin(error)
-    if isinstance(origin, psycopg.Error):
-        return (origin.sqlstate or "").startswith(_OF_A_ROW)
-    return _sqlite_name(origin).startswith(_SQLITE_OF_A_ROW)
+def _concerns_a_row(error: Exception) -> bool:
+    if isinstance(error, psycopg.Error):
+        return (error.sqlstate or "").startswith(_OF_A_ROW)
+    return _sqlite_name(error).startswith(_SQLITE_OF_A_ROW)
 
 
-def words(error: Exception, store: StoreRecord) -> str:
+def _words(error: Exception, store: StoreRecord) -> str:
     """The server's first line: the lines behind it may quote a row, hence an HA1."""
-    origin = _origin(error)
-    said = str(origin)
-    if isinstance(origin, psycopg.Error) and origin.diag.message_primary:
-        said = origin.diag.message_primary
+    said = str(error)
+    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+        said = error.diag.message_primary
     line = said.strip().partition("\n")[0].removeprefix("connection failed: ") or "no reason given"
     return line.replace(store.secret, "…") if store.secret else line
 
 
-def _origin(error: Exception) -> Exception:
-    if isinstance(error, sa_exc.DBAPIError) and isinstance(error.orig, Exception):
-        return error.orig
-    return error
-
-
-def _passing(origin: Exception) -> bool:
-    if not isinstance(origin, psycopg.Error):
-        return _sqlite_name(origin).startswith(_SQLITE_PASSING)
-    if origin.sqlstate:
-        return origin.sqlstate.startswith(_PASSING)
-    said = str(origin)
+def _passing(error: Exception) -> bool:
+    if not isinstance(error, psycopg.Error):
+        return _sqlite_name(error).startswith(_SQLITE_PASSING)
+    if error.sqlstate:
+        return error.sqlstate.startswith(_PASSING)
+    said = str(error)
     if any(word in said for word in _PASSING_WORDS):
         return True
-    return isinstance(origin, psycopg.OperationalError) and not any(
+    return isinstance(error, psycopg.OperationalError) and not any(
         word in said for word in _REFUSING_WORDS
     )
 
 
-def _sqlite_name(origin: Exception) -> str:
-    return origin.sqlite_errorname if isinstance(origin, sqlite3.Error) else ""
+def _sqlite_name(error: Exception) -> str:
+    return error.sqlite_errorname if isinstance(error, sqlite3.Error) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import func, select, text
 
 from provisioning.core.errors import Rejected
 from provisioning.core.records import StoreRecord
@@ -41,9 +41,9 @@ def versions_of(transaction: Transaction) -> dict[str, int]:
     return dict(transaction.rows(used))
 
 
-def columns_of(transaction: Transaction, table: str) -> set[str]:
+def columns_of(transaction: Transaction, name: str) -> set[str]:
     """The names of a table's columns."""
-    return {column["name"] for column in inspect(transaction.connection).get_columns(table)}
+    return set(transaction.columns(select(text("*")).select_from(text(name)).limit(0)))
 
 
 def _problems(versions: dict[str, int]) -> Iterator[str]:

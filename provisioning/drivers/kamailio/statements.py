@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    ClauseElement,
     ColumnElement,
     Delete,
-    Executable,
     FromClause,
     Select,
     Table,
     Text,
     and_,
     bindparam,
-    cast,
-    column,
     delete,
     exists,
     func,
     insert,
+    literal_column,
     not_,
     or_,
     select,
@@ -30,7 +29,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import JSONB
 
 from provisioning.drivers.kamailio.tables import KindTable
 from provisioning.drivers.kamailio.unusable import LIKE_UNUSABLE
@@ -41,31 +39,42 @@ _SECRETS = ("ha1b", "password")
 
 @dataclass(frozen=True)
 class Incoming:
-    """Rows handed to a statement as one JSON array of arrays, which becomes a table of `columns`.
+    """Rows handed to a statement as parameters, which become a table of `columns` and `n`.
 
-    As quick as COPY into a temporary table, and needs neither a further statement nor a right.
+    `n` counts from 0. On PostgreSQL each column is one text with a line per row, on SQLite all is
+    one JSON array of arrays. No value holds a line break or is empty.
     """
 
     dialect: str
     columns: tuple[str, ...]
 
     def source(self) -> FromClause:
-        rows = bindparam("incoming", type_=Text)
         if self.dialect == "postgresql":
-            each = func.jsonb_array_elements(cast(rows, JSONB)).table_valued(
-                column("value", JSONB), name="each"
-            )
-            fields = [each.c.value[place].astext for place in range(len(self.columns))]
+            texts = (bindparam(name, type_=Text) for name in self._names)
+            lines = (func.string_to_array(text, literal_column("E'\\n'")) for text in texts)
+            each = func.unnest(*lines).table_valued(*self.columns, with_ordinality="n")
+            each = each.render_derived(name="each")
+            fields: list[ColumnElement[Any]] = [each.c[name] for name in self.columns]
+            number = each.c.n - 1
         else:
-            each = func.json_each(rows).table_valued("value", name="each")
+            each = func.json_each(bindparam("rows", type_=Text)).table_valued(
+                "key", "value", name="each"
+            )
             fields = [
                 func.json_extract(each.c.value, f"$[{place}]") for place in range(len(self.columns))
             ]
+            number = each.c.key
         labelled = (field.label(name) for field, name in zip(fields, self.columns, strict=True))
-        return select(*labelled).select_from(each).subquery("incoming")
+        return select(*labelled, number.label("n")).select_from(each).subquery("incoming")
 
     def parameters(self, rows: Values) -> dict[str, str]:
-        return {"incoming": json.dumps(rows, check_circular=False)}
+        if self.dialect == "sqlite":
+            return {"rows": json.dumps(rows, check_circular=False)}
+        return dict(zip(self._names, map("\n".join, zip(*rows, strict=True)), strict=True))
+
+    @property
+    def _names(self) -> list[str]:
+        return [f"rows_{name}" for name in self.columns]
 
 
 def join_keys(
@@ -75,17 +84,30 @@ def join_keys(
     return statement.join_from(table, source, and_(*(table.c[k] == source.c[k] for k in key)))
 
 
+def differing(target: KindTable, source: FromClause) -> Select[Any]:
+    """`n` of the rows of `source` that `merge` would write, and what stands there: NULL if nothing.
+
+    A row that stands there twice, once otherwise, is among them too.
+    """
+    table = target.table
+    statement = select(source.c.n, *(table.c[name] for name in target.owned))
+    different = [_differs(target, name, source.c[name]) for name in target.values]
+    return statement.select_from(source.outerjoin(table, _same_key(target, table, source))).where(
+        or_(table.c.id.is_(None), *different)
+    )
+
+
 def delete_keys(target: KindTable, source: FromClause) -> Delete:
     """Deletes the rows whose key stands in `source`, and no other."""
     return delete(target.table).where(_key_stands_in(target, source))
 
 
-def merge(target: KindTable, source: FromClause, dialect: str) -> list[Executable]:
+def merge(target: KindTable, source: FromClause, dialect: str) -> list[ClauseElement]:
     """Creates or changes the rows of `source`; a row that is as it should be is not written."""
     return [_upsert(target, source, dialect)] if target.unique else _replace(target, source)
 
 
-def _upsert(target: KindTable, source: FromClause, dialect: str) -> Executable:
+def _upsert(target: KindTable, source: FromClause, dialect: str) -> ClauseElement:
     dialect_insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = dialect_insert(target.table).from_select(*_new_rows(target, source))
     if not target.values:
@@ -98,7 +120,7 @@ def _upsert(target: KindTable, source: FromClause, dialect: str) -> Executable:
     )
 
 
-def _replace(target: KindTable, source: FromClause) -> list[Executable]:
+def _replace(target: KindTable, source: FromClause) -> list[ClauseElement]:
     """A merge that needs no unique index; of rows that share a key the eldest stays."""
     table = target.table
     elder = table.alias("elder")

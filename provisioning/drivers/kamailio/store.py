@@ -8,7 +8,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Executable, Table, column, func, select
+from sqlalchemy import Table, column, func, select
 
 from provisioning.core.records import Registration, StoreRecord
 from provisioning.drivers.base import (
@@ -20,23 +20,29 @@ from provisioning.drivers.base import (
     RowChange,
 )
 from provisioning.drivers.kamailio.contacts import registration_from_row
-from provisioning.drivers.kamailio.database import Database
+from provisioning.drivers.kamailio.database import Database, Rendered, render
 from provisioning.drivers.kamailio.inspection import columns_of, findings, versions_of
-from provisioning.drivers.kamailio.statements import Incoming, delete_keys, join_keys, merge
+from provisioning.drivers.kamailio.statements import (
+    Incoming,
+    delete_keys,
+    differing,
+    join_keys,
+    merge,
+)
 from provisioning.drivers.kamailio.tables import (
     KIND_TABLES,
     LOCATION,
     ROW_FROM,
     SUBSCRIBER,
-    defect,
+    defects,
     key_values,
     row_values,
 )
-from provisioning.drivers.kamailio.unusable import is_unusable
-from provisioning.drivers.kamailio.writing import Item, write
+from provisioning.drivers.kamailio.unusable import is_unusable, unusable
+from provisioning.drivers.kamailio.writing import write
 
 # Rows per answer: what reading holds in memory.
-_PAGE = 5_000
+_PAGE = 10_000
 
 _LOCATION_KEY = ("username", "domain")
 _LOCATION_COLUMNS = (
@@ -75,8 +81,28 @@ class KamailioStore:
             rows = self._all(target.table, target.owned)
         else:
             wanted = filter(None, (key_values(kind, key) for key in sorted(set(keys))))
-            rows = self._those(target.table, target.owned, target.key, list(wanted))
+            rows = self._those(*_reading(kind, self._store.dialect), list(wanted))
         return map(ROW_FROM[kind], rows)
+
+    def differing(self, kind: Kind, rows: Sequence[Row]) -> dict[str, Row | None]:
+        """What stands at the keys of those `rows` that `apply` would write; None for nothing.
+
+        The database compares, so what is as it should be costs no answer. A row that cannot be
+        written is among them, as one that is not there.
+        """
+        bad = defects(kind, rows)
+        found: dict[str, Row | None] = {rows[n].key: None for n in bad}
+        good = [row for n, row in enumerate(rows) if n not in bad] if bad else rows
+        incoming, statement = _comparing(kind, self._store.dialect)
+        nobody = unusable()
+        for start in range(0, len(good), _PAGE):
+            page = good[start : start + _PAGE]
+            parameters = incoming.parameters([row_values(row, nobody) for row in page])
+            with self._database.transaction() as transaction:
+                answer = transaction.rows(statement, parameters)
+            for n, *values in answer:
+                found[page[n].key] = None if values[0] is None else ROW_FROM[kind](values)
+        return found
 
     def apply(self, changes: Sequence[RowChange]) -> list[Outcome]:
         """Make the rows so, in bulk and idempotently. One outcome per change, in their order.
@@ -84,23 +110,15 @@ class KamailioStore:
         Deletes come first, aliases before subscribers before domains; then the rest, the other
         way round. Of several changes to one key the last counts.
         """
-        errors: dict[tuple[Kind, str], str] = {}
-        gone: dict[Kind, dict[str, Item]] = {kind: {} for kind in Kind}
-        wanted: dict[Kind, dict[str, Item]] = {kind: {} for kind in Kind}
-        for change in changes:
-            kind, key, row = change.kind, change.key, change.after
-            values = key_values(kind, key) if row is None else row_values(row)
-            gone[kind].pop(key, None)
-            wanted[kind].pop(key, None)
-            errors[kind, key] = defect(change, values)
-            if not errors[kind, key]:
-                (gone if row is None else wanted)[kind][key] = (key, values)
-        refused = [(kind, self._delete(kind, list(gone[kind].values()))) for kind in reversed(Kind)]
-        refused += [(kind, self._merge(kind, list(wanted[kind].values()))) for kind in Kind]
-        for kind, by_key in refused:
-            errors.update({(kind, key): said for key, said in by_key.items()})
+        errors: dict[Kind, dict[str, str]] = {}
+        last = {kind: {c.key: c.after for c in changes if c.kind is kind} for kind in Kind}
+        for kind in reversed(Kind):
+            errors[kind] = self._delete(kind, [k for k, row in last[kind].items() if row is None])
+        for kind in Kind:
+            errors[kind] |= self._merge(kind, {k: row for k, row in last[kind].items() if row})
         return [
-            Outcome(change.kind, change.key, errors[change.kind, change.key]) for change in changes
+            Outcome(change.kind, change.key, errors[change.kind].get(change.key, ""))
+            for change in changes
         ]
 
     def registrations(self, aors: Collection[str] | None = None) -> Iterator[Registration] | None:
@@ -118,9 +136,12 @@ class KamailioStore:
         if aors is None:
             rows = self._all(LOCATION, _LOCATION_COLUMNS)
         else:
-            split = (aor.rpartition("@") for aor in sorted(set(aors)))
-            keys = [(user, domain) for user, _, domain in split]
-            rows = self._those(LOCATION, _LOCATION_COLUMNS, _LOCATION_KEY, keys)
+            wanted = (key_values(Kind.SUBSCRIBER, aor) for aor in sorted(set(aors)))
+            incoming = Incoming(self._store.dialect, _LOCATION_KEY)
+            columns = select(*(LOCATION.c[name] for name in _LOCATION_COLUMNS))
+            statement = join_keys(columns, LOCATION, _LOCATION_KEY, incoming.source())
+            rendered = render(statement, self._store.dialect)
+            rows = self._those(incoming, rendered, list(filter(None, wanted)))
         return self._live(rows, int(utc_offset))
 
     def accounts(self) -> Iterator[ForeignAccount]:
@@ -161,28 +182,32 @@ class KamailioStore:
             last = rows[-1][0] if rows else last
 
     def _those(
-        self,
-        table: Table,
-        columns: Sequence[str],
-        key: tuple[str, ...],
-        wanted: Sequence[tuple[str, ...]],
+        self, incoming: Incoming, statement: Rendered, wanted: Sequence[tuple[str, ...]]
     ) -> Iterator[tuple[Any, ...]]:
-        incoming = Incoming(self._store.dialect, key)
-        owned = [_column(table, name) for name in columns]
-        statement = join_keys(select(*owned), table, key, incoming.source())
         for start in range(0, len(wanted), _PAGE):
             parameters = incoming.parameters(wanted[start : start + _PAGE])
             with self._database.transaction() as transaction:
                 rows = transaction.rows(statement, parameters)
             yield from rows
 
-    def _delete(self, kind: Kind, items: Sequence[Item]) -> dict[str, str]:
+    def _delete(self, kind: Kind, keys: Sequence[str]) -> dict[str, str]:
+        items = [(key, key_values(kind, key)) for key in keys]
+        refused = {
+            key: f"“{key[:80]}” is not a key of {kind}." for key, values in items if not values
+        }
         incoming, statements = _deleting(kind, self._store.dialect)
-        return write(self._database, self._store, incoming, statements, items)
+        good = [item for item in items if item[1]]
+        return refused | write(self._database, self._store, incoming, statements, good)
 
-    def _merge(self, kind: Kind, items: Sequence[Item]) -> dict[str, str]:
+    def _merge(self, kind: Kind, rows: Mapping[str, Row]) -> dict[str, str]:
+        keys, values = list(rows), list(rows.values())
+        refused = {keys[n]: said for n, said in defects(kind, values).items()}
+        for key, row in rows.items():
+            if row.key != key:
+                refused[key] = f"The row does not belong to the key “{key[:80]}”."
         incoming, statements = _merging(kind, self._store.dialect)
-        return write(self._database, self._store, incoming, statements, items)
+        good = [(key, row_values(row)) for key, row in rows.items() if key not in refused]
+        return refused | write(self._database, self._store, incoming, statements, good)
 
     def _live(self, rows: Iterator[tuple[Any, ...]], utc_offset: int) -> Iterator[Registration]:
         now = time.time()
@@ -197,14 +222,30 @@ def _column(table: Table, name: str) -> Any:
 
 
 @cache
-def _deleting(kind: Kind, dialect: str) -> tuple[Incoming, list[Executable]]:
+def _comparing(kind: Kind, dialect: str) -> tuple[Incoming, Rendered]:
     target = KIND_TABLES[kind]
-    incoming = Incoming(dialect, target.key)
-    return incoming, [delete_keys(target, incoming.source())]
+    incoming = Incoming(dialect, target.owned)
+    return incoming, render(differing(target, incoming.source()), dialect)
 
 
 @cache
-def _merging(kind: Kind, dialect: str) -> tuple[Incoming, list[Executable]]:
+def _reading(kind: Kind, dialect: str) -> tuple[Incoming, Rendered]:
+    target = KIND_TABLES[kind]
+    incoming = Incoming(dialect, target.key)
+    owned = select(*(target.table.c[name] for name in target.owned))
+    return incoming, render(join_keys(owned, target.table, target.key, incoming.source()), dialect)
+
+
+@cache
+def _deleting(kind: Kind, dialect: str) -> tuple[Incoming, list[Rendered]]:
+    target = KIND_TABLES[kind]
+    incoming = Incoming(dialect, target.key)
+    return incoming, [render(delete_keys(target, incoming.source()), dialect)]
+
+
+@cache
+def _merging(kind: Kind, dialect: str) -> tuple[Incoming, list[Rendered]]:
     target = KIND_TABLES[kind]
     incoming = Incoming(dialect, target.owned)
-    return incoming, merge(target, incoming.source(), dialect)
+    statements = merge(target, incoming.source(), dialect)
+    return incoming, [render(statement, dialect) for statement in statements]

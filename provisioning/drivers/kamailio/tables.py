@@ -16,7 +16,6 @@ from provisioning.drivers.base import (
     AliasRow,
     Kind,
     Row,
-    RowChange,
     SipDomainRow,
     SubscriberRow,
 )
@@ -124,22 +123,25 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 def key_values(kind: Kind, key: str) -> tuple[str, ...]:
     """The key columns' values; empty when `key` is none of this kind."""
+    if _CONTROL.search(key):
+        return ()
     if kind is Kind.SIP_DOMAIN:
         return (key,) if key else ()
     user, _, domain = key.rpartition("@")
     return (user, domain) if user and domain else ()
 
 
-def row_values(row: Row) -> tuple[str, ...]:
-    """The owned columns' values, in the order of KindTable.owned."""
-    match row:
-        case SipDomainRow():
-            return (row.domain,)
-        case SubscriberRow():
-            nobody = unusable()
-            return (row.user, row.domain, row.ha1 or nobody, nobody, nobody)
-        case AliasRow():
-            return (row.alias_user, row.alias_domain, row.user, row.domain)
+def row_values(row: Row, nobody: str = "") -> tuple[str, ...]:
+    """The owned columns' values, in the order of KindTable.owned.
+
+    `nobody` stands where nobody may be let in; a new unusable value unless one is given.
+    """
+    if isinstance(row, SubscriberRow):
+        nobody = nobody or unusable()
+        return (row.user, row.domain, row.ha1 or nobody, nobody, nobody)
+    if isinstance(row, AliasRow):
+        return (row.alias_user, row.alias_domain, row.user, row.domain)
+    return (row.domain,)
 
 
 def _subscriber_from(values: Sequence[str]) -> SubscriberRow:
@@ -161,29 +163,44 @@ ROW_FROM: Mapping[Kind, Callable[[Sequence[str]], Row]] = MappingProxyType(
 )
 
 
-def defect(change: RowChange, values: tuple[str, ...]) -> str:
-    """Why this change cannot be written, or an empty string; says nothing of an HA1's content.
-
-    `values` are those of the row, or of the key where it is deleted.
-    """
-    if not key_values(change.kind, change.key):
-        return f"“{change.key[:80]}” is not a key of {change.kind}."
-    row = change.after
-    if row is None:
-        return ""
-    if not isinstance(row, _ROW_CLASSES[change.kind]) or row.key != change.key:
-        return f"The row does not belong to the key “{change.key[:80]}”."
-    if isinstance(row, SubscriberRow) and row.ha1 is not None and not _HA1.fullmatch(row.ha1):
-        return "The HA1 is not 32 or 64 lower-case hexadecimal digits."
-    return _width_defect(KIND_TABLES[change.kind], values)
+def defects(kind: Kind, rows: Sequence[Row]) -> dict[int, str]:
+    """Why some of `rows` cannot be written, by their place; says nothing of an HA1's content."""
+    sound = all(isinstance(row, _ROW_CLASSES[kind]) for row in rows)
+    values = [row_values(row, "!") for row in rows] if sound else []
+    if sound and not _defective(KIND_TABLES[kind], values):
+        return {n: _BAD_HA1 for n, row in enumerate(rows) if _has_bad_ha1(row)}
+    found = ((n, _defect(kind, row)) for n, row in enumerate(rows))
+    return {n: said for n, said in found if said}
 
 
-def _width_defect(target: KindTable, values: tuple[str, ...]) -> str:
+_BAD_HA1 = "The HA1 is not 32 or 64 lower-case hexadecimal digits."
+
+
+def _has_bad_ha1(row: Row) -> bool:
+    return isinstance(row, SubscriberRow) and row.ha1 is not None and not _HA1.fullmatch(row.ha1)
+
+
+def _defective(target: KindTable, values: Sequence[tuple[str, ...]]) -> bool:
+    """Whether some row has a defect in one of its columns; looked at by columns, which is quick."""
+    for width, column in zip(target.widths, zip(*values, strict=True), strict=False):
+        lengths = set(map(len, column))
+        if min(lengths) < 1 or max(lengths) > width or _CONTROL.search("".join(column)):
+            return True
+    return False
+
+
+def _defect(kind: Kind, row: Row) -> str:
+    if not isinstance(row, _ROW_CLASSES[kind]):
+        return f"The row does not belong to the key “{row.key[:80]}”."
+    if _has_bad_ha1(row):
+        return _BAD_HA1
+    target = KIND_TABLES[kind]
     # SQLite does not enforce widths, and Kamailio copies into buffers made for them.
-    for column, width, value in zip(target.owned, target.widths, values, strict=True):
+    for column, width, value in zip(target.owned, target.widths, row_values(row, "!"), strict=True):
+        if not value:
+            return f"{column} is empty."
         if len(value) > width:
             return f"{column} has {len(value)} characters; the column holds {width}."
-    if not _CONTROL.search("".join(values)):
-        return ""
-    faulty = (c for c, value in zip(target.owned, values, strict=True) if _CONTROL.search(value))
-    return f"{next(faulty)} holds a control character."
+        if _CONTROL.search(value):
+            return f"{column} holds a control character."
+    return ""
