@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 TlsMode = Literal["ldaps", "starttls", "none"]
+BindMethod = Literal["simple", "gssapi", "external"]
 Transport = Literal["tls", "tcp", "udp"]
 
 
@@ -17,6 +18,9 @@ class SourceRecord:
     `uris` are tried in order (ldap:// or ldaps://); `ca_pem` empty means the system's authorities;
     time-outs are seconds; `key_attribute` is objectGUID or entryUUID. `addresses`, where given, are
     the only ones that each host of `uris` is reached at: none for a host that is not there.
+    `bind_secret` is by `bind_method` a password, a keytab in base64 for the principal `bind_dn`, or
+    the private key (PEM) of `client_certificate`. Bases may have a scope and a filter of their own:
+    `directory.bases` reads them.
     """
 
     name: str
@@ -34,6 +38,8 @@ class SourceRecord:
     connect_timeout: float = 5.0
     read_timeout: float = 30.0
     addresses: Mapping[str, tuple[str, ...]] | None = None
+    bind_method: BindMethod = "simple"
+    client_certificate: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,17 @@ class DirectorySource(Limited):
         ACTIVE_DIRECTORY = "active_directory", "Active Directory"
         OPENLDAP = "openldap", "OpenLDAP"
         DS389 = "389ds", "389 Directory Server"
+        OTHER = "other", "Other LDAP directory"
 
     class Tls(models.TextChoices):
         LDAPS = "ldaps", "LDAPS (TLS from the start)"
         STARTTLS = "starttls", "StartTLS"
         NONE = "none", "None (only on this machine)"
+
+    class BindMethod(models.TextChoices):
+        SIMPLE = "simple", "Password"
+        GSSAPI = "gssapi", "Kerberos (keytab)"
+        EXTERNAL = "external", "Client certificate"
 
     name = models.CharField(max_length=100, unique=True)
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.ACTIVE_DIRECTORY)
@@ -31,7 +37,12 @@ class DirectorySource(Limited):
     )
     tls = models.CharField("encryption", max_length=10, choices=Tls, default=Tls.LDAPS)
     ca_pem = models.TextField("certificate authority (PEM)", blank=True)
+    bind_method = models.CharField(
+        "sign-in", max_length=10, choices=BindMethod, default=BindMethod.SIMPLE
+    )
     bind_dn = models.CharField("bind account", max_length=500, blank=True)
+    client_certificate = models.TextField("client certificate (PEM)", blank=True)
+    # By the way of signing in: the password, the keytab in base64, or the private key in PEM.
     sealed_bind_secret = models.BinaryField(null=True, editable=False)
     person_bases = models.TextField("bases of people", help_text="One DN per line")
     person_filter = models.CharField("filter of people", max_length=500)
@@ -44,6 +55,8 @@ class DirectorySource(Limited):
     photo_attribute = models.CharField("photo", max_length=100, blank=True)
     key_attribute = models.CharField(max_length=50)
     page_size = models.PositiveIntegerField(default=1000)
+    connect_timeout = models.PositiveIntegerField("seconds to connect", null=True, blank=True)
+    read_timeout = models.PositiveIntegerField("seconds for an answer", null=True, blank=True)
     enabled = models.BooleanField("read on schedule", default=True)
     interval_seconds = models.PositiveIntegerField("read every (seconds)", default=900)
     grace_days = models.PositiveIntegerField("keep leavers for (days)", default=30)
@@ -52,6 +65,10 @@ class DirectorySource(Limited):
     )
     lease_owner = models.CharField(max_length=64, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
+    # The server of the last read, why those before it were not used, and which broke off a read.
+    server_in_use = models.CharField(max_length=300, blank=True, editable=False)
+    passed_over = models.JSONField(default=list, editable=False)
+    broke_off = models.CharField(max_length=300, blank=True, editable=False)
     last_complete_at = models.DateTimeField(null=True, editable=False)
     groups_stale_since = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -76,13 +93,18 @@ class DirectorySource(Limited):
         )
 
     def as_record(self) -> SourceRecord:
-        """The source as a value for the directory floor; holds the bind secret."""
+        """The source as a value for the directory floor; holds the bind secret.
+
+        A server that broke off the last read is tried last.
+        """
         return SourceRecord(
             name=self.name,
-            uris=tuple(self.uris.split()),
+            uris=tuple(sorted(self.uris.split(), key=lambda uri: uri == self.broke_off)),
             tls=self.tls,  # type: ignore[arg-type]
             ca_pem=self.ca_pem,
+            bind_method=self.bind_method,  # type: ignore[arg-type]
             bind_dn=self.bind_dn,
+            client_certificate=self.client_certificate,
             bind_secret=self.bind_secret(),
             person_bases=_lines(self.person_bases),
             person_filter=self.person_filter,
@@ -90,8 +112,8 @@ class DirectorySource(Limited):
             group_filter=self.group_filter,
             key_attribute=self.key_attribute,
             page_size=self.page_size,
-            connect_timeout=settings.LDAP_CONNECT_TIMEOUT,
-            read_timeout=settings.LDAP_READ_TIMEOUT,
+            connect_timeout=self.connect_timeout or settings.LDAP_CONNECT_TIMEOUT,
+            read_timeout=self.read_timeout or settings.LDAP_READ_TIMEOUT,
         )
 
 
