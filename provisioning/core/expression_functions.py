@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +12,17 @@ from typing import Protocol, cast
 
 import re2
 
+from provisioning.core import moments
+from provisioning.core.countries import country_code
 from provisioning.core.errors import InvalidInput
+from provisioning.core.telephone import normalise
 from provisioning.core.text import ascii_fold
 
 Values = Mapping[str, Sequence[str]]
 Evaluate = Callable[[Values], str]
+
+# Where the values hold the country (ISO 3166) in whose notation numbers are; no name is spelled so.
+REGION = "@region"
 
 # What `replace` looks at: enough for any attribute, and it bounds what a replacement can blow up.
 MAX_REPLACED = 1000
@@ -35,11 +43,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """`make` gets one argument per entry of `takes`; `repeats`: the last entry stands for many."""
+    """`make` gets one argument per entry of `takes`; `repeats`: the last entry stands for many.
+
+    So many of the last entries are `optional`; `regional`: without those, REGION is read.
+    """
 
     make: Callable[..., Evaluate]
     takes: tuple[Kind, ...]
     repeats: bool = False
+    optional: int = 0
+    regional: bool = False
 
 
 class _Match(Protocol):
@@ -102,10 +115,69 @@ def _equals(left: Evaluate, right: Evaluate) -> Evaluate:
     return lambda values: "true" if left(values).casefold() == right(values).casefold() else ""
 
 
-def _bit(name: str, mask: int) -> Evaluate:
-    """bit(name, mask): whether the whole number has one of the bits of `mask`; no value is "no"."""
-    if not mask:
+def _if(condition: Evaluate, then: Evaluate, otherwise: Evaluate | None = None) -> Evaluate:
+    if otherwise is None:
+        return lambda values: then(values) if condition(values) else ""
+    return lambda values: then(values) if condition(values) else otherwise(values)
+
+
+def _left(evaluate: Evaluate, count: int) -> Evaluate:
+    _check_count(count)
+    return lambda values: evaluate(values)[:count]
+
+
+def _right(evaluate: Evaluate, count: int) -> Evaluate:
+    _check_count(count)
+    return lambda values: evaluate(values)[-count:]
+
+
+def _check_count(count: int) -> None:
+    if count < 1:
+        raise InvalidInput("Say how many characters to take: 1 or more.")
+
+
+def _join(name: str, separator: str) -> Evaluate:
+    """join(name, ', '): all values, in the order of the alphabet, for directories keep none."""
+    return lambda values: separator.join(sorted(values.get(name, ())))
+
+
+def _e164(evaluate: Evaluate, country: Evaluate | None = None) -> Evaluate:
+    """e164(value): the number as E.164, empty where it is none in the notation of the country."""
+
+    def change(values: Values) -> str:
+        text = evaluate(values)
+        if not text:
+            return ""
+        try:
+            return normalise(text, region_of(values) if country is None else country(values))
+        except InvalidInput:
+            return ""
+
+    return change
+
+
+def region_of(values: Values) -> str:
+    """The country in whose notation the numbers of `values` are; empty where nobody knows."""
+    found = values.get(REGION)
+    return found[0] if found else ""
+
+
+def _timed(read: Callable[[str], str]) -> Callable[[Evaluate], Evaluate]:
+    def make(evaluate: Evaluate) -> Evaluate:
+        def change(values: Values) -> str:
+            text = evaluate(values)
+            return read(text) if text else ""
+
+        return change
+
+    return make
+
+
+def _bit(name: str, *masks: int) -> Evaluate:
+    """bit(name, 2, …): whether the whole number has one of the bits; no value is "no"."""
+    if not all(masks):
         raise InvalidInput("bit() with 0 is never true; name the bit, such as 2.")
+    mask = functools.reduce(operator.or_, masks)
 
     def evaluate(values: Values) -> str:
         found = values.get(name)
@@ -173,6 +245,7 @@ def _pieces(replacement: str, groups: int) -> list[str | int]:
 
 FUNCTIONS: dict[str, Function] = {
     "first": Function(_first, (Kind.VALUE,), repeats=True),
+    "if": Function(_if, (Kind.VALUE, Kind.VALUE, Kind.VALUE), optional=1),
     "all": Function(_all, (Kind.VALUE,), repeats=True),
     "not": Function(_not, (Kind.VALUE,)),
     "lower": Function(_changed(str.lower), (Kind.VALUE,)),
@@ -181,9 +254,17 @@ FUNCTIONS: dict[str, Function] = {
     "ascii": Function(_changed(ascii_fold), (Kind.VALUE,)),
     "before": Function(_cut(0), (Kind.VALUE, Kind.TEXT)),
     "after": Function(_cut(2), (Kind.VALUE, Kind.TEXT)),
+    "left": Function(_left, (Kind.VALUE, Kind.NUMBER)),
+    "right": Function(_right, (Kind.VALUE, Kind.NUMBER)),
     "equals": Function(_equals, (Kind.VALUE, Kind.VALUE)),
-    "bit": Function(_bit, (Kind.NAME, Kind.NUMBER)),
+    "bit": Function(_bit, (Kind.NAME, Kind.NUMBER), repeats=True),
     "match": Function(_match, (Kind.NAME, Kind.PATTERN)),
     "has": Function(_has, (Kind.NAME, Kind.TEXT)),
+    "join": Function(_join, (Kind.NAME, Kind.TEXT)),
     "replace": Function(_replace, (Kind.VALUE, Kind.PATTERN, Kind.TEXT)),
+    "e164": Function(_e164, (Kind.VALUE, Kind.VALUE), optional=1, regional=True),
+    "country": Function(_changed(country_code), (Kind.VALUE,)),
+    "filetime": Function(_timed(moments.from_filetime), (Kind.VALUE,)),
+    "ldaptime": Function(_timed(moments.from_generalized), (Kind.VALUE,)),
+    "unixday": Function(_timed(moments.from_unix_day), (Kind.VALUE,)),
 }

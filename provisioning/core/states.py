@@ -92,6 +92,15 @@ def decide_state(standing: Standing) -> State:
     return State.ACTIVE
 
 
+def is_out(*, disabled: bool, expires_at: str, now: str) -> bool:
+    """Whether the directory takes a person's service away: disabled, or expired by `now`.
+
+    Both moments as core.moments writes them; an empty `expires_at` is never. Somebody who is locked
+    out or must change the password keeps the telephone.
+    """
+    return disabled or bool(expires_at and expires_at <= now)
+
+
 def loses_service(before: State, after: State) -> bool:
     """Whether the move from `before` to `after` takes a working account away."""
     return MEANINGS[before].usable and not MEANINGS[after].usable

@@ -40,7 +40,7 @@ _CREATE = f"""
 INSERT INTO {ACCOUNT} (person_id, slot, kind, domain_id, user_part, aor, name, pool_id, site_id,
     rule_id, profile_id, state, state_since, blocked, blocked_reason, responsible, name_key,
     search_key, version, created_at, changed_at)
-SELECT {PERSON}.id, 'main', 'person', CAST(p.after ->> 'domain' AS bigint),
+SELECT {PERSON}.id, 'main', p.after ->> 'kind', CAST(p.after ->> 'domain' AS bigint),
     p.after ->> 'user_part', p.after ->> 'aor', p.after ->> 'name',
     CAST(p.after ->> 'pool' AS bigint), NULLIF(CAST(p.after ->> 'site' AS bigint), 0),
     NULLIF(CAST(p.after ->> 'rule' AS bigint), 0), NULLIF(CAST(p.after ->> 'profile' AS bigint), 0),
@@ -52,7 +52,7 @@ ON CONFLICT DO NOTHING
 _UPDATE = f"""
 UPDATE {ACCOUNT} SET
     user_part = {_text("user_part")}, aor = {_text("aor")}, name = {_text("name")},
-    state = {_text("state")}, name_key = {_text("name_key")}, search_key = {_text("search_key")},
+    kind = {_text("kind")}, state = {_text("state")}, name_key = {_text("name_key")}, search_key = {_text("search_key")},
     domain_id = {_reference("domain")}, pool_id = {_reference("pool")},
     site_id = {_reference("site")}, rule_id = {_reference("rule")},
     profile_id = {_reference("profile")},

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provisioning.core.errors import InvalidInput
-from provisioning.core.states import Standing, State, decide_state
+from provisioning.core.states import Standing, State, decide_state, is_out
 from provisioning.models import SipDomain
 from provisioning.services.rule_book import CompiledRule, RuleBook
 
@@ -30,6 +30,11 @@ class PersonView:
         """What the account is called."""
         return str(self.values["display_name"] or self.values["login"])
 
+    def is_out(self, now: str) -> bool:
+        """Whether the directory says that the person has no service now."""
+        values = self.values
+        return is_out(disabled=values["disabled"], expires_at=values["expires_at"], now=now)
+
 
 @dataclass(slots=True)
 class AccountView:
@@ -48,6 +53,7 @@ class AccountView:
     rule_id: int
     profile_id: int
     number: str
+    kind: str
     pins: dict[str, str] = field(default_factory=dict)
 
 
@@ -68,8 +74,11 @@ def decide_account(
     domains: dict[int, SipDomain],
     person: PersonView,
     account: AccountView | None,
+    now: str,
 ) -> Decision:
-    """The desired account of one person; pure. That nobody else has the same is the planner's.
+    """The desired account of one person at the moment `now`; pure.
+
+    That nobody else has the same is the planner's.
 
     A problem never raises: it is returned in words, and what it concerns stays as it is. Somebody
     whose account was removed gets a new one, in its place.
@@ -78,21 +87,21 @@ def decide_account(
     if person.present:
         rule = book.match(source_id=person.source_id, values=person.values, groups=person.groups)
     if account is not None and account.state is not State.REMOVED:
-        return _known_account(book, domains, person, account, rule)
+        return _known_account(book, domains, person, account, rule, now)
     if rule is None:
         return Decision(None)
     return _new_account(
-        book, domains, person, rule, blocked=account is not None and account.blocked
+        book, domains, person, rule, now, blocked=account is not None and account.blocked
     )
 
 
 def _known_account(
     book: RuleBook, domains: dict[int, SipDomain], person: PersonView, account: AccountView,
-    rule: CompiledRule | None,
+    rule: CompiledRule | None, now: str,
 ) -> Decision:  # fmt: skip
     standing = Standing(
         present=person.present,
-        disabled=bool(person.values["disabled"]),
+        disabled=person.is_out(now),
         matched=rule is not None,
         blocked=account.blocked,
         pinned=State(account.pins["state"]) if "state" in account.pins else None,
@@ -102,6 +111,7 @@ def _known_account(
         **as_fields(account),
         "state": decide_state(standing).value,
         "name": person.name,
+        "kind": person.values["kind"],
     }
     decision = Decision(after, rule)
     if rule is not None:
@@ -111,7 +121,7 @@ def _known_account(
 
 
 def _new_account(
-    book: RuleBook, domains: dict[int, SipDomain], person: PersonView, rule: CompiledRule,
+    book: RuleBook, domains: dict[int, SipDomain], person: PersonView, rule: CompiledRule, now: str,
     *, blocked: bool,
 ) -> Decision:  # fmt: skip
     decision = Decision(None, rule)
@@ -122,7 +132,7 @@ def _new_account(
         return decision
     standing = Standing(
         present=True,
-        disabled=bool(person.values["disabled"]),
+        disabled=person.is_out(now),
         matched=True,
         blocked=blocked,
         existed=False,
@@ -138,6 +148,7 @@ def _new_account(
         "profile": rule.rule.profile_id or 0,
         "number": "",
         "name": person.name,
+        "kind": person.values["kind"],
     }
     decision.after = after
     _take_number(book, person, rule, "", decision, after)
@@ -150,7 +161,7 @@ def as_fields(account: AccountView) -> dict[str, Any]:
         "state": account.state.value, "domain": account.domain_id, "user_part": account.user_part,
         "aor": account.aor, "pool": account.pool_id, "site": account.site_id,
         "rule": account.rule_id, "profile": account.profile_id, "number": account.number,
-        "name": account.name,
+        "name": account.name, "kind": account.kind,
     }  # fmt: skip
 
 

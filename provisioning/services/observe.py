@@ -196,7 +196,7 @@ def _finding(
 ) -> Finding:
     closed = "" if row.digest_set else "; nobody can register with it"
     usable = account is None or MEANINGS[State(account.state)].usable
-    gone = person is not None and (person.disabled or person.left_at is not None)
+    gone = person is not None and (person.is_out() or person.left_at is not None)
     if account is not None and not usable:
         category, detail = Category.ORPHANED, f"the account here is {account.state}"
     elif gone and person is not None:

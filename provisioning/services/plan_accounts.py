@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from django.utils import timezone
+
 from provisioning.core.account import account_name_key, account_search_key
 from provisioning.core.limits import Category
+from provisioning.core.moments import moment
 from provisioning.core.states import State, loses_service
 from provisioning.models import Account, Pin, SipDomain
 from provisioning.services import bulk
@@ -41,6 +44,7 @@ class AccountPlanner:
         self._claimed_aors: dict[str, str] = {}
         self._numbers = NumberDesk()
         self._postponed: list[Decided] = []
+        self._now = moment(timezone.now())
 
     def plan(self, people: Iterable[PersonView]) -> None:
         """Write a row for each account that has to change, each conflict that comes or goes."""
@@ -51,8 +55,9 @@ class AccountPlanner:
             for person in chunk:
                 account = accounts.get(person.person_id) if person.person_id is not None else None
                 decision = decide_account(
-                    book=self.book, domains=self._domains, person=person, account=account
-                )
+                    book=self.book, domains=self._domains, person=person, account=account,
+                    now=self._now,
+                )  # fmt: skip
                 decided.append((person, account, decision))
             self._settle(decided)
             self.progress.advance(len(chunk))
@@ -179,15 +184,15 @@ def _accounts_of(people: list[PersonView]) -> dict[int, AccountView]:
         return {}
     rows = Account.objects.filter(person_id__in=ids, slot="main").values_list(
         "person_id", "id", "version", "state", "blocked", "domain_id", "user_part", "aor", "name",
-        "pool_id", "site_id", "rule_id", "profile_id", "number__e164",
+        "pool_id", "site_id", "rule_id", "profile_id", "number__e164", "kind",
     )  # fmt: skip
     found = {
         person_id: AccountView(
             account_id, version, State(state), blocked, domain, user, aor, name, pool, site or 0,
-            rule or 0, profile or 0, number or "",
+            rule or 0, profile or 0, number or "", kind,
         )
         for person_id, account_id, version, state, blocked, domain, user, aor, name, pool, site,
-            rule, profile, number in rows
+            rule, profile, number, kind in rows
     }  # fmt: skip
     by_id = {account.id: account for account in found.values()}
     pins = Pin.objects.filter(account__person_id__in=ids).values_list(

@@ -6,9 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils import timezone
+
 from provisioning.core.errors import InvalidInput, Rejected
 from provisioning.core.limits import Category
+from provisioning.core.moments import moment
 from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS, Entry
+from provisioning.core.states import is_out
 from provisioning.core.text import clean_line, fold, search_key
 from provisioning.directory.groups import Membership
 from provisioning.directory.mapping import PersonMapping
@@ -27,11 +31,15 @@ _SEEN = ""
 
 @dataclass(slots=True)
 class ReadResult:
-    """What a complete read found: people, entries left out, and the GUIDs of the unreadable."""
+    """What a complete read found: people, entries left out, and the GUIDs of the unreadable.
+
+    As many as `set_aside` stand for nobody who could have an account, by the source's map.
+    """
 
     people: int = 0
     left_out: int = 0
     unreadable: set[str] = field(default_factory=set)
+    set_aside: int = 0
 
 
 def plan_people(
@@ -107,6 +115,12 @@ def _plan_page(
                 message=error.message,
             )  # fmt: skip
             continue
+        if mapped.is_left_out:
+            result.people -= 1
+            result.set_aside += 1
+            if person is not None and person["left_at"] is None:
+                _plan_leaving(source, person, writer)
+            continue
         values = {**mapped.fields, **mapped.flags, "sid": sid_of(entry)}
         after = complete(values, dn=entry.dn, content_hash=digest)
         if person is None:
@@ -138,7 +152,7 @@ def _plan_update(
     changes = {column: after[column] for column in COLUMNS if after[column] != person[column]}
     before = {column: person[column] for column in _SHOWN if column in changes}
     returned = person["left_at"] is not None
-    loses_service = not person["disabled"] and after["disabled"] and not returned
+    loses_service = not returned and not _is_out(person) and _is_out(after)
     action = "return" if returned else "update" if before else "refresh"
     writer.add(
         source_id=source.pk, kind="person", key=person["guid"], subject=person["guid"],
@@ -157,14 +171,23 @@ def _plan_leavers(
     unusable = {problem.dn for problem in reader.problems}
     leavers = [guid for guid, content in known.items() if content not in (_SEEN, _LEFT)]
     for person in _people_of(source, leavers):
-        if person["dn"] in unusable:
-            continue
-        writer.add(
-            source_id=source.pk, kind="person", key=person["guid"], subject=person["guid"],
-            name=person["display_name"] or person["login"], action="leave", before={"left": False},
-            after={"left": True}, base_version=person["version"],
-            category=Category.NONE if person["disabled"] else Category.SERVICE,
-        )  # fmt: skip
+        if person["dn"] not in unusable:
+            _plan_leaving(source, person, writer)
+
+
+def _plan_leaving(source: DirectorySource, person: dict[str, Any], writer: PlanWriter) -> None:
+    writer.add(
+        source_id=source.pk, kind="person", key=person["guid"], subject=person["guid"],
+        name=person["display_name"] or person["login"], action="leave", before={"left": False},
+        after={"left": True}, base_version=person["version"],
+        category=Category.NONE if _is_out(person) else Category.SERVICE,
+    )  # fmt: skip
+
+
+def _is_out(values: dict[str, Any]) -> bool:
+    return is_out(
+        disabled=values["disabled"], expires_at=values["expires_at"], now=moment(timezone.now())
+    )
 
 
 def _people_of(source: DirectorySource, guids: list[str]) -> Iterator[dict[str, Any]]:

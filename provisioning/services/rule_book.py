@@ -71,6 +71,11 @@ class RuleBook:
             for value in site.matches():
                 self.sites.setdefault(value, site)
 
+    @property
+    def regions(self) -> dict[str, str]:
+        """The country of each site by the folded offices that mean it."""
+        return {office: site.country for office, site in self.sites.items()}
+
     def match(
         self, *, source_id: int, values: Values, groups: Collection[int]
     ) -> CompiledRule | None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
 from django.db import transaction
 
 from provisioning.core.errors import InvalidFields, InvalidInput, Unreachable
-from provisioning.core.records import PERSON_FIELDS, SourceRecord
+from provisioning.core.records import SourceRecord
 from provisioning.core.text import require_line
+from provisioning.directory.attributes import compile_reading, is_secret
 from provisioning.directory.endpoint import endpoints
-from provisioning.directory.mapping import compile_reading
+from provisioning.directory.mapping import MAP_FIELDS
 from provisioning.directory.syntax import check_dn, check_filter
 from provisioning.models import DirectorySource, Run
 from provisioning.services import audit, leases, saving, schedules, targets
@@ -20,6 +22,7 @@ from provisioning.services.certificates import check_authorities
 
 KEY_ATTRIBUTES = ("objectGUID", "entryUUID", "nsUniqueId")
 _SHORTEST_INTERVAL = 10
+_ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*", re.ASCII)
 _LARGEST_PAGE = 10_000
 
 
@@ -97,7 +100,9 @@ def tidy(source: DirectorySource) -> None:
     for field in ("person_bases", "group_bases"):
         lines = (line.strip() for line in getattr(source, field).splitlines())
         setattr(source, field, "\n".join(line for line in lines if line))
-    for field in ("bind_dn", "person_filter", "group_filter", "disabled_expression"):
+    for field in (
+        "bind_dn", "person_filter", "group_filter", "disabled_expression", "photo_attribute"
+    ):  # fmt: skip
         setattr(source, field, getattr(source, field).strip())
     source.mapping = {field: text.strip() for field, text in source.mapping.items() if text.strip()}
     for field, text in (("name", source.name), ("bind_dn", source.bind_dn)):
@@ -160,14 +165,21 @@ def _was_read(source: DirectorySource) -> bool:
 
 def _check_mapping(source: DirectorySource, faults: dict[str, str]) -> None:
     for field in source.mapping:
-        if field not in PERSON_FIELDS:
+        if field not in MAP_FIELDS:
             faults[f"mapping.{field}"] = f"There is no field “{field}”."
     for field, text in source.mapping.items():
         _note(faults, f"mapping.{field}", compile_reading, text)
     if "login" not in source.mapping:
         faults["mapping.login"] = "Without a user name nobody can be told apart."
+    if source.photo_attribute:
+        _note(faults, "photo_attribute", _check_photo, source.photo_attribute)
     if source.disabled_expression:
         _note(faults, "disabled_expression", compile_reading, source.disabled_expression)
+
+
+def _check_photo(name: str) -> None:
+    if not _ATTRIBUTE.fullmatch(name) or is_secret(name):
+        raise InvalidInput("Enter the name of one attribute, such as thumbnailPhoto.")
 
 
 def _check_addresses(source: DirectorySource) -> None:
