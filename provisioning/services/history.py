@@ -36,6 +36,7 @@ _LABELS = {
     "dn": "distinguished name",
     "login": "user name",
     "display_name": "name",
+    "problem": "conflict",
 }
 _TITLES = {
     ("person", "create"): "New in the directory",
@@ -45,6 +46,7 @@ _TITLES = {
     ("account", "create"): "Account created",
     ("account", "update"): "Account changed",
     ("account", "none"): "Conflict",
+    ("account", "resolve"): "Conflict gone",
 }
 # Of something new only this is told; all of it is on the page itself.
 _OF_NEW = frozenset({"login", "department", "office", "phone", "aor", "number", "pool", "rule"})

@@ -8,7 +8,10 @@ from typing import Any
 from provisioning.models import PlannedChange, Run
 
 KINDS = {"person": "People", "group": "Groups", "account": "Accounts"}
-ACTIONS = {"create": "new", "update": "changed", "leave": "leaving", "return": "coming back"}
+ACTIONS = {
+    "create": "new", "update": "changed", "leave": "leaving", "return": "coming back",
+    "resolve": "no longer in conflict",
+}  # fmt: skip
 _EXAMPLES = 10
 
 

@@ -41,6 +41,7 @@ LOOKS = {
     "leave": Look("Leaving", "red", "user-minus"),
     "return": Look("Coming back", "green", "user-plus"),
     "none": Look("Conflict", "yellow", "alert-triangle"),
+    "resolve": Look("Conflict gone", "green", "circle-check"),
 }
 # Fields of the rows in the order in which they are shown; all others are the console's own.
 _ACCOUNT = {
@@ -90,6 +91,8 @@ def show_changes(changes: Sequence[PlannedChange]) -> list[ShownChange]:
 def _show(change: PlannedChange, names: _Names) -> ShownChange:
     if change.action == "leave":
         rows: list[Row] = [("In the directory", "yes", "not found any more")]
+    elif change.action == "resolve":
+        rows = [("Conflict", change.before.get("problem", ""), "none")]
     else:
         labels = _FIELDS[change.kind]
         rows = [
@@ -159,6 +162,8 @@ def _summary(change: PlannedChange) -> str:
         return ", ".join(parts)
     if change.action == "leave":
         return "not in the directory any more"
+    if change.action == "resolve":
+        return "no longer in conflict"
     if change.kind == "person" and change.action == "update" and "disabled" in change.after:
         return f"{'disabled' if change.after['disabled'] else 'enabled'} in the directory"
     state = change.after.get("state")

@@ -40,6 +40,7 @@ SHOWN = (
     ("update", "Changed"),
     ("leave", "Leaving"),
     ("problem", "Conflicts"),
+    ("resolve", "Conflicts gone"),
     ("proposed", "Proposals"),
     ("stale", "Out of date"),
 )
@@ -239,6 +240,7 @@ def _segments(run: Run, held: int) -> list[tuple[str, str, str, int]]:
         ("update", "Changed", "edit", planned.get("update", 0)),
         ("leave", "Leaving", "user-minus", planned.get("leave", 0)),
         ("problem", "Conflicts", "alert-triangle", open_ones["problem"]),
+        ("resolve", "Conflicts gone", "circle-check", planned.get("resolve", 0)),
         ("proposed", "Proposals", "wand", open_ones["proposed"]),
         ("stale", "Out of date", "clock", open_ones["stale"]),
     ]  # fmt: skip

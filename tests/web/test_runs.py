@@ -24,6 +24,7 @@ from tests.factories import (
     make_source,
     make_store,
 )
+from tests.web.pages import text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 HTMX = {"HX-Request": "true"}
@@ -429,3 +430,20 @@ def test_a_run_that_failed_shows_no_figures_and_can_be_asked_for_again(
     assert "Nobody listens there." in page
     assert "Within every limit" not in page
     assert "Sync again" in page
+
+
+def test_a_conflict_that_is_gone_is_shown_as_that(as_viewer: Client) -> None:
+    run = Run.objects.create(
+        kind="rules", state="done", phase="finished", counts={"account.resolve": 1}
+    )
+    plan_row(run, 1, action="resolve", before={"problem": "The number is taken."})
+    page = as_viewer.get(f"/changes/{run.pk}/")
+    [shown] = page.context["changes"]
+    assert (shown.look.word, shown.look.tone) == ("Conflict gone", "green")
+    words = text_of(page)
+    assert "1 no longer in conflict" in words
+    assert "The number is taken." in words
+    assert "Conflicts gone 1" in words
+    listed = as_viewer.get(f"/changes/{run.pk}/?show=resolve", headers=HTMX)
+    assert "Name 1" in text_of(listed)
+    assert "1 no longer in conflict" in text_of(as_viewer.get("/changes/"))
