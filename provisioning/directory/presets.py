@@ -11,7 +11,10 @@ GROUP_ATTRIBUTES = ("cn", "description", "member", "uniquemember", "memberuid", 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A complete configuration of what is read; `fields` maps PERSON_FIELDS to expressions."""
+    """A complete configuration of what is read; `fields` maps MAP_FIELDS to expressions.
+
+    `photo` is the attribute that holds the portrait.
+    """
 
     label: str
     key_attribute: str
@@ -19,8 +22,25 @@ class Preset:
     group_filter: str
     fields: dict[str, str]
     disabled: str
+    photo: str
 
 
+# What an entry of Exchange stands for (msExchRecipientTypeDetails, one bit each, and before
+# Exchange 2007 msExchRecipientDisplayType). The users behind rooms and shared mailboxes are
+# disabled and none of them left. A shared mailbox, equipment and the system's own have no
+# telephone; rooms have.
+_MAILBOX_KIND = (
+    "first("
+    # Room, remote room, linked room.
+    "if(bit(msExchRecipientTypeDetails, 16, 8589934592, 2199023255552), 'room'), "
+    # Shared, equipment, and both of them in the cloud.
+    "if(bit(msExchRecipientTypeDetails, 4, 32, 17179869184, 34359738368), 'left out'), "
+    # System attendant, system, arbitration, discovery, public folder, monitoring, audit log.
+    "if(bit(msExchRecipientTypeDetails, 8192, 16384, 8388608, 536870912, 68719476736, "
+    "549755813888, 4398046511104), 'left out'), "
+    "if(equals(msExchRecipientDisplayType, '7'), 'room'), "
+    "if(equals(msExchRecipientDisplayType, '8'), 'left out'))"
+)
 _INET_ORG_PERSON = {
     "login": "uid",
     "display_name": "first(displayName, cn)",
@@ -32,8 +52,9 @@ _INET_ORG_PERSON = {
     "title": "title",
     "department": "first(departmentNumber, ou)",
     "office": "first(physicalDeliveryOfficeName, roomNumber, l)",
-    "country": "first(c, co)",
+    "country": "country(first(c, co))",
     "employee_id": "employeeNumber",
+    "manager": "manager",
 }
 
 DEFAULT_MAPPINGS: dict[str, Preset] = {
@@ -50,31 +71,51 @@ DEFAULT_MAPPINGS: dict[str, Preset] = {
             "display_name": "first(displayName, cn)",
             "given_name": "givenName",
             "surname": "sn",
-            "mail": "mail",
-            "phone": "telephoneNumber",
+            "mail": "first(mail, match(proxyAddresses, '^(?-i:SMTP):(.+)$'))",
+            "phone": "first(telephoneNumber, match(msRTCSIP-Line, '^tel:([^;]+)'), ipPhone)",
             "mobile": "mobile",
             "title": "title",
             "department": "department",
             "office": "first(physicalDeliveryOfficeName, l)",
-            "country": "first(c, co)",
+            "country": "country(first(c, co))",
             "employee_id": "first(employeeID, employeeNumber)",
             "sip_address": (
                 "first(match(proxyAddresses, '^sip:(.+)$'), "
                 "match(msRTCSIP-PrimaryUserAddress, '^sip:(.+)$'))"
             ),
+            "extension": "match(msRTCSIP-Line, ';ext=([0-9]+)')",
+            "manager": "manager",
+            "kind": _MAILBOX_KIND,
+            "expires_at": "filetime(accountExpires)",
+            "locked_out": "all(lockoutTime, not(equals(lockoutTime, '0')))",
+            # Not where the password never expires (DONT_EXPIRE_PASSWORD).
+            "must_change_password": (
+                "all(equals(pwdLastSet, '0'), not(bit(userAccountControl, 65536)))"
+            ),
+            "disabled_room": "''",
         },
-        # ACCOUNTDISABLE ([MS-ADTS] 2.2.16).
-        disabled="bit(userAccountControl, 2)",
+        # ACCOUNTDISABLE ([MS-ADTS] 2.2.16). The user behind a linked mailbox is always disabled:
+        # its person signs in in another forest.
+        disabled="all(bit(userAccountControl, 2), not(bit(msExchRecipientTypeDetails, 2)))",
+        photo="thumbnailPhoto",
     ),
     "openldap": Preset(
         label="OpenLDAP",
         key_attribute="entryUUID",
         person_filter="(objectClass=inetOrgPerson)",
         group_filter="(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))",
-        fields=_INET_ORG_PERSON,
+        fields=_INET_ORG_PERSON
+        | {
+            "expires_at": "first(ldaptime(pwdEndTime), unixday(shadowExpire))",
+            "locked_out": (
+                "all(pwdAccountLockedTime, not(equals(pwdAccountLockedTime, '000001010000Z')))"
+            ),
+            "must_change_password": "equals(pwdReset, 'TRUE')",
+        },
         # Locked for good by an administrator (slapo-ppolicy(5)). Any other value is a lock after
         # wrong passwords, with which anybody could take a colleague's telephone away.
         disabled="equals(pwdAccountLockedTime, '000001010000Z')",
+        photo="jpegPhoto",
     ),
     "389ds": Preset(
         label="389 Directory Server, FreeIPA",
@@ -82,7 +123,14 @@ DEFAULT_MAPPINGS: dict[str, Preset] = {
         key_attribute="nsUniqueId",
         person_filter="(objectClass=inetOrgPerson)",
         group_filter="(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))",
-        fields=_INET_ORG_PERSON,
+        fields=_INET_ORG_PERSON
+        | {
+            "expires_at": "ldaptime(krbPrincipalExpiration)",
+            "locked_out": "accountUnlockTime",
+            # The epoch, once an administrator has reset it.
+            "must_change_password": "equals(passwordExpirationTime, '19700101000000Z')",
+        },
         disabled="equals(nsAccountLock, 'true')",
+        photo="jpegPhoto",
     ),
 }

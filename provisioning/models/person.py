@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
+from django.utils import timezone
+
+from provisioning.core.moments import moment
+from provisioning.core.states import is_out
 
 
 class Person(models.Model):
@@ -70,3 +76,8 @@ class Person(models.Model):
 
     def __str__(self) -> str:
         return self.display_name or self.login
+
+    def is_out(self, now: datetime | None = None) -> bool:
+        """Whether the directory says that the person has no service: disabled, or expired."""
+        at = moment(now or timezone.now())
+        return is_out(disabled=self.disabled, expires_at=self.expires_at, now=at)
