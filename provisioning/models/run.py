@@ -25,6 +25,10 @@ class Run(models.Model):
         STOPPED = "stopped", "Stopped"
         SUPERSEDED = "superseded", "Superseded"
 
+    class Reading(models.TextChoices):
+        FULL = "full", "Everything"
+        CHANGES = "changes", "Changes"
+
     class Phase(models.TextChoices):
         READ = "read", "Read"
         PLAN = "plan", "Plan"
@@ -40,6 +44,7 @@ class Run(models.Model):
         blank=True,
         related_name="runs",
     )
+    reading = models.CharField(max_length=7, choices=Reading, default=Reading.FULL)
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
     phase = models.CharField(max_length=10, choices=Phase, default=Phase.READ)
     done = models.PositiveIntegerField(default=0)
@@ -61,6 +66,9 @@ class Run(models.Model):
         related_name="+",
     )
     approved_at = models.DateTimeField(null=True)
+    cookie = models.BinaryField(
+        null=True, help_text="Where the source's next reading of changes goes on after this run"
+    )
     lease_owner = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import time
+
 from django.conf import settings
 from django.db import models
 
@@ -24,6 +26,12 @@ class DirectorySource(Limited):
         LDAPS = "ldaps", "LDAPS (TLS from the start)"
         STARTTLS = "starttls", "StartTLS"
         NONE = "none", "None (only on this machine)"
+
+    class Mode(models.TextChoices):
+        FULL = "full", "Read everything each time"
+        DIRSYNC = "dirsync", "DirSync (Active Directory)"
+        USN = "usn", "uSNChanged (Active Directory, one domain controller)"
+        SYNCREPL = "syncrepl", "syncrepl (OpenLDAP with the syncprov overlay)"
 
     class BindMethod(models.TextChoices):
         SIMPLE = "simple", "Password"
@@ -59,6 +67,9 @@ class DirectorySource(Limited):
     read_timeout = models.PositiveIntegerField("seconds for an answer", null=True, blank=True)
     enabled = models.BooleanField("read on schedule", default=True)
     interval_seconds = models.PositiveIntegerField("read every (seconds)", default=900)
+    mode = models.CharField("how changes are found", max_length=10, choices=Mode, default=Mode.FULL)
+    full_at = models.TimeField("everything is read at", default=time(2, 30))
+    full_zone = models.CharField("time zone", max_length=64, default="UTC")
     grace_days = models.PositiveIntegerField("keep leavers for (days)", default=30)
     allows_sign_in = models.BooleanField(
         "console users may sign in with this directory", default=False
@@ -70,6 +81,17 @@ class DirectorySource(Limited):
     passed_over = models.JSONField(default=list, editable=False)
     broke_off = models.CharField(max_length=300, blank=True, editable=False)
     last_complete_at = models.DateTimeField(null=True, editable=False)
+    last_changes_at = models.DateTimeField(null=True, editable=False)
+    cookie = models.BinaryField(
+        null=True, editable=False, help_text="Where the next reading of changes goes on"
+    )
+    fell_back = models.TextField(
+        blank=True, editable=False, help_text="Why everything was read instead of the changes"
+    )
+    fell_back_at = models.DateTimeField(null=True, editable=False)
+    unseen = models.TextField(
+        blank=True, editable=False, help_text="What reading changes does not notice"
+    )
     groups_stale_since = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
