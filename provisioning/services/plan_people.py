@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from provisioning.core.text import clean_line, fold, search_key
 from provisioning.directory.groups import Membership
 from provisioning.directory.mapping import PersonMapping
 from provisioning.directory.reader import Reader
+from provisioning.directory.selection import filters_of_keys
 from provisioning.directory.sid import sid_of
 from provisioning.models import DirectorySource, Person
 from provisioning.services.plan import PlanWriter
@@ -50,17 +51,21 @@ def plan_people(
     membership: Membership | None,
     writer: PlanWriter,
     progress: Progress,
+    only: Collection[str] | None = None,
 ) -> ReadResult:
     """Compare every entry with what is known and write a row for each difference, leavers last.
+
+    `only` are the keys of those who are looked at; everybody else stays as known.
 
     The reader raises when the read is not complete; then nothing of the plan counts. An unchanged
     entry costs a content hash and nothing else. Raises Rejected when the directory answered with
     nobody at all. Who is in the directory but could not be read stays as known. `membership`, where
     groups are read too, gets to know everybody.
     """
-    known = _content_hashes(source)
+    known = _content_hashes(source, only)
+    chosen = None if only is None else filters_of_keys(source.key_attribute, sorted(only))
     result = ReadResult()
-    for page in reader.people(mapping.attributes):
+    for page in reader.people(mapping.attributes, chosen):
         changed: list[tuple[Entry, str, bool]] = []
         for entry in page:
             guid = entry.guid
@@ -76,7 +81,7 @@ def plan_people(
                 changed.append((entry, digest, before is not None))
         _plan_page(source, mapping, changed, writer, result)
         progress.advance(len(page))
-    if not result.people:
+    if not result.people and only is None:
         raise Rejected(
             "The directory answered, but with 0 people. Nothing was changed. Check the bases, the "
             "filter and the read rights of the bind account."
@@ -86,8 +91,11 @@ def plan_people(
     return result
 
 
-def _content_hashes(source: DirectorySource) -> dict[str, str]:
-    rows = Person.objects.filter(source=source).values_list("guid", "content_hash", "left_at")
+def _content_hashes(source: DirectorySource, only: Collection[str] | None) -> dict[str, str]:
+    people = Person.objects.filter(source=source)
+    if only is not None:
+        people = people.filter(guid__in=only)
+    rows = people.values_list("guid", "content_hash", "left_at")
     return {
         guid: _LEFT if left_at else content
         for guid, content, left_at in rows.iterator(chunk_size=10_000)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from provisioning.core.errors import ProvisioningError
-from provisioning.core.records import PERSON_FIELDS, Entry, SourceRecord
+from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS, Entry, SourceRecord
 from provisioning.directory.reader import Problem
 from provisioning.models import (
     Account,
@@ -103,18 +103,24 @@ class FakeReader:
 
     def __exit__(self, *_: object) -> None: ...
 
-    def people(self, attributes: Collection[str]) -> Iterator[list[Entry]]:
+    def people(
+        self, attributes: Collection[str], only: Sequence[str] | None = None
+    ) -> Iterator[list[Entry]]:
         entries = [
             Entry(one.guid, one.dn, {n: [v.encode()] for n, v in one.values.items() if v})
             for one in self._directory.people
+            if _is_chosen(one.guid, only)
         ]
         for number, start in enumerate(range(0, len(entries), PAGE)):
             if number == self._directory.breaks_after_page:
                 raise ProvisioningError("The connection broke. Nothing was changed.")
             yield entries[start : start + PAGE]
 
-    def groups(self, attributes: Collection[str]) -> Iterator[list[Entry]]:
-        for number, team in enumerate(self._directory.groups):
+    def groups(
+        self, attributes: Collection[str], only: Sequence[str] | None = None
+    ) -> Iterator[list[Entry]]:
+        chosen = [team for team in self._directory.groups if _is_chosen(team.guid, only)]
+        for number, team in enumerate(chosen):
             if self._directory.groups_fail is not None and number == 1:
                 raise self._directory.groups_fail
             dns = [one if isinstance(one, str) else one.dn for one in team.members]
@@ -122,6 +128,10 @@ class FakeReader:
             yield [Entry(team.guid, team.dn, values)]
         if self._directory.groups_fail is not None:
             raise self._directory.groups_fail
+
+
+def _is_chosen(guid: str, only: Sequence[str] | None) -> bool:
+    return only is None or any(f"={guid})" in filter_ for filter_ in only)
 
 
 @dataclass
@@ -173,7 +183,7 @@ class Company:
             limited.save()
 
 
-MAPPING = {name: name for name in PERSON_FIELDS}
+MAPPING = {name: name for name in (*PERSON_FIELDS, *PERSON_FLAGS[1:])}
 DISABLED = "equals(locked, 'yes')"
 
 
