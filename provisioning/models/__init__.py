@@ -13,6 +13,7 @@ from provisioning.models.push import OwnedRow, PendingChange, PushPause
 from provisioning.models.rule import AccountRule
 from provisioning.models.run import PlannedChange, Run
 from provisioning.models.saved_view import SavedView
+from provisioning.models.sent_form import SentForm
 from provisioning.models.site import Site
 from provisioning.models.source import DirectorySource, RoleGroup
 
@@ -40,6 +41,7 @@ __all__ = [
     "RoleGroup",
     "Run",
     "SavedView",
+    "SentForm",
     "ServerPool",
     "SipDomain",
     "SipServer",
