@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
+from django.db.models import QuerySet
 
 from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS
 from provisioning.models import DirectorySource, GroupMember, Person, PlannedChange, Run
@@ -46,9 +47,12 @@ def kept_members(group_ids: Iterable[int]) -> dict[int, set[str]]:
     return members
 
 
-def everybody(memberships: Memberships) -> Iterator[PersonView]:
-    """Every person of every source, for a run of the account rules."""
-    for row in Person.objects.order_by("id").values(*_COLUMNS).iterator(chunk_size=2000):
+def everybody(
+    memberships: Memberships, people: QuerySet[Person] | None = None
+) -> Iterator[PersonView]:
+    """Every person of every source, or just `people`, for a run that reads no directory."""
+    people = Person.objects.all() if people is None else people
+    for row in people.order_by("id").values(*_COLUMNS).iterator(chunk_size=2000):
         yield _view(row, {}, present=row["left_at"] is None, memberships=memberships)
 
 

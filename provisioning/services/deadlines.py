@@ -1,4 +1,4 @@
-"""What ends by itself: pins, accounts with an end date, grace, quarantine."""
+"""What ends by itself: pins, accounts with an end date, people who expire, grace, quarantine."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from provisioning.services import audit
 from provisioning.services.accounts import retire
 from provisioning.services.actor import SCHEDULE
 from provisioning.services.blocks import end_pin, record_moves
+from provisioning.services.expiry import is_expiry_due
+from provisioning.services.runs import request_expiry_run
 from provisioning.services.standing import locked, settle
 
 # One transaction each, so that no lock is held long.
@@ -21,8 +23,13 @@ _BATCH = 200
 
 
 def keep_deadlines(*, now: datetime | None = None) -> dict[str, int]:
-    """End what is due; how many of each. Safe to call at any time and as often as wanted."""
+    """End what is due; how many of each. Safe to call at any time and as often as wanted.
+
+    Whoever expired in the directory loses service by a run of its own, within the limits.
+    """
     now = now or timezone.now()
+    if is_expiry_due(now=now):
+        request_expiry_run()
     return {
         "pins": _until_done(_end_pins, now),
         "accounts": _until_done(_end_accounts, now),

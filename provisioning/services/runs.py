@@ -12,16 +12,17 @@ from django.utils import timezone
 from provisioning.core.errors import Busy, InvalidInput, ProvisioningError
 from provisioning.models import DirectorySource, PlannedChange, Run
 from provisioning.services import audit, bulk, leases, wake
-from provisioning.services.actor import RULES, SYNC, Actor
+from provisioning.services.actor import RULES, SCHEDULE, SYNC, Actor
 from provisioning.services.apply import Outcome, apply_plan
 from provisioning.services.apply_people import look_again
 from provisioning.services.check_limits import hold_breaches
 from provisioning.services.plan import digest_of
 from provisioning.services.progress import Lost, Progress, Stopped, Watch
-from provisioning.services.sync import plan_rules, plan_sync
+from provisioning.services.sync import plan_expiry, plan_rules, plan_sync
 
 log = structlog.stdlib.get_logger(__name__)
 
+_ACTORS = {Run.Kind.SYNC: SYNC, Run.Kind.RULES: RULES, Run.Kind.EXPIRY: SCHEDULE}
 _OPEN = (Run.State.QUEUED, Run.State.RUNNING)
 
 
@@ -36,6 +37,11 @@ def request_sync(*, source: DirectorySource, actor: Actor, dry: bool = False) ->
 def request_rules_run(*, actor: Actor, dry: bool = False) -> Run:
     """Queue a decision of every account by the account rules."""
     return _request(Run(kind=Run.Kind.RULES, dry=dry), actor)
+
+
+def request_expiry_run() -> Run:
+    """Queue a decision of the accounts of those who expired."""
+    return _request(Run(kind=Run.Kind.EXPIRY), SCHEDULE)
 
 
 def sync_here(
@@ -145,6 +151,8 @@ def _release(run: Run, owner: str) -> None:
 def _plan(run: Run, progress: Progress) -> None:
     if run.source is not None:
         plan = plan_sync(run=run, source=run.source, progress=progress)
+    elif run.kind == Run.Kind.EXPIRY:
+        plan = plan_expiry(run=run, progress=progress)
     else:
         plan = plan_rules(run=run, progress=progress)
     progress.phase(Run.Phase.CHECK)
@@ -195,7 +203,7 @@ def _finish(run: Run, outcome: Outcome) -> None:
         _end(run, Run.State.WAITING if waits else Run.State.DONE)
         if outcome.applied or waits:
             audit.record(
-                actor=SYNC if run.kind == Run.Kind.SYNC else RULES, action="applied", obj=run,
+                actor=_ACTORS[run.kind], action="applied", obj=run,
                 detail={"counts": dict(outcome.applied), "held": run.breaches if waits else []},
             )  # fmt: skip
 

@@ -15,6 +15,7 @@ from provisioning.directory.reader import Reader
 from provisioning.models import DirectorySource, Person, Run
 from provisioning.services import targets
 from provisioning.services.affected import affected_by, everybody, kept_members, memberships_of
+from provisioning.services.expiry import find_expired
 from provisioning.services.group_uses import follow_used_groups
 from provisioning.services.plan import PlanWriter
 from provisioning.services.plan_accounts import AccountPlanner
@@ -87,6 +88,18 @@ def plan_rules(*, run: Run, progress: Progress) -> Plan:
     follow_used_groups()
     progress.phase(Run.Phase.PLAN, Person.objects.count())
     people = everybody(memberships_of(kept_members(book.watched.values())))
+    AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(people)
+    plan.writer.flush()
+    return plan
+
+
+def plan_expiry(*, run: Run, progress: Progress) -> Plan:
+    """Decide the accounts of those who expired; nothing is read from a directory."""
+    book = RuleBook()
+    plan = Plan(PlanWriter(run))
+    expired = find_expired(now=timezone.now())
+    progress.phase(Run.Phase.PLAN, expired.count())
+    people = everybody(memberships_of(kept_members(book.watched.values())), expired)
     AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(people)
     plan.writer.flush()
     return plan

@@ -44,7 +44,7 @@ def steps_of(run: Run) -> list[Step]:
     steps = [
         (phase, label)
         for phase, label in _STEPS
-        if not (phase == Run.Phase.READ and run.kind == Run.Kind.RULES)
+        if not (phase == Run.Phase.READ and run.source_id is None)
         if not (phase == Run.Phase.APPLY and run.dry)
     ]
     phases = [phase for phase, _ in steps]

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,18 @@ from provisioning.core.expression import (
     MAX_DEPTH,
     MAX_RESULT,
     MAX_SOURCE,
+    UnreadableExpression,
     compile_expression,
 )
-from provisioning.core.expression_functions import FUNCTIONS
+from provisioning.core.expression_functions import FUNCTIONS, REGION
+from provisioning.core.expression_reason import explain_value
+from provisioning.core.moments import (
+    from_filetime,
+    from_generalized,
+    from_unix_day,
+    moment,
+    read_moment,
+)
 
 ANN: Mapping[str, Sequence[str]] = {
     "displayname": ["Ann Example"],
@@ -26,6 +36,7 @@ ANN: Mapping[str, Sequence[str]] = {
     "proxyaddresses": ["SMTP:ann@example.com", "sip:ann.example@example.com", "sip:second@x"],
     "memberof": ["CN=Staff,DC=example", "CN=Voice, Users,DC=example"],
     "c": ["GB"],
+    "telephone": ["020 7946 0001"],
     "empty": [""],
     "none": [],
 }
@@ -77,6 +88,37 @@ MEANINGS = {
     r"replace(mail, '^([^@]+)@(.+)$', '\2 has \1')": "example.com has Ann.Example",
     r"replace(c, 'G', '\\')": "\\B",
     "replace(c, 'zzz', 'y')": "GB",
+    "if(c, 'here', 'nowhere')": "here",
+    "if(absent, 'here', 'nowhere')": "nowhere",
+    "if(absent, 'here')": "",
+    "bit(userAccountControl, 16, 2)": "true",
+    "bit(userAccountControl, 16, 32)": "",
+    "left(givenName, 1)": "A",
+    "left(absent, 1)": "",
+    "right(telephone, 4)": "0001",
+    "right(c, 9)": "GB",
+    "join(memberOf, '; ')": "CN=Staff,DC=example; CN=Voice, Users,DC=example",
+    "join(absent, ';')": "",
+    "e164(telephone, c)": "+442079460001",
+    "e164(telephone, lower(c))": "+442079460001",
+    "e164(telephone)": "",
+    "e164('+44 20 7946 0001')": "+442079460001",
+    "e164('12', c)": "",
+    "e164(absent, c)": "",
+    "country('Deutschland')": "DE",
+    "country('United Kingdom')": "GB",
+    "country('uk')": "GB",
+    "country(lower(c))": "GB",
+    "country('Atlantis')": "",
+    "filetime('134000000000000000')": "2025-08-18T14:13:20Z",
+    "filetime('0')": "",
+    "filetime('9223372036854775807')": "",
+    "filetime('3000000000000000000')": "",
+    "ldaptime('20261231235959Z')": "2026-12-31T23:59:59Z",
+    "ldaptime('202612312359+0100')": "2026-12-31T22:59:00Z",
+    "ldaptime(absent)": "",
+    "unixday('20000')": "2024-10-04T00:00:00Z",
+    "unixday('-1')": "",
     "LOWER(c)": "gb",
     "first ( absent , 'x' )": "x",
 }
@@ -126,6 +168,12 @@ REFUSED = {
     "before(a, '')": "must not be empty",
     "bit(a, b)": "a whole number such as 2 where “b” stands",
     "bit(a, 0)": "never true",
+    "bit(a, 2, 0)": "never true",
+    "bit(a)": "“bit” takes 2 to 10 values.",
+    "if(a)": "“if” takes 2 to 3 values.",
+    "if(a, b, c, d)": "“if” takes 2 to 3 values.",
+    "left(a, 0)": "1 or more",
+    "left(a, b)": "a whole number such as 2 where “b” stands",
     "bit('1', 1)": "the name of an attribute",
     r"replace(a, 'x', '\1')": "means nothing",
     r"replace(a, '(x)', '\2')": "means nothing",
@@ -141,6 +189,96 @@ def test_a_mistake_is_refused_when_it_is_written_and_says_where(source: str, rea
     with pytest.raises(InvalidInput) as error:
         compile_expression(source)
     assert reason in str(error.value)
+
+
+PLACES = {
+    "first(mail, upper(name)) x": 25,
+    "first(mail, uper(name))": 12,
+    "first(mail": 10,
+    "match(mail, '(')": 0,
+    "lower(match(mail, '('))": 6,
+    "'abc {uper(x)} def'": 6,
+    "'abc {x y} def'": 8,
+    "'abc } def'": 5,
+    "lower(a, b)": 9,
+    "has(mail, other)": 10,
+}
+
+
+@pytest.mark.parametrize(("source", "at"), PLACES.items(), ids=list(PLACES))
+def test_a_mistake_is_found_at_its_place(source: str, at: int) -> None:
+    with pytest.raises(UnreadableExpression) as error:
+        compile_expression(source)
+    assert error.value.at == at
+
+
+@given(st.text(max_size=60) | st.text("abc(){}',\"\\ 12", max_size=40))
+def test_the_place_of_a_mistake_is_inside_the_expression(source: str) -> None:
+    at = 0
+    try:
+        compile_expression(source)
+    except UnreadableExpression as error:
+        at = error.at
+    assert 0 <= at <= len(source)
+
+
+WHY = {
+    "mail": "",
+    "absent": "absent is empty",
+    "first(absent, displayName)": "absent is empty; displayName is taken",
+    "lower(first(absent, empty))": "absent is empty; empty is empty",
+    "'{givenName} {absent}'": "absent is empty",
+    "proxyAddresses": "proxyAddresses: the first of 3 values",
+    "match(proxyAddresses, '^tel:')": "no value of proxyAddresses fits",
+    "if(bit(userAccountControl, 2), 'off', mail)": "bit(userAccountControl, 2) is so",
+    "if(absent, 'off', first(empty, c))": "absent is not so; empty is empty; c is taken",
+    "e164(telephone, c)": "read as a number in GB",
+    "e164('12', c)": "“12” is not a telephone number in GB",
+    "e164(telephone)": "“020 7946 0001” is not a telephone number and neither site nor country "
+    "says where",
+    "first(filetime('soon'))": "“soon” is not a moment of Active Directory.",
+}
+
+
+@pytest.mark.parametrize(("source", "why"), WHY.items(), ids=list(WHY))
+def test_why_a_value_came_about_is_told(source: str, why: str) -> None:
+    assert explain_value(compile_expression(source), ANN) == why
+
+
+@given(st.text("abc(),' 12{}", max_size=30), st.text(max_size=10))
+def test_telling_why_never_fails(source: str, value: str) -> None:
+    try:
+        compiled = compile_expression(source)
+    except InvalidInput:
+        return
+    assert isinstance(explain_value(compiled, {"a": [value, "b"], "b": []}), str)
+
+
+def test_numbers_are_read_by_the_region_that_comes_with_the_values() -> None:
+    number = compile_expression("e164(telephone)")
+    assert number.needs_region
+    assert number.names == {"telephone"}
+    assert number({**ANN, REGION: ["GB"]}) == "+442079460001"
+    assert not compile_expression("e164(telephone, c)").needs_region
+
+
+@given(st.integers(0, 200_000_000_000))
+def test_a_moment_survives_every_notation(seconds: int) -> None:
+    at = datetime.fromtimestamp(seconds, UTC)
+    ticks = int((at - datetime(1601, 1, 1, tzinfo=UTC)).total_seconds()) * 10_000_000
+    assert read_moment(from_filetime(str(ticks))) == at
+    assert read_moment(from_generalized(f"{at:%Y%m%d%H%M%S}.0Z")) == at
+    assert read_moment(moment(at)) == at
+
+
+@given(st.text(max_size=30) | st.text("0123456789.Z+-", max_size=20))
+def test_any_text_is_a_moment_or_refused(text: str) -> None:
+    for read in (from_filetime, from_generalized, from_unix_day):
+        try:
+            found = read(text)
+        except InvalidInput:
+            continue
+        assert not found or read_moment(found)
 
 
 def test_it_names_the_attributes_it_reads_in_lower_case() -> None:

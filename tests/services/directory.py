@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioning.core.errors import ProvisioningError
-from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS, Entry, SourceRecord
+from provisioning.core.records import PERSON_FIELDS, Entry, SourceRecord
 from provisioning.directory.reader import Problem
 from provisioning.models import (
     Account,
@@ -183,7 +183,10 @@ class Company:
             limited.save()
 
 
-MAPPING = {name: name for name in (*PERSON_FIELDS, *PERSON_FLAGS[1:])}
+MAPPING = {name: name for name in PERSON_FIELDS} | {
+    "locked_out": "locked_out",
+    "must_change_password": "must_change",
+}
 DISABLED = "equals(locked, 'yes')"
 
 

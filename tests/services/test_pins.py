@@ -24,7 +24,8 @@ def test_pinned_pool_site_profile_and_number_survive_the_rules() -> None:
     view = AccountView(
         id=account.pk, version=1, state=State.ACTIVE, blocked=False, domain_id=account.domain_id,
         user_part=account.user_part, aor=account.aor, name=account.name, pool_id=account.pool_id,
-        site_id=london.pk, rule_id=rule.pk, profile_id=profile.pk, number="", pins=pins,
+        site_id=london.pk, rule_id=rule.pk, profile_id=profile.pk, number="", kind="person",
+        pins=pins,
     )  # fmt: skip
     values = {**values_of(person), "disabled": False}
     decision = decide_account(
@@ -32,6 +33,7 @@ def test_pinned_pool_site_profile_and_number_survive_the_rules() -> None:
         domains={domain.pk: domain for domain in SipDomain.objects.all()},
         person=PersonView(person.source_id, person.guid, values, {}, True, ()),
         account=view,
+        now="2026-01-01T00:00:00Z",
     )
     assert decision.after is not None
     decided = {name: decision.after[name] for name in pins}
