@@ -24,7 +24,7 @@ from ldap.filter import escape_filter_chars
 
 from provisioning.core.errors import ProvisioningError, Unreachable
 from provisioning.core.records import Entry, SourceRecord
-from provisioning.core.roles import Role
+from provisioning.core.roles import Role, highest
 from provisioning.directory.certificate import Untrusted
 from provisioning.directory.connection import open_connection
 from provisioning.directory.endpoint import endpoints
@@ -42,8 +42,6 @@ _LOGIN_FILTERS = {
     "389ds": "(uid=%(user)s)",
 }
 _MEMBER_ATTRIBUTES = ("member", "uniqueMember")
-# From the most to the least that a role allows: of several groups the best counts.
-_RANKING = (Role.ADMINISTRATOR, Role.HELPDESK, Role.VIEWER)
 
 
 class DirectoryBackend(LDAPBackend):  # type: ignore[misc] # the library has no types
@@ -137,12 +135,13 @@ class _SourceBackend(LDAPBackend):  # type: ignore[misc] # the library has no ty
         )
         if not roles or self.settings.GROUP_SEARCH is None:
             return None
-        held = set()
+        held: list[Role] = []
         for _, attributes in person.groups():
             values = attributes.get(self.key, ())
             raw = [value if isinstance(value, bytes) else value.encode() for value in values]
-            held.add(roles.get(self._guid(person, {self.key.lower(): raw})))
-        return next((role for role in _RANKING if role in held), None)
+            role = roles.get(self._guid(person, {self.key.lower(): raw}))
+            held += [Role(role)] if role else []
+        return highest(held)
 
     def _admit(
         self, person: _Person, entry: Entry, mapped: MappedPerson, role: Role

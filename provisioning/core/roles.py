@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -16,7 +17,7 @@ class Capability(StrEnum):
 
 
 class Role(StrEnum):
-    """The role of a console user."""
+    """The role of a console user, from what allows the most to what allows the least."""
 
     ADMINISTRATOR = "administrator"
     HELPDESK = "helpdesk"
@@ -38,3 +39,9 @@ CAPABILITIES: dict[Role, frozenset[Capability]] = {
     Role.HELPDESK: frozenset({Capability.VIEW, Capability.OPERATE}),
     Role.VIEWER: frozenset({Capability.VIEW}),
 }
+
+
+def highest(roles: Iterable[Role]) -> Role | None:
+    """Of several roles the one that allows the most; None without any."""
+    held = set(roles)
+    return next((role for role in Role if role in held), None)

@@ -16,7 +16,6 @@ from django.db.models import Count, Max, Min, TextField
 from django.db.models.functions import Cast, Length
 from django.utils import timezone
 
-from provisioning.core.limits import Category
 from provisioning.models import PlannedChange, Run
 from provisioning.services import bulk
 from provisioning.services.apply_accounts import apply_accounts
@@ -26,10 +25,6 @@ from provisioning.services.apply_people import (
     keep_conflicts,
     look_again,
     settle_conflicts,
-)
-from provisioning.services.console_users import (
-    end_directory_sessions,
-    end_sessions_of_removed_members,
 )
 from provisioning.services.plan import TABLE
 from provisioning.services.progress import Progress
@@ -142,12 +137,15 @@ def _apply_once(
             lock_accounts(window)
             stale |= apply_accounts(window, planned)
             settle_conflicts(window)
-        _end_sessions(run, window)
         if stale:
             look_again(run, [PlannedChange.Status.STALE])
             applied = _count(run, window)
-        bulk.execute(_DONE, window)
+        _mark_applied(window)
     return planned, applied
+
+
+def _mark_applied(window: dict[str, Any]) -> None:
+    bulk.execute(_DONE, window)
 
 
 def _count(run: Run, window: dict[str, Any]) -> Counter[str]:
@@ -156,17 +154,3 @@ def _count(run: Run, window: dict[str, Any]) -> Counter[str]:
     )
     counted = rows.values_list("kind", "action").annotate(rows=Count("id"))
     return Counter({f"{kind}.{action}": count for kind, action, count in counted})
-
-
-def _end_sessions(run: Run, window: dict[str, Any]) -> None:
-    """Whoever left, was disabled or lost a group with a role is signed out of the console too."""
-    if run.source is None:
-        return
-    end_sessions_of_removed_members(run=run, first=window["first"], last=window["last"])
-    gone = run.changes.filter(
-        kind="person", status=PlannedChange.Status.PLANNED, category=Category.SERVICE,
-        ordinal__range=(window["first"], window["last"]),
-    )  # fmt: skip
-    guids = list(gone.values_list("key", flat=True))
-    if guids:
-        end_directory_sessions(source=run.source, guids=guids)

@@ -14,21 +14,12 @@ from django.db.models import F
 from provisioning.core.errors import InvalidInput, Rejected
 from provisioning.core.roles import Role
 from provisioning.core.text import require_line
-from provisioning.models import (
-    ConsoleUser,
-    DirectoryGroup,
-    DirectorySource,
-    PlannedChange,
-    RoleGroup,
-    Run,
-)
-from provisioning.services import audit, bulk
+from provisioning.models import ConsoleUser, DirectorySource
+from provisioning.services import audit
 from provisioning.services.actor import Actor
 
 # Without "@": names of those who sign in with a directory end in "@source", so the two never meet.
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
-_USER, _PLAN = ConsoleUser._meta.db_table, PlannedChange._meta.db_table
-_GROUP, _ROLE_GROUP = DirectoryGroup._meta.db_table, RoleGroup._meta.db_table
 
 
 def create_local(
@@ -166,33 +157,10 @@ def end_sessions(*, user: ConsoleUser, actor: Actor) -> None:
 def end_directory_sessions(*, source: DirectorySource, guids: Iterable[str]) -> int:
     """Sign out everybody whose directory entry is among `guids`; returns how many users that were.
 
-    For the sync: people who left or were disabled. They come back only through a sign-in that the
-    directory grants.
+    They come back only through a sign-in that the directory grants.
     """
     users = ConsoleUser.objects.filter(source=source, guid__in=list(guids))
     return users.update(session_version=F("session_version") + 1)
-
-
-def end_sessions_of_removed_members(*, run: Run, first: int, last: int) -> int:
-    """Sign out whom the plan of `run`, rows `first` to `last`, takes out of a group with a role.
-
-    Also when another group still gives a role: the next sign-in finds the right one.
-    """
-    if run.source is None or not run.source.role_groups.exists():
-        return 0
-    removed = bulk.texts("p.after", "removed", "gone")
-    statement = f"""
-        UPDATE {_USER} SET session_version = session_version + 1
-        WHERE source_id = %(source)s AND guid IN (
-            SELECT gone.value FROM {_PLAN} p
-            JOIN {_GROUP} ON {_GROUP}.source_id = p.source_id AND {_GROUP}.guid = p.key
-            JOIN {_ROLE_GROUP} ON {_ROLE_GROUP}.group_id = {_GROUP}.id
-            JOIN {removed} ON TRUE
-            WHERE p.run_id = %(run)s AND p.kind = 'group' AND p.status = 'planned'
-              AND p.ordinal BETWEEN %(first)s AND %(last)s)
-        """  # noqa: S608
-    window = {"run": run.pk, "source": run.source.pk, "first": first, "last": last}
-    return bulk.execute(statement, window)
 
 
 def _directory_username(user: ConsoleUser, login: str) -> str:

@@ -1,12 +1,24 @@
-"""Groups whose members sign in to the console, each with a role."""
+"""Groups whose members sign in to the console, each with a role; losing it ends the session."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from provisioning.core.errors import InvalidInput
-from provisioning.core.roles import Role
-from provisioning.models import ConsoleUser, DirectoryGroup, DirectorySource, RoleGroup
+from provisioning.core.limits import Category
+from provisioning.core.roles import Role, highest
+from provisioning.models import (
+    ConsoleUser,
+    DirectoryGroup,
+    DirectorySource,
+    GroupMember,
+    PlannedChange,
+    RoleGroup,
+    Run,
+)
 from provisioning.services import audit
 from provisioning.services.actor import Actor
 from provisioning.services.console_users import end_directory_sessions
@@ -43,3 +55,41 @@ def remove_role_group(*, role_group: RoleGroup, actor: Actor) -> None:
             detail={"role": role_group.role},
         )  # fmt: skip
         role_group.delete()
+
+
+def end_lost_sessions(*, run: Run) -> int:
+    """Sign out whom the directory, as `run` has read it, no longer lets in with their role.
+
+    Whether the limits hold the change does not matter: nothing else follows from it, and whoever
+    still has a role signs in again with that. Returns how many console users it were.
+    """
+    if run.source is None:
+        return 0
+    found = run.changes.filter(status__in=[PlannedChange.Status.PLANNED, PlannedChange.Status.HELD])
+    gone = set(found.filter(kind="person", category=Category.SERVICE).values_list("key", flat=True))
+    users = dict(ConsoleUser.objects.filter(source=run.source).values_list("guid", "role"))
+    roles = _roles_after(run.source, found, users)
+    lost = {guid for guid, role in users.items() if guid in gone or roles.get(guid, role) != role}
+    return end_directory_sessions(source=run.source, guids=lost) if lost else 0
+
+
+def _roles_after(
+    source: DirectorySource, found: QuerySet[PlannedChange], users: Collection[str]
+) -> dict[str, Role | None]:
+    """The role that each user has once all of `found` is so; only those whose groups change."""
+    roles = dict(RoleGroup.objects.filter(source=source).values_list("group__guid", "role"))
+    changes = dict(found.filter(kind="group", key__in=roles).values_list("key", "after"))
+    if not changes:
+        return {}
+    held = GroupMember.objects.filter(group__source=source, group__guid__in=roles)
+    held = held.filter(person__guid__in=users)
+    now = set(held.values_list("person__guid", "group__guid"))
+    added = {
+        (guid, group) for group, after in changes.items() for guid, *_ in after.get("added", ())
+    }
+    removed = {(guid, group) for group, after in changes.items() for guid in after["removed"]}
+    groups: dict[str, list[Role]] = {guid: [] for guid, _ in removed if guid in users}
+    for guid, group in (now | added) - removed:
+        if guid in groups:
+            groups[guid].append(Role(roles[group]))
+    return {guid: highest(given) for guid, given in groups.items()}

@@ -18,6 +18,7 @@ from provisioning.services.apply_people import look_again
 from provisioning.services.check_limits import hold_breaches
 from provisioning.services.plan import digest_of
 from provisioning.services.progress import Lost, Progress, Stopped, Watch
+from provisioning.services.role_groups import end_lost_sessions
 from provisioning.services.sync import plan_expiry, plan_rules, plan_sync
 
 log = structlog.stdlib.get_logger(__name__)
@@ -164,6 +165,7 @@ def _plan(run: Run, progress: Progress) -> None:
         run.problem = " ".join(plan.remarks)
         run.save(update_fields=["counts", "breaches", "digest", "problem"])
         if not run.dry:
+            end_lost_sessions(run=run)
             _replace_waiting(run)
             if run.source is not None:
                 read = DirectorySource.objects.filter(pk=run.source.pk)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from provisioning.core.roles import Role
 from provisioning.models import ConsoleUser, RoleGroup, Run
-from provisioning.services import console_users, review, runs
+from provisioning.services import console_users
 from provisioning.services.actor import Actor
 from tests.conftest import PASSWORD
 from tests.services.directory import Company, Somebody, Team, company
@@ -37,10 +37,10 @@ def team(company: Company, ann: Somebody) -> Team:
     return inner
 
 
-def sign_in(company: Company, one: Somebody) -> Client:
+def sign_in(company: Company, one: Somebody, role: Role = Role.HELPDESK) -> Client:
     """A browser as it is after a sign-in with the directory."""
     user = console_users.admit(
-        source=company.source, guid=one.guid, login="ann", name="Ann", role=Role.HELPDESK
+        source=company.source, guid=one.guid, login="ann", name="Ann", role=role
     )
     client = Client()
     client.force_login(user, backend="rtcadmin.ldap_login.DirectoryBackend")
@@ -83,18 +83,76 @@ def test_a_group_without_a_role_is_left_without_consequences(
     assert is_in(client)
 
 
-def test_all_members_are_signed_out_when_it_is_approved_that_their_group_is_gone(
-    company: Company, team: Team, ann: Somebody, administrator: ConsoleUser
+def test_a_lost_role_ends_sessions_at_once_though_the_limits_hold_the_change(
+    company: Company, team: Team, ann: Somebody
 ) -> None:
+    """The group is gone; its members stay as they are until somebody approves that."""
     client = sign_in(company, ann)
     company.directory.groups.clear()
     company.directory.group("Choir", ann)
     run = company.sync()
     assert run.state == Run.State.WAITING
-    assert is_in(client)
-    review.approve_run(run=run, digest=run.digest, actor=Actor.of(administrator, ""))
-    runs.execute_run(run_id=run.pk)
+    assert company.members(team) == {"ann": True, "bob": True}
     assert not is_in(client)
+
+
+def test_disabled_people_are_signed_out_at_once_though_the_limits_hold_the_change(
+    company: Company, team: Team, ann: Somebody
+) -> None:
+    client = sign_in(company, ann)
+    company.relax(ceiling=1)
+    for one in company.directory.people:
+        one.set(locked="yes")
+    run = company.sync()
+    assert run.state == Run.State.WAITING
+    assert not company.person(ann).disabled
+    assert not is_in(client)
+
+
+def test_whoever_keeps_the_role_through_another_group_stays_signed_in(
+    company: Company, team: Team, ann: Somebody
+) -> None:
+    other = company.directory.group("Night shift", ann)
+    company.sync()
+    again = RoleGroup.objects.create(
+        source=company.source, group=company.group(other), role=Role.HELPDESK
+    )
+    client = sign_in(company, ann)
+    team.members.remove(ann)
+    company.sync()
+    assert is_in(client)
+    again.delete()
+    team.members.append(ann)
+    company.sync()
+    RoleGroup.objects.create(source=company.source, group=company.group(other), role=Role.VIEWER)
+    team.members.remove(ann)
+    company.sync()
+    assert not is_in(client)
+
+
+def test_a_held_removal_signs_nobody_out_again_who_has_signed_in_with_what_is_left(
+    company: Company, team: Team, ann: Somebody
+) -> None:
+    """Every sync plans what is held anew; the role is the right one by then."""
+    other = company.directory.group("Readers", ann)
+    company.sync()
+    RoleGroup.objects.create(source=company.source, group=company.group(other), role=Role.VIEWER)
+    client = sign_in(company, ann)
+    company.directory.groups.remove(company.directory.groups[0])
+    team.members.clear()
+    company.sync()
+    assert not is_in(client)
+    client = sign_in(company, ann, Role.VIEWER)
+    company.sync()
+    assert Run.objects.filter(state=Run.State.WAITING).exists()
+    assert is_in(client)
+
+
+def test_a_preview_of_a_sync_signs_nobody_out(company: Company, team: Team, ann: Somebody) -> None:
+    client = sign_in(company, ann)
+    team.members.remove(ann)
+    company.sync(dry=True)
+    assert is_in(client)
 
 
 @pytest.mark.parametrize("fate", ["leaves", "disabled"])

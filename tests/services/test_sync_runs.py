@@ -161,7 +161,7 @@ def test_a_worker_that_dies_while_applying_is_followed_by_one_that_goes_on(
     people = company.directory.add_many(25)
     company.directory.group("Team", *people)
     with monkeypatch.context() as patched:
-        _interrupt(patched, "_end_sessions", Killed(), at_call=call)
+        _interrupt(patched, "_mark_applied", Killed(), at_call=call)
         with pytest.raises(Killed):
             company.sync()
     run = Run.objects.get()
