@@ -10,16 +10,19 @@ from django.db import transaction
 from django.utils import timezone
 
 from provisioning.core.errors import Busy, InvalidInput, ProvisioningError
+from provisioning.directory.changes import ChangesRefused
 from provisioning.models import DirectorySource, PlannedChange, Run
 from provisioning.services import audit, bulk, leases, wake
 from provisioning.services.actor import RULES, SCHEDULE, SYNC, Actor
 from provisioning.services.apply import Outcome, apply_plan
 from provisioning.services.apply_people import look_again
+from provisioning.services.changes import note_fallback
 from provisioning.services.check_limits import hold_breaches
 from provisioning.services.plan import digest_of
+from provisioning.services.plan_changes import plan_changes
 from provisioning.services.progress import Lost, Progress, Stopped, Watch
 from provisioning.services.role_groups import end_lost_sessions
-from provisioning.services.sync import plan_expiry, plan_rules, plan_sync
+from provisioning.services.sync import Plan, plan_expiry, plan_rules, plan_sync
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -28,7 +31,7 @@ _OPEN = (Run.State.QUEUED, Run.State.RUNNING)
 
 
 def request_sync(*, source: DirectorySource, actor: Actor, dry: bool = False) -> Run:
-    """Queue a sync of `source`, or return the one that is queued already.
+    """Queue a sync of everything in `source`, or return the one that is queued already.
 
     One that is running may have read too early for what the caller wants, so another follows.
     """
@@ -65,7 +68,11 @@ def sync_here(
 def _request(run: Run, actor: Actor) -> Run:
     with transaction.atomic():
         same = Run.objects.filter(
-            kind=run.kind, source=run.source, dry=run.dry, state=Run.State.QUEUED
+            kind=run.kind,
+            source=run.source,
+            dry=run.dry,
+            reading=run.reading,
+            state=Run.State.QUEUED,
         ).first()
         if same is not None:
             return same
@@ -151,7 +158,7 @@ def _release(run: Run, owner: str) -> None:
 
 def _plan(run: Run, progress: Progress) -> None:
     if run.source is not None:
-        plan = plan_sync(run=run, source=run.source, progress=progress)
+        plan = _plan_source(run, run.source, progress)
     elif run.kind == Run.Kind.EXPIRY:
         plan = plan_expiry(run=run, progress=progress)
     else:
@@ -163,13 +170,32 @@ def _plan(run: Run, progress: Progress) -> None:
         run.breaches = [str(breach) for breach in breaches]
         run.digest = digest_of(run, PlannedChange.Status.HELD) if breaches else ""
         run.problem = " ".join(plan.remarks)
-        run.save(update_fields=["counts", "breaches", "digest", "problem"])
+        run.cookie = plan.cookie
+        run.save(update_fields=["counts", "breaches", "digest", "problem", "cookie"])
         if not run.dry:
             end_lost_sessions(run=run)
             _replace_waiting(run)
             if run.source is not None:
                 read = DirectorySource.objects.filter(pk=run.source.pk)
-                read.update(last_complete_at=timezone.now())
+                if run.reading == Run.Reading.FULL:
+                    read.update(last_complete_at=timezone.now())
+                else:
+                    read.update(last_changes_at=timezone.now())
+
+
+def _plan_source(run: Run, source: DirectorySource, progress: Progress) -> Plan:
+    """Plan what changed, or everything: also where the directory cannot tell what changed."""
+    if run.reading == Run.Reading.FULL:
+        return plan_sync(run=run, source=source, progress=progress)
+    try:
+        return plan_changes(run=run, source=source, progress=progress)
+    except ChangesRefused as refused:
+        note_fallback(source=source, reason=refused.message)
+        run.reading = Run.Reading.FULL
+        run.save(update_fields=["reading"])
+        plan = plan_sync(run=run, source=source, progress=progress)
+        plan.remarks.insert(0, f"Everything was read. {refused.message}")
+        return plan
 
 
 def _replace_waiting(run: Run) -> None:
@@ -183,10 +209,11 @@ def _replace_waiting(run: Run) -> None:
             _remark(run, f"The same changes as in run #{old.pk} still wait for approval there.")
         else:
             old.changes.filter(status=held).update(status=PlannedChange.Status.DISCARDED)
+            run.counts["replaced"] = run.counts.get("replaced", 0) + 1
             Run.objects.filter(pk=old.pk).update(
                 state=Run.State.SUPERSEDED, problem=f"Run #{run.pk} was planned from newer data."
             )
-    run.save(update_fields=["digest", "problem"])
+    run.save(update_fields=["digest", "problem", "counts"])
 
 
 def _remark(run: Run, text: str) -> None:
@@ -202,12 +229,35 @@ def _finish(run: Run, outcome: Outcome) -> None:
         if run.dry:
             _end(run, Run.State.PREVIEW)
             return
+        _keep_cookie(run)
         _end(run, Run.State.WAITING if waits else Run.State.DONE)
         if outcome.applied or waits:
             audit.record(
-                actor=_ACTORS[run.kind], action="applied", obj=run,
+                actor=_ACTORS[Run.Kind(run.kind)], action="applied", obj=run,
                 detail={"counts": dict(outcome.applied), "held": run.breaches if waits else []},
             )  # fmt: skip
+        if run.reading == Run.Reading.CHANGES and _found_nothing(run):
+            run.delete()
+
+
+def _found_nothing(run: Run) -> bool:
+    """Whether a reading of changes came upon nothing that concerns the console."""
+    return not run.problem and all(name.startswith("read.") for name in run.counts)
+
+
+def _keep_cookie(run: Run) -> None:
+    """Let changes be read from where this run's reading began, now that nothing of it is open.
+
+    Until here the source has the cookie of before: a run that ends halfway is read again. What did
+    not fit any more is not told a second time, so everything is read next.
+    """
+    if run.source is None or run.cookie is None:
+        return
+    stale = run.changes.filter(status=PlannedChange.Status.STALE).exclude(kind="account")
+    cookie = None if stale.exists() else run.cookie
+    DirectorySource.objects.filter(pk=run.source.pk).update(cookie=cookie)
+    run.cookie = None  # an approved run ends a second time, when reading has gone on
+    run.save(update_fields=["cookie"])
 
 
 def _give_up(run: Run, state: Run.State, problem: str) -> None:
