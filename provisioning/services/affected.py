@@ -47,6 +47,24 @@ def kept_members(group_ids: Iterable[int]) -> dict[int, set[str]]:
     return members
 
 
+def kept_memberships(group_ids: Collection[int], guids: Collection[str]) -> Memberships:
+    """In which of the given groups each of these people is kept as a member."""
+    found: Memberships = {}
+    wanted = sorted(guids)
+    for start in range(0, len(wanted), _CHUNK):
+        rows = GroupMember.objects.filter(
+            person__guid__in=wanted[start : start + _CHUNK], group_id__in=group_ids
+        )
+        for guid, group_id in rows.values_list("person__guid", "group_id"):
+            found.setdefault(guid, set()).add(group_id)
+    return found
+
+
+def find_open_questions(source: DirectorySource) -> set[str]:
+    """Whose accounts every run of `source` decides anew, whatever the directory says."""
+    return {*_with_conflict(source), *_waiting(source)}
+
+
 def everybody(
     memberships: Memberships, people: QuerySet[Person] | None = None
 ) -> Iterator[PersonView]:
@@ -73,7 +91,7 @@ def affected_by(
     is `unreadable` stays as known. `foreign` are the sources of those who moved here and were read
     from another one.
     """
-    others = {*moved, *_with_conflict(source), *_waiting(source)}.difference(unreadable)
+    others = {*moved, *find_open_questions(source)}.difference(unreadable)
     for chunk in _planned_people(run, until):
         known = _known(source, [key for _, key, action, _ in chunk if action != "create"])
         for _, key, action, after in chunk:

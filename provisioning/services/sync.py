@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.limits import Breach, InUse
+from provisioning.core.records import SourceRecord
 from provisioning.directory.groups import Membership, membership_attributes, names_logins
-from provisioning.directory.mapping import compile_mapping
+from provisioning.directory.mapping import PersonMapping, compile_mapping
 from provisioning.directory.reader import Reader
 from provisioning.models import DirectorySource, Person, Run
 from provisioning.services import targets
@@ -22,19 +23,25 @@ from provisioning.services.plan_accounts import AccountPlanner
 from provisioning.services.plan_groups import GroupPlan, ReadGroup, plan_groups
 from provisioning.services.plan_people import plan_people
 from provisioning.services.progress import Progress
+from provisioning.services.proof import Proof
 from provisioning.services.read_groups import ReadGroups, read_groups
 from provisioning.services.rule_book import RuleBook
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Plan:
-    """A written plan: its writer, the limits that groups pass, and what somebody should know."""
+    """A written plan: its writer, the limits that groups pass, and what somebody should know.
+
+    `cookie` is where changes of the source are read from once all of it was applied or held; None
+    where they are not read.
+    """
 
     writer: PlanWriter
     breaches: list[Breach | InUse] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    cookie: bytes | None = None
 
 
 def plan_sync(*, run: Run, source: DirectorySource, progress: Progress) -> Plan:
@@ -43,14 +50,8 @@ def plan_sync(*, run: Run, source: DirectorySource, progress: Progress) -> Plan:
     Raises a ProvisioningError when the read is not complete: nothing was changed then. Groups that
     cannot be read are kept as they are and marked stale; people go on.
     """
-    record = targets.pin_source(source.as_record())
     book = RuleBook()
-    mapping = compile_mapping(
-        source.mapping,
-        source.disabled_expression,
-        also=membership_attributes(record),
-        regions=book.regions,
-    )
+    record, mapping = reading_of(source, book)
     plan = Plan(PlanWriter(run))
     membership = Membership(by_login=names_logins(record)) if record.group_bases else None
     groups: GroupPlan | None = None
@@ -58,13 +59,17 @@ def plan_sync(*, run: Run, source: DirectorySource, progress: Progress) -> Plan:
     progress.phase(Run.Phase.READ, present.count())
     with Reader(record) as reader:
         plan.remarks.extend(f"Not used: {reason}" for reason in reader.passed_over)
+        proof = Proof.begin(source=source, reader=reader, mapping=mapping)
+        plan.cookie = proof.cookie
         people = plan_people(
             source=source, mapping=mapping, reader=reader, membership=membership,
             writer=plan.writer, progress=progress,
         )  # fmt: skip
         last_person = plan.writer.ordinal
         if membership is not None:
-            groups = _plan_groups(source, reader, membership, book, plan)
+            groups = plan_read_groups(source, reader, membership, book, plan)
+        plan.writer.flush()
+        plan.remarks.extend(proof.end(plan.writer))
     members = groups.members if groups else {}
     members |= kept_members(set(book.watched.values()) - members.keys())
     progress.phase(Run.Phase.PLAN, last_person)
@@ -105,9 +110,25 @@ def plan_expiry(*, run: Run, progress: Progress) -> Plan:
     return plan
 
 
-def _plan_groups(
+def reading_of(source: DirectorySource, book: RuleBook) -> tuple[SourceRecord, PersonMapping]:
+    """How `source` is reached, at addresses that were judged, and what is read of its people."""
+    record = targets.pin_source(source.as_record())
+    mapping = compile_mapping(
+        source.mapping,
+        source.disabled_expression,
+        also=membership_attributes(record),
+        regions=book.regions,
+    )
+    return record, mapping
+
+
+def plan_read_groups(
     source: DirectorySource, reader: Reader, membership: Membership, book: RuleBook, plan: Plan
 ) -> GroupPlan | None:
+    """Read every group, after everybody is in `membership`, and plan those that differ.
+
+    None where they cannot be read: they stay as they are, marked stale, and the plan says why.
+    """
     read: ReadGroups | None = None
     stale_since = None
     try:
