@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from django import forms
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -32,12 +34,28 @@ _TABS = (
     ("account-history", "History", "history"),
 )
 _RECENT = 5
+# The dialogs of an account by their ids, and the form in each.
+DIALOGS: dict[str, type[forms.Form]] = {
+    "block": ReasonForm,
+    "restore": RestoreForm,
+    "number": NumberForm,
+    "release": ReleaseForm,
+    "rename": RenameForm,
+    "remove": ReasonForm,
+}
 
 
 @needs(Capability.VIEW)
 @require_safe
 def overview(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Who or what it is, its SIP service, live registrations and the latest changes."""
+    return show_overview(request, pk)
+
+
+def show_overview(
+    request: ConsoleRequest, pk: int, refused: Mapping[str, forms.BaseForm] | None = None
+) -> HttpResponse:
+    """The overview; with a refused form by the name of its dialog, that dialog is open (422)."""
     account = find_account(pk)
     pins = list(account.pins.select_related("by").order_by("field"))
     stores = list(find_at_stores(account=account, number=getattr(account, "number", None)))
@@ -51,7 +69,11 @@ def overview(request: ConsoleRequest, pk: int) -> HttpResponse:
         "entries": find_history(account=account)[:_RECENT],
         "registrations_href": href_of("account-registrations", pk),
     }
-    return _page(request, account, "account", "accounts/account.html", context)
+    response = _page(
+        request, account, "account", "accounts/account.html", context | {"refused": refused}
+    )
+    response.status_code = 422 if refused else 200
+    return response
 
 
 @needs(Capability.VIEW)
@@ -167,11 +189,7 @@ def _page(
         "tabs": tabs,
         "removed": account.state == State.REMOVED,
         "in_grace": account.state == State.GRACE,
-        "reason_form": ReasonForm(auto_id="block_%s"),
-        "remove_form": ReasonForm(auto_id="remove_%s"),
-        "restore_form": RestoreForm(auto_id="restore_%s"),
-        "number_form": NumberForm(auto_id="number_%s"),
-        "release_form": ReleaseForm(auto_id="release_%s"),
-        "rename_form": RenameForm(auto_id="rename_%s"),
+        "dialogs": {name: form_class(auto_id=f"{name}_%s") for name, form_class in DIALOGS.items()}
+        | dict(context.get("refused") or {}),
     }
     return render(request, template, actions | context)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,20 +15,16 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import Account, Number, Pin
 from provisioning.services import accounts, blocks, numbers
+from provisioning.services.actor import Actor
 from provisioning.services.credentials import rotate_credential
+from provisioning.services.once import Done
 from provisioning.web.access import ConsoleRequest, actor_of, needs
-from provisioning.web.forms.accounts import (
-    NewAccountForm,
-    NumberForm,
-    OwnAccountForm,
-    PersonAccountForm,
-    ReasonForm,
-    ReleaseForm,
-    RenameForm,
-    RestoreForm,
-)
+from provisioning.web.account import DIALOGS, show_overview
+from provisioning.web.acting import act_once, refuse
+from provisioning.web.forms.accounts import NewAccountForm, OwnAccountForm, PersonAccountForm
 
-F = TypeVar("F", bound=forms.Form)
+# Acts on the account with the values of the form; says what happened.
+Act = Callable[[Account, dict[str, Any]], str]
 
 
 @needs(Capability.OPERATE)
@@ -39,16 +34,9 @@ def new(request: ConsoleRequest) -> HttpResponse:
     form = NewAccountForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            account = accounts.create_account(
-                new=accounts.NewAccount(**form.cleaned_data), actor=actor_of(request)
-            )
+            return act_once(request, lambda: _make(form, actor_of(request)))
         except ProvisioningError as error:
-            form.add_error(None, error.message)
-        else:
-            messages.success(
-                request, f"{account} was made.\nIt reaches the managed SIP servers within a minute."
-            )
-            return redirect("account", pk=account.pk)
+            refuse(form, error)
     context = {
         "title": "New account",
         "lead": "For a room, a common-area phone, a contractor, a service. Rules make people's.",
@@ -58,6 +46,14 @@ def new(request: ConsoleRequest) -> HttpResponse:
         "button": "Make account",
     }
     return render(request, "accounts/form.html", context, status=422 if form.errors else 200)
+
+
+def _make(form: NewAccountForm, actor: Actor) -> Done:
+    account = accounts.create_account(new=accounts.NewAccount(**form.cleaned_data), actor=actor)
+    return Done(
+        reverse("account", args=[account.pk]),
+        f"{account} was made.\nIt reaches the managed SIP servers within a minute.",
+    )
 
 
 @needs(Capability.OPERATE)
@@ -76,7 +72,7 @@ def edit(request: ConsoleRequest, pk: int) -> HttpResponse:
         try:
             accounts.change_account(account=account, change=change, actor=actor_of(request))
         except ProvisioningError as error:
-            form.add_error(None, error.message)
+            refuse(form, error)
         else:
             messages.success(request, f"{account} was changed.")
             return redirect("account", pk=pk)
@@ -103,7 +99,7 @@ def block(request: ConsoleRequest, pk: int) -> HttpResponse:
         blocks.block_account(account=account, reason=values["reason"], actor=actor_of(request))
         return f"{account} is blocked.\nRegistrations end now; provisioning links are revoked."
 
-    return _act(request, pk, ReasonForm, act)
+    return _in_dialog(request, pk, "block", act)
 
 
 @needs(Capability.OPERATE)
@@ -117,7 +113,7 @@ def unblock(request: ConsoleRequest, pk: int) -> HttpResponse:
             f"{account} is not blocked any more.\nIts state is {current.get_state_display()} now."
         )
 
-    return _act(request, pk, forms.Form, act)
+    return _at_once(request, pk, act)
 
 
 @needs(Capability.OPERATE)
@@ -137,7 +133,7 @@ def restore(request: ConsoleRequest, pk: int) -> HttpResponse:
         )
         return f"{account} works again.\nThis holds {until}."
 
-    return _act(request, pk, RestoreForm, act)
+    return _in_dialog(request, pk, "restore", act)
 
 
 @needs(Capability.OPERATE)
@@ -149,7 +145,7 @@ def rotate(request: ConsoleRequest, pk: int) -> HttpResponse:
         rotate_credential(account=account, actor=actor_of(request))
         return f"{account} has a new credential.\nEvery client must fetch its profile again."
 
-    return _act(request, pk, forms.Form, act)
+    return _at_once(request, pk, act)
 
 
 @needs(Capability.OPERATE)
@@ -163,7 +159,7 @@ def assign(request: ConsoleRequest, pk: int) -> HttpResponse:
         )
         return f"{account} has {number} now."
 
-    return _act(request, pk, NumberForm, act)
+    return _in_dialog(request, pk, "number", act, field="number")
 
 
 @needs(Capability.OPERATE)
@@ -178,7 +174,7 @@ def release(request: ConsoleRequest, pk: int) -> HttpResponse:
         )
         return f"{account} has no number now.\n{number} is {released.get_state_display().lower()}."
 
-    return _act(request, pk, ReleaseForm, act)
+    return _in_dialog(request, pk, "release", act)
 
 
 @needs(Capability.CONFIGURE)
@@ -190,7 +186,7 @@ def rename(request: ConsoleRequest, pk: int) -> HttpResponse:
         renamed = accounts.rename_account(account=account, actor=actor_of(request), **values)
         return f"{account} is sip:{renamed.aor} now.\nEvery client must fetch its profile again."
 
-    return _act(request, pk, RenameForm, act)
+    return _in_dialog(request, pk, "rename", act, field="user_part")
 
 
 @needs(Capability.OPERATE)
@@ -205,7 +201,7 @@ def end_pin(request: ConsoleRequest, pk: int, pin_pk: int) -> HttpResponse:
             "The pin is ended.\nRules and directory decide again, with the next run at the latest."
         )
 
-    return _act(request, pk, forms.Form, act)
+    return _at_once(request, pk, act)
 
 
 @needs(Capability.OPERATE)
@@ -217,27 +213,32 @@ def remove(request: ConsoleRequest, pk: int) -> HttpResponse:
         accounts.remove_account(account=account, reason=values["reason"], actor=actor_of(request))
         return f"{account} was removed.\nIts number, if it had one, is in quarantine for 90 days."
 
-    return _act(request, pk, ReasonForm, act)
+    return _in_dialog(request, pk, "remove", act)
 
 
-def _act(
-    request: ConsoleRequest,
-    pk: int,
-    form_class: type[F],
-    act: Callable[[Account, dict[str, Any]], str],
+def _in_dialog(
+    request: ConsoleRequest, pk: int, dialog: str, act: Act, field: str | None = None
 ) -> HttpResponse:
-    """Check the form, act, say what happened, show the account."""
+    """Do what a dialog asks for; what is refused stands in it, at `field` or above all of them."""
     account = get_object_or_404(Account, pk=pk)
-    form = form_class(request.POST)
+    form = DIALOGS[dialog](request.POST, auto_id=f"{dialog}_%s")
     if form.is_valid():
         try:
-            messages.success(request, act(account, form.cleaned_data))
+            return _do(request, account, lambda: act(account, form.cleaned_data))
         except ProvisioningError as error:
-            messages.error(request, f"That did not work.\n{error.message}")
-    else:
-        problems = " ".join(
-            f"{form[name].label}: {' '.join(map(str, errors))}"
-            for name, errors in form.errors.items()
-        )
-        messages.error(request, f"That did not work.\nNothing was changed. {problems}")
-    return redirect("account", pk=pk)
+            refuse(form, error, field)
+    return show_overview(request, pk, {dialog: form})
+
+
+def _at_once(request: ConsoleRequest, pk: int, act: Act) -> HttpResponse:
+    """Do what a button asks for; there is nothing to fill in, so what is refused is a message."""
+    account = get_object_or_404(Account, pk=pk)
+    try:
+        return _do(request, account, lambda: act(account, {}))
+    except ProvisioningError as error:
+        messages.error(request, f"That did not work.\n{error.message}")
+        return redirect("account", pk=pk)
+
+
+def _do(request: ConsoleRequest, account: Account, say: Callable[[], str]) -> HttpResponse:
+    return act_once(request, lambda: Done(reverse("account", args=[account.pk]), say()))

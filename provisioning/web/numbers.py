@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import django_filters
-from django.contrib import messages
+from django import forms
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.core.spreadsheet import safe_cell
-from provisioning.core.states import State
-from provisioning.models import Account, AuditEvent, Number, NumberRange, Site
-from provisioning.services import numbers
+from provisioning.models import AuditEvent, Number, NumberRange, Site
 from provisioning.services.number_import import COLUMNS
 from provisioning.services.ranges import numbers_in, range_of
-from provisioning.web.access import ConsoleRequest, actor_of, needs
+from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.audit import Entry
 from provisioning.web.forms.accounts import ReleaseForm
-from provisioning.web.forms.numbers import GiveForm, NewNumberForm, StateForm
+from provisioning.web.forms.numbers import GiveForm, StateForm
 from provisioning.web.keyset import KeysetPage, Order
 from provisioning.web.list_page import AnyOf, ListFilter, ListPage
 from provisioning.web.search import matching, phone_digits
@@ -90,6 +87,13 @@ class Numbers(ListPage[Number]):
 @require_safe
 def number(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Who has it, what can be done with it, what happened to it."""
+    return show_number(request, pk)
+
+
+def show_number(
+    request: ConsoleRequest, pk: int, refused: Mapping[str, forms.BaseForm] | None = None
+) -> HttpResponse:
+    """The page; with a refused form by the name of its dialog, that dialog is open (422)."""
     found = get_object_or_404(Number.objects.select_related("account__site"), pk=pk)
     events = AuditEvent.objects.filter(object_type="number", object_id=str(pk)).order_by("-id")
     context = {
@@ -98,100 +102,16 @@ def number(request: ConsoleRequest, pk: int) -> HttpResponse:
         "number": found,
         "range": range_of(found.e164),
         "entries": [Entry.of(event) for event in events[:20]],
-        "give_form": GiveForm(auto_id="give_%s"),
-        "release_form": ReleaseForm(auto_id="release_%s"),
-        "state_form": StateForm(
-            auto_id="state_%s", initial={"state": found.state, "note": found.note}
-        ),
+        "dialogs": {
+            "give": GiveForm(auto_id="give_%s"),
+            "release": ReleaseForm(auto_id="release_%s"),
+            "state": StateForm(
+                auto_id="state_%s", initial={"state": found.state, "note": found.note}
+            ),
+            **(refused or {}),
+        },
     }
-    return render(request, "numbers/number.html", context)
-
-
-@needs(Capability.OPERATE)
-@require_http_methods(["GET", "POST"])
-def new(request: ConsoleRequest) -> HttpResponse:
-    """Make a number known."""
-    form = NewNumberForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            added = numbers.add_number(
-                e164=form.cleaned_data["number"],
-                state=Number.State(form.cleaned_data["state"]),
-                note=form.cleaned_data["note"],
-                actor=actor_of(request),
-            )
-        except ProvisioningError as error:
-            form.add_error("number", error.message)
-        else:
-            messages.success(request, f"{added} is known now.")
-            return redirect("number", pk=added.pk)
-    context = {
-        "title": "New number",
-        "crumbs": [("Numbers", reverse("numbers")), ("New number", "")],
-        "form": form,
-        "cancel": reverse("numbers"),
-        "button": "Add number",
-    }
-    return render(request, "accounts/form.html", context, status=422 if form.errors else 200)
-
-
-@needs(Capability.OPERATE)
-@require_POST
-def give(request: ConsoleRequest, pk: int) -> HttpResponse:
-    """Give the number to an account."""
-    found, form = get_object_or_404(Number, pk=pk), GiveForm(request.POST)
-    if form.is_valid():
-        aor = form.cleaned_data["aor"].strip().lower().removeprefix("sips:").removeprefix("sip:")
-        account = Account.objects.filter(aor=aor).exclude(state=State.REMOVED).first()
-        if account is None:
-            messages.error(request, f"Nothing was changed.\nThere is no account sip:{aor}.")
-            return redirect("number", pk=pk)
-        try:
-            numbers.assign_number(account=account, e164=found.e164, actor=actor_of(request))
-            messages.success(request, f"{account} has {found} now.")
-        except ProvisioningError as error:
-            messages.error(request, f"That did not work.\n{error.message}")
-    else:
-        messages.error(request, "Nothing was changed.\nGive the SIP URI of an account.")
-    return redirect("number", pk=pk)
-
-
-@needs(Capability.OPERATE)
-@require_POST
-def release(request: ConsoleRequest, pk: int) -> HttpResponse:
-    """Take the number from its account."""
-    found, form = get_object_or_404(Number, pk=pk), ReleaseForm(request.POST)
-    try:
-        released = numbers.release_number(
-            number=found,
-            free=form.is_valid() and form.cleaned_data["free"],
-            actor=actor_of(request),
-        )
-        messages.success(request, f"{found} is {released.get_state_display().lower()} now.")
-    except ProvisioningError as error:
-        messages.error(request, f"That did not work.\n{error.message}")
-    return redirect("number", pk=pk)
-
-
-@needs(Capability.OPERATE)
-@require_POST
-def change_state(request: ConsoleRequest, pk: int) -> HttpResponse:
-    """Make the number free, reserved, quarantined or used elsewhere."""
-    found, form = get_object_or_404(Number, pk=pk), StateForm(request.POST)
-    if not form.is_valid():
-        messages.error(request, "Nothing was changed.\nChoose a state.")
-        return redirect("number", pk=pk)
-    try:
-        current = numbers.set_number_state(
-            number=found,
-            state=Number.State(form.cleaned_data["state"]),
-            note=form.cleaned_data["note"],
-            actor=actor_of(request),
-        )
-        messages.success(request, f"{found} is {current.get_state_display().lower()} now.")
-    except ProvisioningError as error:
-        messages.error(request, f"That did not work.\n{error.message}")
-    return redirect("number", pk=pk)
+    return render(request, "numbers/number.html", context, status=422 if refused else 200)
 
 
 @needs(Capability.VIEW)

@@ -5,6 +5,7 @@ import "./csrf.js";
 import "./filters.js";
 import "./keyboard.js";
 import "./navigation.js";
+import "./once.js";
 import "./palette.js";
 import "./selection.js";
 import "./toasts.js";

@@ -39,6 +39,16 @@ if (dialog) {
   });
 }
 
+// A form that was refused: its dialog is open again, and what has to be mended has the focus.
+for (const refused of document.querySelectorAll("dialog[data-refused]")) {
+  refused.close();
+  refused.showModal();
+}
+
+document.addEventListener("htmx:afterSwap", () => {
+  document.querySelector("dialog[open] [aria-invalid]")?.focus();
+});
+
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-open-dialog]");
   if (opener) document.getElementById(opener.dataset.openDialog)?.showModal();

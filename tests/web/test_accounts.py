@@ -207,8 +207,9 @@ def test_the_help_desk_blocks_with_a_reason_and_unblocks(as_helpdesk: Client) ->
 
 def test_a_block_without_a_reason_changes_nothing_and_says_so(as_helpdesk: Client) -> None:
     account = make_account()
-    response = as_helpdesk.post(reverse("account-block", args=[account.pk]), follow=True)
-    assert "Nothing was changed. Reason: This field is required." in text_of(response)
+    response = as_helpdesk.post(reverse("account-block", args=[account.pk]))
+    assert response.status_code == 422
+    assert "Nothing was saved. Reason : This field is required." in text_of(response)
     assert Account.objects.get().state == State.ACTIVE
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 import zlib
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -255,9 +256,21 @@ def alert(content: str, tone: str = "blue", icon: str = "") -> SafeString:
     )
 
 
-@register.simple_block_tag
-def dialog(content: str, id: str, title: str) -> SafeString:
-    """`{% dialog "rotate" "New credential" %}…{% enddialog %}`, opened by `data-open-dialog`."""
+@register.simple_tag
+def once() -> SafeString:
+    """`{% once %}` in a form: sent twice, it does its work once (services/once.py)."""
+    return format_html('<input type="hidden" name="once" value="{}">', secrets.token_urlsafe(12))
+
+
+@register.simple_block_tag(takes_context=True)
+def form_dialog(
+    context: template.Context, content: str, id: str, title: str, action: str, form: forms.BaseForm
+) -> SafeString:
+    """`{% form_dialog "block" "Block" url form %}…{% endform_dialog %}`: keeps what was typed."""
     return render_to_string(
-        "components/dialog.html", {"content": content, "id": id, "title": title}
-    )
+        "components/form_dialog.html",
+        {
+            "content": content, "id": id, "title": title, "action": action, "form": form,
+            "csrf_token": context["csrf_token"],
+        },
+    )  # fmt: skip
