@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# python-ldap has no wheel: it is built from source against libldap and libsasl2.
-BUILD = ("gcc", "libldap-dev", "libsasl2-dev", "python3-dev", "python3-venv")
+# python-ldap and gssapi have no wheels: they are built against libldap, libsasl2 and libkrb5.
+BUILD = ("gcc", "libkrb5-dev", "libldap-dev", "libsasl2-dev", "python3-dev", "python3-venv")
 DEMO = (
     *BUILD,
     "kamailio",
@@ -31,6 +31,7 @@ TEST = (
     "iproute2",
     "kamailio-postgres-modules",
     "ldap-utils",
+    "libsasl2-modules-gssapi-mit",
     "postgresql",
     "redis-server",
     "samba",

@@ -47,6 +47,9 @@ threads 4
 TLSCACertificateFile {ca}
 TLSCertificateFile {certificate}
 TLSCertificateKeyFile {key}
+TLSVerifyClient try
+# Whoever shows the certificate CN=rtcadmin may sign in as the bind account, by SASL EXTERNAL.
+authz-regexp "^cn=rtcadmin$" "{bind_dn}"
 
 database config
 rootdn "cn=config"

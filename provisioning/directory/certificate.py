@@ -16,7 +16,9 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from provisioning.core.errors import InvalidInput, Rejected, Unreachable
+from provisioning.core.records import SourceRecord
 from provisioning.directory.endpoint import Endpoint
+from provisioning.directory.memory_file import memory_file
 
 # RFC 4511 section 4.14: an ExtendedRequest with message id 1 and the object identifier of StartTLS.
 _OID = b"1.3.6.1.4.1.1466.20037"
@@ -53,10 +55,11 @@ class Inspection:
     refusal: str
 
 
-def trust(ca_pem: str) -> ssl.SSLContext:
+def trust(ca_pem: str, identity: str = "") -> ssl.SSLContext:
     """TLS 1.2 or later, a certificate required and its name checked.
 
-    An empty `ca_pem` means the system's authorities; raises InvalidInput for a text without one.
+    An empty `ca_pem` means the system's authorities; `identity` is the client's own certificate and
+    private key, in PEM. Raises InvalidInput for a text that is not what it should be.
     """
     try:
         context = ssl.create_default_context(cadata=ca_pem or None)
@@ -66,12 +69,30 @@ def trust(ca_pem: str) -> ssl.SSLContext:
             "Paste or upload the authority's certificate again."
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if identity:
+        with memory_file(identity.encode()) as path:
+            try:
+                context.load_cert_chain(path)
+            except ssl.SSLError as error:
+                raise InvalidInput(
+                    "The client certificate and its private key do not belong together. "
+                    "Upload both again."
+                ) from error
     return context
 
 
-def require_trust(endpoint: Endpoint, ca_pem: str, timeout: float) -> Certificate:
+def identity_of(source: SourceRecord) -> str:
+    """The certificate and private key with which `source` shows who it is; empty without any."""
+    if source.bind_method != "external":
+        return ""
+    return f"{source.client_certificate}\n{source.bind_secret}\n"
+
+
+def require_trust(
+    endpoint: Endpoint, ca_pem: str, timeout: float, identity: str = ""
+) -> Certificate:
     """The certificate of a trusted server; raises Untrusted, and what `inspect` raises."""
-    inspection = inspect(endpoint, ca_pem, timeout)
+    inspection = inspect(endpoint, ca_pem, timeout, identity)
     if inspection.refusal:
         raise Untrusted(
             f"The certificate of {endpoint.uri} is not trusted: {inspection.refusal}. "
@@ -80,9 +101,9 @@ def require_trust(endpoint: Endpoint, ca_pem: str, timeout: float) -> Certificat
     return inspection.certificate
 
 
-def inspect(endpoint: Endpoint, ca_pem: str, timeout: float) -> Inspection:
+def inspect(endpoint: Endpoint, ca_pem: str, timeout: float, identity: str = "") -> Inspection:
     """Shake hands without signing in; raises Unreachable, or Rejected where TLS is not offered."""
-    context = trust(ca_pem)
+    context = trust(ca_pem, identity)
     try:
         return Inspection(_shake_hands(endpoint, context, timeout), "")
     except ssl.SSLCertVerificationError as error:

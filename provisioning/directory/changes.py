@@ -13,6 +13,7 @@ import ldap
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.records import SourceRecord
+from provisioning.directory.bases import dns_of
 from provisioning.directory.dn import normalise_dn
 
 # Besides what is asked for: what a rename, a move, a deletion and a membership show in.
@@ -154,7 +155,7 @@ def naming_contexts(connection: Any, source: SourceRecord) -> list[str]:
     contexts = [value.decode() for values in rows[0][1].values() for value in values]
     by_dn = sorted(((normalise_dn(dn), dn) for dn in contexts), key=lambda pair: -len(pair[0]))
     needed: dict[str, None] = {}
-    for base in (*source.person_bases, *source.group_bases):
+    for base in dns_of((*source.person_bases, *source.group_bases)):
         dn = normalise_dn(base)
         inside = (context for name, context in by_dn if dn == name or is_below(dn, name))
         needed[next(inside, base)] = None

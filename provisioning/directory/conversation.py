@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import ssl
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import ldap3
+from gssapi.raw import GSSError
 from ldap3.core.exceptions import (
     LDAPException,
     LDAPInvalidFilterError,
@@ -17,12 +18,14 @@ from ldap3.core.exceptions import (
 from ldap3.utils.conv import escape_filter_chars
 
 from provisioning.core.errors import ProvisioningError, Unreachable
-from provisioning.core.records import Entry, SourceRecord
-from provisioning.directory import diagnosis
-from provisioning.directory.certificate import require_trust, trust, unreachable
+from provisioning.core.records import BindMethod, Entry, SourceRecord
+from provisioning.directory import diagnosis, kerberos
+from provisioning.directory.bases import Search, searches
+from provisioning.directory.certificate import identity_of, require_trust, trust, unreachable
 from provisioning.directory.endpoint import Endpoint, endpoints
 from provisioning.directory.guid import canonical_guid
 
+_SCOPES = {"subtree": ldap3.SUBTREE, "one": ldap3.LEVEL}
 PAGED_RESULTS = "1.2.840.113556.1.4.319"
 # Where somebody is looked for by a text, whatever the directory.
 _SEARCHED = ("cn", "displayName", "givenName", "sn", "mail", "uid", "sAMAccountName")
@@ -57,15 +60,14 @@ class Conversation:
         """The one entry with this DN and its raw attributes (lower-case names)."""
         return self._ask(dn, "(objectClass=*)", attributes, search_scope=ldap3.BASE)
 
-    def search(
-        self, base: str, filter_: str, attributes: Collection[str], *, limit: int
-    ) -> list[Row]:
-        """At most `limit` entries below `base`, asked for in pages."""
+    def search(self, asked: Search, attributes: Collection[str], *, limit: int) -> list[Row]:
+        """At most `limit` of the entries that are asked for, in pages."""
         rows: list[Row] = []
         size, cookie = min(self._page_size, limit), None
         while True:
             page = {"paged_size": size, "paged_cookie": cookie}
-            rows += self._ask(base, filter_, attributes, **page)
+            scope = {"search_scope": _SCOPES[asked.scope]}
+            rows += self._ask(asked.dn, asked.filter, attributes, **page, **scope)
             controls = self._connection.result.get("controls", {})
             cookie = controls.get(PAGED_RESULTS, {}).get("value", {}).get("cookie")
             if not cookie or len(rows) >= limit:
@@ -91,9 +93,10 @@ class Conversation:
 @contextmanager
 def converse(source: SourceRecord, endpoint: Endpoint) -> Iterator[Conversation]:
     """Sign in to one server; raises InvalidInput, Rejected, Untrusted or Unreachable."""
-    diagnosis.require_password(source)
+    diagnosis.require_identity(source)
     if endpoint.tls != "none":
-        require_trust(endpoint, source.ca_pem, source.connect_timeout)
+        identity = identity_of(source)
+        require_trust(endpoint, source.ca_pem, source.connect_timeout, identity)
     connection = _connection(source, endpoint)
     try:
         _sign_in(source, endpoint, connection)
@@ -133,8 +136,8 @@ def _samples(
         escaped = escape_filter_chars(text)
         filter_ = f"(&{filter_}(|{''.join(f'({name}=*{escaped}*)' for name in _SEARCHED)}))"
     found: dict[str, Entry] = {}
-    for base in source.person_bases:
-        for dn, raw in conversation.search(base, filter_, wanted, limit=limit):
+    for asked in searches(source.person_bases, filter_):
+        for dn, raw in conversation.search(asked, wanted, limit=limit):
             with suppress(ValueError):
                 guid = canonical_guid(
                     source.key_attribute.lower(), raw.get(source.key_attribute.lower())
@@ -146,9 +149,9 @@ def _samples(
 class _Tls(ldap3.Tls):
     """TLS as everywhere in this package: OpenSSL itself checks the host name."""
 
-    def __init__(self, ca_pem: str, host: str) -> None:
+    def __init__(self, source: SourceRecord, host: str) -> None:
         super().__init__(validate=ssl.CERT_REQUIRED)
-        self._context, self._host = trust(ca_pem), host
+        self._context, self._host = trust(source.ca_pem, identity_of(source)), host
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
         connection.socket = self._context.wrap_socket(
@@ -172,15 +175,13 @@ def _connection(source: SourceRecord, endpoint: Endpoint) -> Any:
         _answering(source, endpoint),
         port=endpoint.port,
         use_ssl=endpoint.tls == "ldaps",
-        tls=None if endpoint.tls == "none" else _Tls(source.ca_pem, endpoint.host),
+        tls=None if endpoint.tls == "none" else _Tls(source, endpoint.host),
         get_info=ldap3.NONE,
         connect_timeout=source.connect_timeout,
     )
     return ldap3.Connection(
         server,
-        user=source.bind_dn,
-        password=source.bind_secret,
-        authentication=ldap3.SIMPLE,
+        **_WAYS[source.bind_method](source, endpoint),
         auto_referrals=False,
         check_names=False,
         read_only=True,
@@ -189,12 +190,39 @@ def _connection(source: SourceRecord, endpoint: Endpoint) -> Any:
     )
 
 
+_WAYS: dict[BindMethod, Callable[[SourceRecord, Endpoint], dict[str, Any]]] = {
+    "simple": lambda source, _: {
+        "authentication": ldap3.SIMPLE,
+        "user": source.bind_dn,
+        "password": source.bind_secret,
+    },
+    "external": lambda source, _: {
+        "authentication": ldap3.SASL,
+        "sasl_mechanism": ldap3.EXTERNAL,
+        "sasl_credentials": "",
+    },
+    # The host of the address, not the IP address that was dialled; the ticket comes at sign-in.
+    "gssapi": lambda source, endpoint: {
+        "authentication": ldap3.SASL,
+        "sasl_mechanism": ldap3.KERBEROS,
+        "sasl_credentials": (endpoint.host,),
+    },
+}
+
+
 def _sign_in(source: SourceRecord, endpoint: Endpoint, connection: Any) -> None:
     try:
         connection.open()
         if endpoint.tls == "starttls":
             connection.start_tls()
-        connection.bind()
+        if source.bind_method == "gssapi":
+            with kerberos.ticket(source) as credentials:
+                connection.sasl_credentials = (endpoint.host, None, credentials)
+                connection.bind()
+        else:
+            connection.bind()
+    except GSSError as error:
+        raise kerberos.refused(source, kerberos.words_of(error)) from error
     except LDAPException as error:
         raise Unreachable(
             f"{endpoint.uri} was connected but signing in failed"

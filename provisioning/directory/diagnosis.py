@@ -11,7 +11,7 @@ from provisioning.core.errors import (
     Rejected,
     Unreachable,
 )
-from provisioning.core.records import SourceRecord
+from provisioning.core.records import BindMethod, SourceRecord
 from provisioning.core.text import clean_line
 
 # Result codes of RFC 4511 appendix A; negative codes are libldap's own.
@@ -19,6 +19,7 @@ OPERATIONS_ERROR = 1
 PROTOCOL_ERROR = 2
 TIME_LIMIT = 3
 SIZE_LIMIT = 4
+AUTH_METHOD_NOT_SUPPORTED = 7
 STRONGER_AUTH_REQUIRED = 8
 REFERRAL = 10
 ADMIN_LIMIT = 11
@@ -59,6 +60,26 @@ _BINDS: dict[int, str] = {
     INVALID_CREDENTIALS: "the bind DN or its password is wrong. Enter the password again",
     UNWILLING: "it does not let this account sign in. Look into its log",
 }
+# What an administrator enters for each way of signing in: whom, and what proves it.
+_IDENTITIES: dict[BindMethod, tuple[str, str]] = {
+    "simple": ("bind DN", "password"),
+    "gssapi": ("principal", "keytab"),
+    "external": ("client certificate", "private key"),
+}
+_EXTERNAL: dict[int, str] = {
+    AUTH_METHOD_NOT_SUPPORTED: "it does not offer SASL EXTERNAL. Let it ask clients for a "
+    "certificate (OpenLDAP: TLSVerifyClient try or demand)",
+    INAPPROPRIATE_AUTH: "it has not accepted the client certificate. Check that it trusts the "
+    "authority that issued it (OpenLDAP: TLSVerifyClient, TLSCACertificateFile)",
+    INVALID_CREDENTIALS: "it knows no account for the client certificate (OpenLDAP: authz-regexp; "
+    "389 Directory Server: certmap.conf)",
+}
+_GSSAPI: dict[int, str] = {
+    AUTH_METHOD_NOT_SUPPORTED: "it does not offer SASL GSSAPI. Let it have a keytab of its own, or "
+    "sign in with a password",
+    INVALID_CREDENTIALS: "it does not accept the ticket. Check principal, keytab and the clocks of "
+    "both machines",
+}
 _LIMITS: dict[int, str] = {
     TIME_LIMIT: "its time limit was reached",
     SIZE_LIMIT: "its size limit was reached",
@@ -66,13 +87,25 @@ _LIMITS: dict[int, str] = {
 }
 
 
-def require_password(source: SourceRecord) -> None:
+def require_identity(source: SourceRecord) -> None:
     """Refuses to sign in as nobody: RFC 4513 section 5.1.2 lets that "succeed", and show little."""
-    if not (source.bind_dn and source.bind_secret):
+    account, secret = _IDENTITIES[source.bind_method]
+    named = source.client_certificate if source.bind_method == "external" else source.bind_dn
+    if not (named and source.bind_secret):
         raise Rejected(
-            f"“{source.name}” has no bind DN or no password, and reading as nobody would show "
+            f"“{source.name}” has no {account} or no {secret}, and reading as nobody would show "
             "an incomplete directory. Nothing was changed. Enter both."
         )
+    if source.bind_method != "simple" and source.tls == "none":
+        raise Rejected(
+            f"“{source.name}” signs in by {secret}, which needs an encrypted connection. Nothing "
+            "was changed. Choose LDAPS or StartTLS."
+        )
+
+
+def identity_of(source: SourceRecord) -> str:
+    """Who signs in, in words."""
+    return "the client certificate" if source.bind_method == "external" else source.bind_dn
 
 
 def said(message: str) -> str:
@@ -89,12 +122,15 @@ def bind_refused(source: SourceRecord, code: int, message: str) -> ProvisioningE
             "it is tried again."
         )
     data = _DATA.search(message)
-    if code == INVALID_CREDENTIALS and data and data[1] in _ACTIVE_DIRECTORY:
+    own = {"external": _EXTERNAL, "gssapi": _GSSAPI}.get(source.bind_method, {})
+    if code in own:
+        why = own[code]
+    elif code == INVALID_CREDENTIALS and data and data[1] in _ACTIVE_DIRECTORY:
         why = f"{_ACTIVE_DIRECTORY[data[1]]}. Correct it there, or enter the new password here"
     else:
         why = _BINDS.get(code, f"result {code}. Look into the directory's log")
     return Rejected(
-        f"The directory “{source.name}” refused {source.bind_dn}: {why}{said(message)}. "
+        f"The directory “{source.name}” refused {identity_of(source)}: {why}{said(message)}. "
         "Nothing was changed."
     )
 

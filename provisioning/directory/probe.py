@@ -11,7 +11,9 @@ from functools import partial
 
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.records import SourceRecord
-from provisioning.directory.certificate import Inspection, inspect, unreachable
+from provisioning.directory import diagnosis
+from provisioning.directory.bases import dns_of, searches
+from provisioning.directory.certificate import Inspection, identity_of, inspect, unreachable
 from provisioning.directory.conversation import PAGED_RESULTS, Conversation, converse
 from provisioning.directory.endpoint import Endpoint, endpoints
 from provisioning.directory.guid import canonical_guid
@@ -115,7 +117,7 @@ def _certificate(source: SourceRecord, endpoint: Endpoint) -> Step:
             advice="The bind password and everybody's data can be read on the way. "
             "Choose LDAPS or StartTLS.",
         )
-    inspection = inspect(endpoint, source.ca_pem, source.connect_timeout)
+    inspection = inspect(endpoint, source.ca_pem, source.connect_timeout, identity_of(source))
     detail = _describe(inspection)
     if inspection.refusal:
         return Step(
@@ -152,11 +154,11 @@ def _signed_in(source: SourceRecord, conversation: Conversation) -> Step:
     product = " ".join((*about.get("vendorname", ()), *about.get("vendorversion", ())))
     found = (("Known there as", conversation.who_am_i()), ("Server", product))
     detail = "\n".join(f"{what}: {value}" for what, value in found if value)
-    return Step("Sign-in", True, f"Signed in as {source.bind_dn}.", detail)
+    return Step("Sign-in", True, f"Signed in as {diagnosis.identity_of(source)}.", detail)
 
 
 def _bases(source: SourceRecord, conversation: Conversation) -> Step:
-    bases = list(dict.fromkeys((*source.person_bases, *source.group_bases)))
+    bases = dns_of((*source.person_bases, *source.group_bases))
     if not source.person_bases:
         raise InvalidInput("There is no base for people. Enter one such as ou=people,dc=example.")
     for base in bases:
@@ -201,10 +203,8 @@ def _attributes(
 ) -> Step:
     key = source.key_attribute
     seen: set[str] = set()
-    for base in source.person_bases:
-        for dn, raw in conversation.search(
-            base, source.person_filter, sorted({*attributes, key}), limit=SAMPLE
-        ):
+    for asked in searches(source.person_bases, source.person_filter):
+        for dn, raw in conversation.search(asked, sorted({*attributes, key}), limit=SAMPLE):
             try:
                 canonical_guid(key.lower(), raw.get(key.lower()))
             except ValueError as error:
@@ -234,9 +234,9 @@ def _groups(source: SourceRecord, conversation: Conversation) -> Step:
 
 def _count(conversation: Conversation, bases: Collection[str], filter_: str) -> int:
     count = 0
-    for base in bases:
+    for asked in searches(bases, filter_):
         more = COUNT_LIMIT + 1 - count
-        count += len(conversation.search(base, filter_, _NO_ATTRIBUTES, limit=more)) if more else 0
+        count += len(conversation.search(asked, _NO_ATTRIBUTES, limit=more)) if more else 0
     return count
 
 

@@ -16,12 +16,14 @@ from ldap.controls import SimplePagedResultsControl
 from provisioning.core.errors import IncompleteRead, ProvisioningError, Unreachable
 from provisioning.core.records import Entry, SourceRecord
 from provisioning.directory import diagnosis
+from provisioning.directory.bases import searches
 from provisioning.directory.certificate import Untrusted
 from provisioning.directory.connection import code_and_words, open_connection
 from provisioning.directory.endpoint import endpoints
 from provisioning.directory.guid import canonical_guid
 
 MAX_PROBLEMS = 1000
+_SCOPES = {"subtree": ldap.SCOPE_SUBTREE, "one": ldap.SCOPE_ONELEVEL}
 _RANGE = re.compile(r"(.+);range=\d+-(\d+|\*)")
 
 Row = tuple[str, dict[str, list[bytes]]]
@@ -58,7 +60,7 @@ class Reader:
 
     def __enter__(self) -> Self:
         source = self._source
-        diagnosis.require_password(source)
+        diagnosis.require_identity(source)
         failures: list[ProvisioningError] = []
         for endpoint in endpoints(source):
             try:
@@ -113,13 +115,14 @@ class Reader:
         only: Sequence[str] | None,
     ) -> Iterator[list[Entry]]:  # fmt: skip
         wanted = sorted({*attributes, self._source.key_attribute})
-        filters = [filter_] if only is None else [f"(&{filter_}{each})" for each in only]
+        narrower = [""] if only is None else only
         # Bases may overlap, and an entry that is moved during the read can come twice.
         seen: set[str] = set()
-        for base, asked in product(bases, filters):
-            count = 0
+        for search, more in product(searches(bases, filter_), narrower):
+            count, base = 0, search.dn
+            asked = f"(&{search.filter}{more})" if more else search.filter
             try:
-                for rows in self._pages(base, asked, wanted):
+                for rows in self._pages(base, _SCOPES[search.scope], asked, wanted):
                     count += len(rows)
                     page = self._entries(rows, seen)
                     if page:
@@ -132,9 +135,11 @@ class Reader:
                     "not UTF-8. Nothing was changed. Correct that entry in the directory."
                 ) from error
 
-    def _pages(self, base: str, filter_: str, attributes: list[str]) -> Iterator[list[Row]]:
+    def _pages(
+        self, base: str, scope: int, filter_: str, attributes: list[str]
+    ) -> Iterator[list[Row]]:
         control = SimplePagedResultsControl(True, self._source.page_size, "")
-        search = (base, ldap.SCOPE_SUBTREE, filter_, attributes, 0, [control])
+        search = (base, scope, filter_, attributes, 0, [control])
         request = self._connection.search_ext(*search)
         while request is not None:
             _, rows, _, answers = self._connection.result3(request)

@@ -10,6 +10,7 @@ import ldap
 from ldap.syncrepl import SyncreplConsumer
 
 from provisioning.core.records import SourceRecord
+from provisioning.directory.bases import dns_of
 from provisioning.directory.changes import (
     BRANCH_MOVED,
     ChangesRefused,
@@ -38,7 +39,7 @@ class Syncrepl(Way):
     key_attribute = "entryuuid"
 
     def bases(self, connection: Any, source: SourceRecord) -> list[str]:
-        return outermost([*source.person_bases, *source.group_bases])
+        return outermost(dns_of((*source.person_bases, *source.group_bases)))
 
     def begin(self, connection: Any, base: str) -> tuple[str, str]:
         return _refresh(connection, base, None, _NOTHING, by_membership=False).cookie, ""
