@@ -27,6 +27,32 @@ def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
             cursor.executemany(insert, list(rows))
 
 
+def upsert_rows(
+    table: str, *, shared: Mapping[str, Any], key: str, value: str, values: Mapping[str, str]
+) -> None:
+    """Insert a row for each of `values`, or give it that value where its key is there already.
+
+    `shared` are columns that are the same in all rows; with `key` they are unique. A key holds no
+    line break.
+    """
+    if not values:
+        return
+    columns = ", ".join([*shared, key, value])
+    marks = ", ".join(["%s"] * len(shared))
+    conflict = f"ON CONFLICT ({', '.join([*shared, key])}) DO UPDATE SET {value} = excluded.{value}"
+    if connection.vendor == "postgresql":
+        lines = "string_to_array(%s, E'\\n')"
+        execute(
+            f"INSERT INTO {table} ({columns}) SELECT {marks}, each.key, each.value "  # noqa: S608
+            f"FROM unnest({lines}, {lines}) AS each(key, value) {conflict}",
+            [*shared.values(), "\n".join(values), "\n".join(values.values())],
+        )
+    else:
+        insert = f"INSERT INTO {table} ({columns}) VALUES ({marks}, %s, %s) {conflict}"  # noqa: S608
+        same = tuple(shared.values())
+        execute_many(insert, [(*same, *each) for each in values.items()])
+
+
 def execute(sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> int:
     """Run one statement; the number of rows that it touched."""
     with connection.cursor() as cursor:

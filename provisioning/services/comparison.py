@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -13,7 +13,7 @@ from provisioning.drivers.base import Kind, Row, RowChange, StoreDriver, Subscri
 from provisioning.models import ConfigStore, OwnedRow
 from provisioning.services import bulk, outbox
 from provisioning.services.activation import note_reloads
-from provisioning.services.desired import among, desired_rows, fingerprint
+from provisioning.services.desired import Desired, among, fingerprint
 
 _FOREIGN = (
     "A row that this console neither created nor adopted stands there already, so it was left as "
@@ -26,20 +26,22 @@ _UNREAD = "The row was accepted but reads back differently. Something else write
 class Difference:
     """What has to change for some keys of one kind.
 
-    `known` are owned keys whose row gets other values; `failed` are keys that must not be touched,
-    with the reason; `vanished` are owned keys where rightly nothing is any more; `unusable` are
-    addresses-of-record that may not register, whether their row changes or not.
+    `replaced` counts changes of rows that stand there already; `failed` are keys that must not be
+    touched, with the reason; `vanished` are owned keys where rightly nothing is any more;
+    `unusable` are addresses-of-record that may not register, whether their row changes or not.
     """
 
     kind: Kind
     changes: list[RowChange] = field(default_factory=list)
-    known: list[str] = field(default_factory=list)
+    replaced: int = 0
     vanished: list[str] = field(default_factory=list)
     unusable: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
     def revoked(self) -> list[str]:
         """The addresses-of-record that are about to lose what they could register with."""
+        if not self.unusable:
+            return []
         changing = {change.key for change in self.changes}
         return [key for key in self.unusable if key in changing]
 
@@ -52,53 +54,47 @@ class Result:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def compare(
-    *,
-    kind: Kind,
-    keys: Iterable[str],
-    desired: Mapping[str, Row],
-    existing: Mapping[str, Row],
-    owned: Collection[str],
-) -> Difference:
-    """What to change at `keys`; a row that the console does not own is never among it.
-
-    Somebody else's row that is as wanted stays theirs, and is no conflict.
-    """
-    difference = Difference(kind)
-    for key in keys:
-        want, have = desired.get(key), existing.get(key)
-        foreign = have is not None and key not in owned
-        if kind is Kind.SUBSCRIBER and not foreign and not is_usable(want):
-            difference.unusable.append(key)
-        if want == have:
-            if want is None and key in owned:
-                difference.vanished.append(key)
-        elif not foreign:
-            difference.changes.append(RowChange(kind, key, want))
-            if want is not None and key in owned:
-                difference.known.append(key)
-        elif want is not None:
-            difference.failed[key] = _FOREIGN
-    return difference
-
-
 def find_difference(
-    *, store: ConfigStore, driver: StoreDriver, kind: Kind, keys: Sequence[str]
+    *, store: ConfigStore, driver: StoreDriver, kind: Kind, desired: Desired
 ) -> Difference:
-    """Compare `keys` as they should be now with what `driver` reads now."""
-    failed: dict[str, str] = {}
-    rows = desired_rows(store=store, kind=kind, keys=keys, failed=failed)
-    desired = {row.key: row for row in rows}
-    known = [key for key in keys if key not in failed] if failed else keys
-    difference = compare(
-        kind=kind,
-        keys=known,
-        desired=desired,
-        existing={row.key: row for row in driver.read(kind, known)},
-        owned=owned_keys(store=store, kind=kind, keys=known),
-    )
-    difference.failed |= failed
+    """Compare what is desired with what stands at the store now.
+
+    A row that the console does not own is never changed. Where it is as wanted it stays theirs, and
+    is no conflict.
+    """
+    difference = Difference(kind, failed=dict(desired.failed))
+    rows = desired.rows
+    others = driver.differing(kind, list(rows.values()))
+    empty = _without_row(desired)
+    leftover = {row.key: row for row in driver.read(kind, empty)} if empty else {}
+    locked = [key for key, row in rows.items() if _is_locked(row)]
+    standing = [key for key, have in others.items() if have is not None]
+    asked = [*standing, *empty, *locked]
+    owned = set(_owned(store, kind, asked).values_list("key", flat=True)) if asked else set()
+    for key, have in others.items():
+        if have is None or key in owned:
+            difference.changes.append(RowChange(kind, key, rows[key]))
+            difference.replaced += have is not None
+        elif have != rows[key]:
+            difference.failed[key] = _FOREIGN
+    for key in empty:
+        if key in owned:
+            if key in leftover:
+                difference.changes.append(RowChange(kind, key, None))
+            else:
+                difference.vanished.append(key)
+    if kind is Kind.SUBSCRIBER:
+        free = {key for key in empty if key not in leftover}
+        free |= {key for key, have in others.items() if have is None}
+        difference.unusable = [key for key in (*empty, *locked) if key in owned or key in free]
     return difference
+
+
+def _without_row(desired: Desired) -> list[str]:
+    """The keys at which nothing should stand."""
+    if len(desired.rows) == len(desired.keys):
+        return []
+    return [key for key in desired.keys if key not in desired.rows and key not in desired.failed]
 
 
 def make_so(
@@ -126,7 +122,7 @@ def make_so(
         results = {}
         for difference in differences:
             kind = difference.kind
-            refused = {o.key: o.error for o in outcomes if o.kind is kind and o.error}
+            refused = {o.key: o.error for o in outcomes if o.error and o.kind is kind}
             results[kind] = _read_back(driver, difference, refused)
         with transaction.atomic():
             renew()
@@ -142,15 +138,16 @@ def make_so(
 
 def _read_back(driver: StoreDriver, difference: Difference, refused: dict[str, str]) -> Result:
     result = Result(failed=difference.failed | refused)
-    accepted = [change for change in difference.changes if change.key not in refused]
-    if accepted:
-        rows = driver.read(difference.kind, [change.key for change in accepted])
-        found = {row.key: row for row in rows}
-        for change in accepted:
-            if found.get(change.key) == change.after:
-                result.changed.append(change.key)
-            else:
-                result.failed[change.key] = _UNREAD
+    kind, accepted = difference.kind, difference.changes
+    if refused:
+        accepted = [change for change in accepted if change.key not in refused]
+    rows = [change.after for change in accepted if change.after is not None]
+    wrong = set(driver.differing(kind, rows)) if rows else set()
+    if len(rows) < len(accepted):
+        deleted = [change.key for change in accepted if change.after is None]
+        wrong |= {row.key for row in driver.read(kind, deleted)}
+    result.changed = [change.key for change in accepted if change.key not in wrong]
+    result.failed |= dict.fromkeys(wrong, _UNREAD)
     return result
 
 
@@ -158,43 +155,30 @@ def _settle_ownership(store: ConfigStore, difference: Difference, result: Result
     """Give up what is gone; what a failed row looks like at the store is not known any more."""
     changed = set(result.changed)
     gone = [c.key for c in difference.changes if c.after is None and c.key in changed]
-    _forget(store, difference.kind, [*gone, *difference.vanished])
+    if forgotten := [*gone, *difference.vanished]:
+        _owned(store, difference.kind, forgotten).delete()
     if len(changed) < len(difference.changes):
         unclear = [change.key for change in difference.changes if change.key not in changed]
         _owned(store, difference.kind, unclear).update(content="")
 
 
-def is_usable(row: Row | None) -> bool:
-    """Whether somebody can register with this row."""
-    return isinstance(row, SubscriberRow) and row.ha1 is not None
-
-
-def owned_keys(*, store: ConfigStore, kind: Kind, keys: Sequence[str] | None) -> set[str]:
-    """The keys of `kind` that the console owns at `store`: those among `keys`, or all."""
-    rows = OwnedRow.objects.filter(store=store, kind=kind)
-    if keys is not None:
-        rows = rows.filter(key__in=among(keys))
-    return set(rows.values_list("key", flat=True))
+def _is_locked(row: Row) -> bool:
+    """Whether it is the row of an account that may not register."""
+    return isinstance(row, SubscriberRow) and row.ha1 is None
 
 
 def _owned(store: ConfigStore, kind: Kind, keys: Sequence[str]) -> QuerySet[OwnedRow]:
+    """Those of the console's rows whose key is among `keys`."""
     return OwnedRow.objects.filter(store=store, kind=kind, key__in=among(keys))
 
 
 def _own(store: ConfigStore, difference: Difference) -> None:
     """Note the rows as the console's, with what they are going to be."""
     rows = [change.after for change in difference.changes if change.after is not None]
-    if not rows:
-        return
-    kind = difference.kind
-    _forget(store, kind, difference.known)
-    bulk.insert_rows(
+    bulk.upsert_rows(
         OwnedRow._meta.db_table,
-        ("store_id", "kind", "key", "content"),
-        [(store.pk, kind.value, row.key, fingerprint(row)) for row in rows],
+        shared={"store_id": store.pk, "kind": difference.kind.value},
+        key="key",
+        values={row.key: fingerprint(row) for row in rows},
+        value="content",
     )
-
-
-def _forget(store: ConfigStore, kind: Kind, keys: Sequence[str]) -> None:
-    if keys:
-        _owned(store, kind, keys).delete()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -25,45 +26,61 @@ _ON_SERVER = [state.value for state, meaning in MEANINGS.items() if meaning.on_s
 _USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
 
 # Keys of one page: what is held in memory, and asked of a database at once.
-PAGE = 5000
+PAGE = 10_000
 
 Values = tuple[Any, ...]
 
 
-def desired_rows(
-    *,
-    store: ConfigStore,
-    kind: Kind,
-    keys: Sequence[str] | None,
-    failed: dict[str, str] | None = None,
-) -> Iterator[Row]:
-    """The rows of `kind` that `store` should hold: those among `keys`, or all as a stream.
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What should stand at `keys`: `rows` by key, nothing at the others.
 
-    A key that gives no row should not be there, unless `failed` tells why the row could not be
-    made; without `failed` SealBroken is raised instead.
+    `failed` tells of some keys why their row could not be made; nobody knows what belongs there.
     """
-    for page in wanted_pages(store=store, kind=kind) if keys is None else _pages(keys):
-        rows = _find(store, kind, page)
-        if kind is Kind.SIP_DOMAIN:
-            yield from (SipDomainRow(*values) for values in rows)
-        elif kind is Kind.SUBSCRIBER:
-            yield from _subscribers(store, rows, failed)
-        else:
-            wanted = set(page)
-            aliases = (AliasRow(number, domain, user, domain) for number, user, domain in rows)
-            yield from (row for row in aliases if row.key in wanted)
+
+    keys: Sequence[str]
+    rows: Mapping[str, Row]
+    failed: Mapping[str, str]
 
 
-def wanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[list[str]]:
-    """Keys of everything of `kind` that `store` should hold, by pages.
+@dataclass(frozen=True, slots=True)
+class WantedPage:
+    """Keys of what a store should hold, and what their rows are made of."""
+
+    keys: list[str]
+    values: list[Values]
+
+
+def find_desired(*, store: ConfigStore, kind: Kind, keys: Sequence[str]) -> Desired:
+    """What `store` should hold at `keys` of `kind`."""
+    rows: dict[str, Row] = {}
+    failed: dict[str, str] = {}
+    for start in range(0, len(keys), PAGE):
+        values = _find(store, kind, keys[start : start + PAGE])
+        rows |= _rows(store, kind, values, failed)
+    if kind is Kind.ALIAS:
+        # A number was looked for in every SIP domain.
+        wanted = set(keys)
+        rows = {key: row for key, row in rows.items() if key in wanted}
+    return Desired(keys, rows, failed)
+
+
+def derive(*, store: ConfigStore, kind: Kind, page: WantedPage) -> Desired:
+    """The rows of a page."""
+    failed: dict[str, str] = {}
+    return Desired(page.keys, _rows(store, kind, page.values, failed), failed)
+
+
+def wanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[WantedPage]:
+    """Everything of `kind` that `store` should hold, by pages.
 
     No cursor stays open between pages: on SQLite nobody could write meanwhile without failing.
     """
-    rows = _wanted(store, kind).order_by("pk").values_list("pk", *_KEY_FIELDS[kind])
+    rows = _wanted(store, kind).order_by("pk").values_list(*_COLUMNS[kind], "pk")
     last = 0
-    while page := list(rows.filter(pk__gt=last)[:PAGE]):
-        yield ["@".join(parts) for _, *parts in page]
-        last = page[-1][0]
+    while values := list(rows.filter(pk__gt=last)[:PAGE]):
+        last = values[-1][-1]
+        yield WantedPage(_keys(kind, values), values)
 
 
 def unwanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[list[str]]:
@@ -108,11 +125,15 @@ def _fingerprint_key() -> bytes:
     return hashlib.sha256(b"rtcadmin fingerprint" + settings.SECRET_KEY.encode()).digest()
 
 
-_KEY_FIELDS = {
-    Kind.SIP_DOMAIN: ["domain"],
-    Kind.SUBSCRIBER: ["aor"],
-    Kind.ALIAS: ["e164", "account__domain__domain"],
-}
+# What rows are made of. A SIP domain is looked up by its id: cheaper than a join.
+_COLUMNS: Mapping[Kind, Sequence[str]] = {
+    Kind.SIP_DOMAIN: ("domain",),
+    Kind.SUBSCRIBER: (
+        "user_part", "domain_id", "state", "credential__uid", "credential__auth_user",
+        "credential__sealed_secret",
+    ),
+    Kind.ALIAS: ("e164", "account__domain_id", "account__user_part"),
+}  # fmt: skip
 
 
 def _wanted(store: ConfigStore, kind: Kind) -> QuerySet[Any, Any]:
@@ -125,44 +146,53 @@ def _wanted(store: ConfigStore, kind: Kind) -> QuerySet[Any, Any]:
 
 
 def _find(store: ConfigStore, kind: Kind, keys: Sequence[str]) -> list[Values]:
-    wanted = _wanted(store, kind)
+    wanted = _wanted(store, kind).values_list(*_COLUMNS[kind])
     if kind is Kind.SIP_DOMAIN:
-        return list(wanted.filter(domain__in=among(keys)).values_list("domain"))
+        return list(wanted.filter(domain__in=among(keys)))
     if kind is Kind.SUBSCRIBER:
-        return list(
-            wanted.filter(aor__in=among(keys)).values_list(
-                "user_part", "domain_id", "state", "credential__uid", "credential__auth_user",
-                "credential__sealed_secret",
-            )
-        )  # fmt: skip
-    numbers = among(key.partition("@")[0] for key in keys)
-    return list(
-        wanted.filter(e164__in=numbers).values_list(
-            "e164", "account__user_part", "account__domain__domain"
+        return list(wanted.filter(aor__in=among(keys)))
+    return list(wanted.filter(e164__in=among(key.partition("@")[0] for key in keys)))
+
+
+def _keys(kind: Kind, values: Sequence[Values]) -> list[str]:
+    if kind is Kind.SIP_DOMAIN:
+        return [domain for domain, *_ in values]
+    domains = dict(SipDomain.objects.values_list("pk", "domain"))
+    return [f"{user}@{domains[domain_id]}" for user, domain_id, *_ in values]
+
+
+def _rows(
+    store: ConfigStore, kind: Kind, values: Sequence[Values], failed: dict[str, str]
+) -> dict[str, Row]:
+    if kind is Kind.SIP_DOMAIN:
+        return {domain: SipDomainRow(domain) for domain, *_ in values}
+    if kind is Kind.SUBSCRIBER:
+        return _subscribers(store, values, failed)
+    domains = dict(SipDomain.objects.values_list("pk", "domain"))
+    return {
+        f"{number}@{domains[domain_id]}": AliasRow(
+            number, domains[domain_id], user, domains[domain_id]
         )
-    )
+        for number, domain_id, user, *_ in values
+    }
 
 
 def _subscribers(
-    store: ConfigStore, accounts: Iterable[Values], failed: dict[str, str] | None
-) -> Iterator[Row]:
+    store: ConfigStore, accounts: Iterable[Values], failed: dict[str, str]
+) -> dict[str, Row]:
+    rows: dict[str, Row] = {}
     realms = {domain.pk: (domain.domain, domain.realm) for domain in SipDomain.objects.all()}
     algorithm: Algorithm = "SHA-256" if store.algorithm == "SHA-256" else "MD5"
     ring = keyring()
-    for user, domain_id, state, uid, auth_user, sealed in accounts:
+    for user, domain_id, state, uid, auth_user, sealed, *_ in accounts:
         domain, realm = realms[domain_id]
-        digest = None
+        key, digest = f"{user}@{domain}", None
         if state in _USABLE and sealed is not None:
             try:
                 secret = ring.open(bytes(sealed), Credential.place(uid))
             except SealBroken as error:
-                if failed is None:
-                    raise
-                failed[f"{user}@{domain}"] = error.message
+                failed[key] = error.message
                 continue
             digest = ha1(auth_user, realm, secret, algorithm)
-        yield SubscriberRow(user, domain, digest)
-
-
-def _pages(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (keys[start : start + PAGE] for start in range(0, len(keys), PAGE))
+        rows[key] = SubscriberRow(user, domain, digest)
+    return rows

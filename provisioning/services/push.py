@@ -21,8 +21,15 @@ from provisioning.services.activation import (
     end_registrations,
     reloads_pending,
 )
-from provisioning.services.comparison import Result, find_difference, make_so
-from provisioning.services.desired import unwanted_pages, wanted_pages
+from provisioning.services.comparison import Difference, Result, find_difference, make_so
+from provisioning.services.desired import (
+    Desired,
+    WantedPage,
+    derive,
+    find_desired,
+    unwanted_pages,
+    wanted_pages,
+)
 from provisioning.services.driver_access import open_store
 
 log = structlog.stdlib.get_logger(__name__)
@@ -36,6 +43,7 @@ _INTERNAL = "An internal error stopped this change; the log has the details. The
 _GENERAL = (ProvisioningError, OperationalError, InterfaceError)
 
 Tell = Callable[[int], None]
+Pages = Callable[..., Iterable[WantedPage | list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +163,8 @@ class _StorePush:
         differences = []
         for kind in Kind:
             if keys := [each.key for each in claimed if each.kind is kind]:
-                differences.append(
-                    find_difference(store=self.store, driver=self.driver, kind=kind, keys=keys)
-                )
+                desired = find_desired(store=self.store, kind=kind, keys=keys)
+                differences.append(self._difference(kind, desired))
         results = make_so(
             store=self.store, driver=self.driver, differences=differences, renew=self._renew
         )
@@ -183,26 +190,28 @@ class _StorePush:
         ready = outbox.pending(store_id=self.store.pk)
         whole = {each.kind: each for each in _claim(ready.filter(key=PendingChange.ALL))}
         failed: set[tuple[Kind, str]] = set()
-        pages = [(kind, unwanted_pages) for kind in reversed(Kind) if kind in whole]
-        pages += [(kind, wanted_pages) for kind in Kind if kind in whole]
+        passes: list[tuple[Kind, Pages]] = []
+        passes += [(kind, unwanted_pages) for kind in reversed(Kind) if kind in whole]
+        passes += [(kind, wanted_pages) for kind in Kind if kind in whole]
         dead = _claim(PendingChange.objects.filter(store=self.store, kind__in=whole, dead=True))
-        for kind, find in pages:
-            for keys in find(store=self.store, kind=kind):
+        for kind, pages in passes:
+            for page in pages(store=self.store, kind=kind):
                 if self._is_over():
                     return
-                failed |= {(kind, key) for key in self._page(kind, keys, dead)}
+                failed |= {(kind, key) for key in self._page(kind, page, dead)}
                 self._single_keys()
-            if find is wanted_pages:
+            if pages is wanted_pages:
                 # What was given up before and looks right now is tried once more by itself.
                 others = [each.key for each in dead if each.kind is kind]
                 self._mark(kind, [key for key in others if (kind, key) not in failed])
                 self._settle([whole[kind]], failed={}, waiting={})
             activate_servers(store=self.store)
 
-    def _page(self, kind: Kind, keys: Sequence[str], dead: Sequence[Claimed]) -> list[str]:
+    def _page(self, kind: Kind, page: WantedPage | list[str], dead: Sequence[Claimed]) -> list[str]:
         """Make one page of a full pass so; returns the keys that failed."""
+        keys = page.keys if isinstance(page, WantedPage) else page
         try:
-            difference = find_difference(store=self.store, driver=self.driver, kind=kind, keys=keys)
+            difference = self._difference(kind, self._desired(kind, page))
             # Noted before the rows change, so that no crash forgets their registrations.
             self._mark(kind, difference.revoked())
             results = make_so(
@@ -219,6 +228,14 @@ class _StorePush:
         failed = list(results[kind].failed)
         self._mark(kind, [key for key in failed if key not in given_up])
         return failed
+
+    def _desired(self, kind: Kind, page: WantedPage | list[str]) -> Desired:
+        if isinstance(page, WantedPage):
+            return derive(store=self.store, kind=kind, page=page)
+        return find_desired(store=self.store, kind=kind, keys=page)
+
+    def _difference(self, kind: Kind, desired: Desired) -> Difference:
+        return find_difference(store=self.store, driver=self.driver, kind=kind, desired=desired)
 
     def _mark(self, kind: Kind, keys: Sequence[str]) -> None:
         outbox.mark_each(store_ids=[self.store.pk], kind=kind, keys=keys)

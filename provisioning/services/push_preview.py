@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from provisioning.drivers.base import Kind, StoreDriver
 from provisioning.models import ConfigStore, PendingChange
-from provisioning.services.comparison import compare, owned_keys
-from provisioning.services.desired import desired_rows
+from provisioning.services.comparison import find_difference
+from provisioning.services.desired import (
+    Desired,
+    derive,
+    find_desired,
+    unwanted_pages,
+    wanted_pages,
+)
 from provisioning.services.driver_access import open_store
 
 
@@ -16,7 +23,8 @@ class KindPreview:
     """Counts for one kind of rows of a store.
 
     `pending` are marked keys, a full comparison counting as one; `refused` are keys at which a row
-    stands that the console neither created nor adopted; `given_up` were tried too often.
+    stands that the console neither created nor adopted, or whose row cannot be made; `given_up`
+    were tried too often.
     """
 
     kind: str
@@ -55,25 +63,26 @@ def _preview(store: ConfigStore, driver: StoreDriver, kind: Kind, everything: bo
         keys = None
     elif not keys:
         return KindPreview(kind.value, 0, 0, 0, 0, 0, given_up)
-    desired = {row.key: row for row in desired_rows(store=store, kind=kind, keys=keys)}
-    existing = {row.key: row for row in driver.read(kind, keys)}
-    owned = owned_keys(store=store, kind=kind, keys=keys)
-    difference = compare(
-        kind=kind,
-        keys=(desired.keys() | owned) if keys is None else keys,
-        desired=desired,
-        existing=existing,
-        owned=owned,
-    )
-    changes = difference.changes
-    gone = sum(change.after is None for change in changes)
-    new = sum(change.after is not None and change.key not in existing for change in changes)
-    return KindPreview(
-        kind.value,
-        pending,
-        create=new,
-        change=len(changes) - gone - new,
-        delete=gone,
-        refused=len(difference.failed),
-        given_up=given_up,
-    )
+    create = change = delete = refused = 0
+    for desired in _pages(store, kind, keys):
+        found = find_difference(store=store, driver=driver, kind=kind, desired=desired)
+        gone = sum(each.after is None for each in found.changes)
+        create += len(found.changes) - gone - found.replaced
+        change += found.replaced
+        delete += gone
+        refused += len(found.failed)
+    return KindPreview(kind.value, pending, create, change, delete, refused, given_up)
+
+
+def _pages(store: ConfigStore, kind: Kind, keys: list[str] | None) -> Iterator[Desired]:
+    """What is desired at `keys`, or everywhere."""
+    if keys is not None:
+        yield find_desired(store=store, kind=kind, keys=keys)
+        return
+    for unwanted in unwanted_pages(store=store, kind=kind):
+        desired = find_desired(store=store, kind=kind, keys=unwanted)
+        # The rows among them come again below.
+        without = [key for key in unwanted if key not in desired.rows]
+        yield Desired(without, {}, desired.failed)
+    for page in wanted_pages(store=store, kind=kind):
+        yield derive(store=store, kind=kind, page=page)
