@@ -31,8 +31,7 @@ class Baresip(Counterpart):
 
     def start(self) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("accounts", "config"):
-            shutil.copy(self.exported / name, self.directory / name)
+        shutil.copytree(self.exported, self.directory, dirs_exist_ok=True)
         with (self.directory / "config").open("a") as config:
             config.writelines(self._machine((self.exported / "config").read_text()))
         self.process.log.unlink(missing_ok=True)

@@ -52,17 +52,11 @@ class Console(Counterpart):
         leaf = authority.leaf("console")
         tls = [f"--certfile={leaf.certificate}", f"--keyfile={leaf.key}"]
         # Without mingle and gossip: there is no second worker to talk to.
-        worker = [
-            "worker",
-            "--loglevel=INFO",
-            "--concurrency=2",
-            "--without-mingle",
-            "--without-gossip",
-        ]
+        worker = ["worker", "--concurrency=2", "--without-mingle", "--without-gossip"]
         self.web = self._python("web", _gunicorn(self.port, threads=4))
         self.links = self._python("links", [*_gunicorn(self.link_port, threads=2), *tls])
         self.worker = self._python("worker", [*_celery(), *worker])
-        self.beat = self._python("beat", [*_celery(), "beat", "--loglevel=INFO", "--pidfile="])
+        self.beat = self._python("beat", [*_celery(), "beat", "--pidfile="])
         self.processes = (self.web, self.links, self.worker, self.beat)
 
     def start(self) -> None:

@@ -69,7 +69,7 @@ loadmodule "auth_db.so"
 loadmodule "alias_db.so"
 loadmodule "domain.so"
 
-# HA1 only: the column `password` stays empty.
+# HA1 only: in `password` the console puts a value of its own, with which nobody signs in.
 modparam("auth_db", "db_url", "@DATABASE@")
 modparam("auth_db", "calculate_ha1", 0)
 modparam("auth_db", "password_column", "ha1")
