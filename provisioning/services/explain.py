@@ -13,6 +13,7 @@ from provisioning.models import (
     Account,
     AccountRule,
     ClientProfile,
+    DirectoryGroup,
     Number,
     Person,
     Pin,
@@ -20,6 +21,7 @@ from provisioning.models import (
 )
 from provisioning.services.at_stores import find_at_stores
 from provisioning.services.matching import values_of, watched_groups
+from provisioning.services.memberships import find_membership, find_memberships
 from provisioning.services.rule_book import CompiledRule, RuleBook
 
 
@@ -103,13 +105,43 @@ def _rules(person: Person, verdicts: list[RuleVerdict] | None = None) -> Iterato
     for verdict in verdicts:
         rule = verdict.rule.rule
         if verdict.why_not:
-            yield Explanation(
-                f"Rule {rule.position}", str(rule), f"does not match: {verdict.why_not}"
-            )
+            because = f"does not match: {verdict.why_not}"
         else:
-            yield Explanation(f"Rule {rule.position}", str(rule), "matches first, so it decides")
+            because = f"matches first, so it decides{_through(person, rule.group)}"
+        yield Explanation(f"Rule {rule.position}", str(rule), because + _staleness(rule.group))
     if _winner(verdicts) is None:
         yield Explanation("Account rule", "none", "no enabled rule matches this person")
+
+
+def explain_membership(*, person: Person, group: str) -> Explanation:
+    """Whether the person is in the group of that name, and through which groups.
+
+    Raises InvalidInput where no group is called that.
+    """
+    found = find_membership(person=person, name=group)
+    if found is None:
+        because = "neither the group nor one within it names this person"
+        return Explanation(f"Group {group}", "not a member", because)
+    because = found.words(person) + _staleness(found.group)
+    return Explanation(f"Group {found.group}", "member", because)
+
+
+def _through(person: Person, group: DirectoryGroup | None) -> str:
+    if group is None:
+        return ""
+    paths = {path.group.pk: path for path in find_memberships(person=person)}
+    return f": {paths[group.pk].words(person)}" if group.pk in paths else ""
+
+
+def _staleness(group: DirectoryGroup | None) -> str:
+    """What has to be known of a group that could not be read lately."""
+    if group is None or group.source.groups_stale_since is None:
+        return ""
+    since = timezone.localtime(group.source.groups_stale_since)
+    return (
+        f"; the groups of {group.source} could not be read since {since:%-d %b %Y, %H:%M}, so the "
+        "last complete read counts"
+    )
 
 
 def _in_directory(person: Person) -> Explanation:

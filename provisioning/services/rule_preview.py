@@ -11,6 +11,7 @@ from provisioning.core.errors import InvalidInput
 from provisioning.core.states import State
 from provisioning.models import Account, AccountRule, Person
 from provisioning.services.matching import values_of, watched_groups
+from provisioning.services.nesting import find_members
 from provisioning.services.rule_book import CompiledRule, RuleBook, compile_rule
 from provisioning.services.rules import check_rule, tidy
 
@@ -89,7 +90,8 @@ def _candidates(rule: AccountRule) -> QuerySet[Person]:
     if rule.source is not None:
         people = people.filter(source=rule.source)
     if rule.group is not None:
-        people = people.filter(memberships__group=rule.group)
+        members = find_members(group=rule.group)
+        people = people.filter(pk__in=members.values("pk"))
     return people
 
 

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
-from provisioning.models import AccountRule, DirectoryGroup, DirectorySource, Person, RoleGroup
+from provisioning.models import DirectoryGroup, DirectorySource, Person
+from provisioning.services.group_uses import GroupUse, find_uses
+from provisioning.services.memberships import find_ways
+from provisioning.services.nesting import find_members
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.keyset import KeysetPage, Order, paginate
 from provisioning.web.list_page import AnyOf, ListFilter, ListPage, SearchFilter, Switch
 from provisioning.web.search import matching
+from provisioning.web.shell import href_of
 
 # How many groups above and below are named on a group's page.
 _NAMED = 100
 
 
 class GroupFilter(ListFilter):
-    """Groups by source, presence and search."""
+    """Groups by source, use, presence and search."""
 
     source = AnyOf(
         choices=lambda: list(DirectorySource.objects.order_by("name").values_list("pk", "name")),
         label="Source",
+    )
+    used = Switch(Q(follows_nested=True), label="Used")
+    unknown = Switch(
+        Q(unresolved_count__gt=0) | Q(foreign_count__gt=0), label="With unknown members"
     )
     left = Switch(Q(left_at__isnull=False), label="Left the directory")
     q = SearchFilter("name_key")
@@ -54,10 +62,14 @@ class Groups(ListPage[DirectoryGroup]):
         return DirectoryGroup.objects.select_related("source")
 
     def context(self, request: ConsoleRequest, page: KeysetPage[DirectoryGroup]) -> dict[str, Any]:
-        """Title."""
+        """Title, what asks for each group of the page, and sources that could not be read."""
+        uses = find_uses(groups=[group.pk for group in page.rows])
+        stale = DirectorySource.objects.exclude(groups_stale_since=None)
         return {
             "title": "Groups",
             "lead": "As the directory knows them. Account rules and console roles ask for them.",
+            "rows": [(group, uses.get(group.pk, [])) for group in page.rows],
+            "stale_sources": stale.order_by("name"),
         }
 
 
@@ -67,15 +79,14 @@ def group(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Who is in it, what is in it, and what asks for it."""
     found = get_object_or_404(DirectoryGroup.objects.select_related("source"), pk=pk)
     query = request.GET.get("q", "")
-    members = matching(
-        Person.objects.filter(memberships__group=found).annotate(direct=F("memberships__direct")),
-        query,
-    )
+    members = matching(find_members(group=found), query)
+    page = paginate(members, cursor=request.GET.get("cursor", ""))
     context = {
         "title": found.name,
         "crumbs": [("Groups", reverse("groups")), (found.name, "")],
         "group": found,
-        "page": paginate(members, cursor=request.GET.get("cursor", "")),
+        "page": page,
+        "members": _with_ways(found, page.rows),
         "query": query,
     }
     if request.htmx and not request.htmx.boosted and not request.htmx.history_restore_request:
@@ -83,14 +94,27 @@ def group(request: ConsoleRequest, pk: int) -> HttpResponse:
     context |= {
         "inside": found.children.order_by("name_key", "id")[:_NAMED],
         "around": found.parents.order_by("name_key", "id")[:_NAMED],
-        "rules": AccountRule.objects.filter(group=found),
-        "roles": RoleGroup.objects.filter(group=found).select_related("source"),
+        "uses": [(use, _href(use)) for use in find_uses(groups=[found.pk]).get(found.pk, [])],
         "facts": [
             {"label": "Description", "value": found.description},
             {"label": "Source", "value": found.source},
             {"label": "Members", "value": f"{found.member_count:,}"},
-            {"label": "Members outside the bases", "value": f"{found.unresolved_count:,}"},
+            {"label": "Unknown members", "value": f"{found.unresolved_count:,}"},
+            {"label": "Members of other forests not known", "value": f"{found.foreign_count:,}"},
             {"label": "Distinguished name", "value": found.dn, "mono": True},
         ],
     }
     return render(request, "groups/group.html", context)
+
+
+def _with_ways(
+    group: DirectoryGroup, people: list[Person]
+) -> list[tuple[Person, tuple[DirectoryGroup, ...]]]:
+    """Each of `people` with the groups on the way to `group`, nearest to the person first."""
+    indirect = [person for person in people if not person.direct]  # type: ignore[attr-defined]
+    ways = find_ways(group=group, people=indirect) if indirect else {}
+    return [(person, ways.get(person.pk, ())) for person in people]
+
+
+def _href(use: GroupUse) -> str:
+    return href_of("rule-edit" if use.kind == "rule" else "source", use.pk)

@@ -30,7 +30,7 @@ _PLANNED = "Its run plans what follows; what passes a limit waits for approval."
 def rules(request: ConsoleRequest) -> HttpResponse:
     """Every rule in the order in which they are asked."""
     found = AccountRule.objects.select_related(
-        "source", "group", "domain", "pool", "number_range", "profile"
+        "source", "group__source", "domain", "pool", "number_range", "profile"
     ).annotate(accounts=Count("account", filter=~Q(account__state=State.REMOVED)))
     runs = Run.objects.filter(kind=Run.Kind.RULES, dry=False).order_by("-id")
     found = found.order_by("position", "id")  # counting drops the model's own order

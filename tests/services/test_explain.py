@@ -51,7 +51,9 @@ def test_the_rule_that_decides_and_those_before_it_are_named() -> None:
 def test_a_member_of_the_group_falls_under_its_rule() -> None:
     person = make_person()
     make_rule(name="Board", group=make_group("Executives", members=(person,)))
-    assert person_answers(person)["Rule 100"][1] == "matches first, so it decides"
+    assert person_answers(person)["Rule 100"][1] == (
+        "matches first, so it decides: Ann Lee → Executives"
+    )
 
 
 def test_a_block_says_its_reason_and_that_it_beats_the_directory(actor: Actor) -> None:

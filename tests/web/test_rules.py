@@ -52,7 +52,7 @@ def test_the_list_shows_rules_in_their_order_in_plain_words(as_viewer: Client) -
     make_account(person=make_person(), rule=late)
     page = as_viewer.get("/rules/").content.decode()
     assert page.index("Sales first") < page.index("The rest")
-    assert "Members of <b>Sales</b>" in page
+    assert f'Members of <b><a href="/groups/{group.pk}/">Sales</a></b>' in page
     assert "follows changes" in page
     assert "1 account" in page
     assert "Ask " not in page

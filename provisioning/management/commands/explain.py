@@ -10,27 +10,41 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.models import Account, Person
-from provisioning.services.explain import Explanation, explain_account, explain_person
+from provisioning.services.explain import (
+    Explanation,
+    explain_account,
+    explain_membership,
+    explain_person,
+)
 from provisioning.services.find import find_subjects
 
 
 class Command(BaseCommand):
-    """`explain <user name | SIP URI | number> [--json]`: exit 1 when nobody is called that."""
+    """`explain <user name | SIP URI | number> [--group NAME] [--json]`.
+
+    Exit 1 when nobody, or no group, is called that.
+    """
 
     help = "Say why a person or an account is as it is: state, rule, SIP URI, number, stores."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One name, and how to print."""
         parser.add_argument("name", help="user name, SIP URI or number")
+        parser.add_argument(
+            "--group", metavar="NAME", help="only why the person is in this group, or is not"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print every explanation."""
         try:
             subjects = find_subjects(text=options["name"])
+            explained = {
+                self._title(subject): self._explain(subject, options["group"])
+                for subject in subjects
+            }
         except ProvisioningError as error:
             raise CommandError(error.message) from error
-        explained = {self._title(subject): self._explain(subject) for subject in subjects}
         if options["json"]:
             answer = {title: [asdict(e) for e in found] for title, found in explained.items()}
             self.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2))
@@ -46,7 +60,12 @@ class Command(BaseCommand):
             if explanation.because:
                 self.stdout.write(f"  {'':<{width}}    {explanation.because}")
 
-    def _explain(self, subject: Person | Account) -> list[Explanation]:
+    def _explain(self, subject: Person | Account, group: str | None) -> list[Explanation]:
+        if group is not None:
+            if isinstance(subject, Person):
+                return [explain_membership(person=subject, group=group)]
+            because = "the account belongs to no person, and groups have people"
+            return [Explanation(f"Group {group}", "not a member", because)]
         if isinstance(subject, Person):
             return explain_person(person=subject)
         return explain_account(account=subject)

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.management.progress_bar import ProgressBar
-from provisioning.models import Account, GroupMember
+from provisioning.models import Account, DirectoryGroup
 from provisioning.profiles.registry import RENDERERS
 from provisioning.services import export
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.export_folder import write_folder
+from provisioning.services.nesting import find_members
 
 FILTERS = {
     "state": "state",
@@ -100,8 +101,10 @@ def _accounts(filters: list[str], sip_uri: str | None) -> QuerySet[Account]:
     for given in filters or ["state=active"]:
         key, equals, value = given.partition("=")
         if key == "group":
-            members = GroupMember.objects.filter(group__name=value)
-            accounts = accounts.filter(person_id__in=members.values("person_id"))
+            among = Q(pk__in=())
+            for group in DirectoryGroup.objects.filter(name=value):
+                among |= Q(person__in=find_members(group=group).values("pk"))
+            accounts = accounts.filter(among)
         elif equals and key in FILTERS:
             accounts = accounts.filter(**{FILTERS[key]: value})
         else:
