@@ -21,6 +21,7 @@ from provisioning.models import (
     SipDomain,
     Site,
 )
+from provisioning.services.audit_words import tell
 
 LATEST = 50
 # What a plan keeps as an id (0 for none), and what has that id.
@@ -90,13 +91,9 @@ def find_history(
 
 
 def _of_event(event: AuditEvent) -> Happening:
-    rows, notes = [], []
-    for name, value in event.detail.items():
-        if isinstance(value, list) and len(value) == 2:
-            rows.append((name.replace("_", " "), *value))
-        else:
-            notes.append(f"{name}: {value}")
-    return Happening(event.at, event.action.capitalize(), event.actor_name, rows, "; ".join(notes))
+    told = tell(event.detail)
+    notes = "; ".join(f"{name}: {value}" for name, value in told.facts)
+    return Happening(event.at, event.action.capitalize(), event.actor_name, told.rows, notes)
 
 
 def _of_changes(person: Person | None, keys: list[tuple[str, str]]) -> list[Happening]:

@@ -32,13 +32,20 @@ def check_fields(row: models.Model) -> None:
 
 
 def changes(before: models.Model | None, after: models.Model) -> dict[str, list[Any]]:
-    """Editable fields that differ, as {label: [before, after]}; secrets are not editable."""
+    """Editable fields that differ, as {label: [before, after]}; secrets are not editable.
+
+    Choices are told by their labels; of a mapping each entry that differs is told by itself. The
+    version that a row counts is nothing that somebody changed.
+    """
     found: dict[str, list[Any]] = {}
     for field in after._meta.concrete_fields:
-        if not field.editable or field.primary_key:
+        if not field.editable or field.primary_key or field.name == "version":
             continue
         given = field.value_from_object(after)
         if before is not None and field.value_from_object(before) == given:
+            continue
+        if isinstance(field, models.JSONField) and isinstance(given, dict):
+            found |= _entries(field, before, given)
             continue
         new = _shown(field, after)
         old = _shown(field, before) if before is not None else ""
@@ -102,11 +109,33 @@ def find_uses(row: models.Model) -> list[str]:
     return uses
 
 
+def _entries(
+    field: models.Field[Any, Any], before: models.Model | None, given: dict[str, Any]
+) -> dict[str, list[Any]]:
+    """The entries of a mapping that differ; of a new row those that are set."""
+    kept = field.value_from_object(before) if before is not None else {}
+    return {
+        f"{field.verbose_name}: {key}": [_plain(kept.get(key, "")), _plain(given.get(key, ""))]
+        for key in {**kept, **given}
+        if kept.get(key, "") != given.get(key, "")
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return value if isinstance(value, str | int | float | bool) else str(value)
+
+
 def _shown(field: models.Field[Any, Any], row: models.Model) -> Any:
     if isinstance(field, models.ForeignKey):
         related = getattr(row, field.name)
         return "" if related is None else str(related)
     value = field.value_from_object(row)
+    if isinstance(value, list):
+        return _plain(value)
+    if field.choices:
+        return str(dict(field.flatchoices).get(value, value))
     if isinstance(value, str) and len(value) > _SHOWN:
         return f"({len(value):,} characters)"
     return value if isinstance(value, str | int | float | bool) or value is None else str(value)

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
 from provisioning.models import AuditEvent
+from provisioning.services.audit_words import tell
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.keyset import Order, paginate
 from provisioning.web.links import object_href
@@ -79,13 +80,7 @@ class Entry:
     @classmethod
     def of(cls, event: AuditEvent) -> Entry:
         """The entry of `event`."""
-        rows, facts = [], []
-        for field, value in event.detail.items():
-            label = field.replace("_", " ")
-            if isinstance(value, list) and len(value) == 2:
-                rows.append((label, _said(value[0]), _said(value[1])))
-            else:
-                facts.append((label, _said(value)))
+        told = tell(event.detail)
         return cls(
             id=event.pk,
             at=event.at,
@@ -94,8 +89,8 @@ class Entry:
             object_name=event.object_name,
             href=object_href(event.object_type, event.object_id),
             reference=event.request_id,
-            rows=rows,
-            facts=facts,
+            rows=told.rows,
+            facts=told.facts,
         )
 
 
@@ -147,11 +142,6 @@ def audit_page(request: ConsoleRequest) -> HttpResponse:
     }
     part = request.htmx and not request.htmx.boosted
     return render(request, "audit/results.html" if part else "audit/audit.html", context)
-
-
-def _said(value: Any) -> Any:
-    """A kept value as people say it."""
-    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 def _midnight(day: datetime) -> datetime:
