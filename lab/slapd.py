@@ -194,6 +194,13 @@ class Slapd(DirectoryServer):
         access = "to attrs=userPassword by self write by anonymous auth by * none"
         self._reconfigure("olcAccess", [access, f"to * {READERS if allowed else NO_READERS}"])
 
+    def forget_changes(self) -> None:
+        """Takes the syncprov overlay away, so that nobody can ask what changed."""
+        with self.session(CONFIG_DN, self._state.secret("config")) as config:
+            found = config.search_s(DATABASE, ldap.SCOPE_ONELEVEL, "(objectClass=olcSyncProvConfig)")
+            for dn, _ in found:
+                config.delete_s(dn)
+
     def _reconfigure(self, attribute: str, values: list[str]) -> None:
         numbered = [f"{{{place}}}{value}" for place, value in enumerate(values)]
         with self.session(CONFIG_DN, self._state.secret("config")) as config:
