@@ -18,12 +18,16 @@ class Account(models.Model):
         CONTRACTOR = "contractor", "Contractor"
         SERVICE = "service", "Service"
 
+    # People and accounts are never deleted, and what refers to them is written by statements that
+    # read them. The constraint on person and slot finds a person's accounts.
     person = models.ForeignKey(
         "provisioning.Person",
         on_delete=models.PROTECT,
         null=True,
         blank=True,
         related_name="accounts",
+        db_index=False,
+        db_constraint=False,
     )
     slot = models.CharField(max_length=20, default="main")
     kind = models.CharField(max_length=20, choices=Kind)
@@ -114,7 +118,9 @@ class Credential(models.Model):
     The clear text is sealed; HA1s are derived for each target at push.
     """
 
-    account = models.OneToOneField(Account, on_delete=models.CASCADE, related_name="credential")
+    account = models.OneToOneField(
+        Account, on_delete=models.CASCADE, related_name="credential", db_constraint=False
+    )
     uid = models.CharField(max_length=32, unique=True, editable=False)
     auth_user = models.CharField("authentication user name", max_length=64)
     sealed_secret = models.BinaryField(null=True, editable=False)

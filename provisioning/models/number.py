@@ -43,6 +43,7 @@ class Number(models.Model):
         null=True,
         blank=True,
         related_name="number",
+        db_constraint=False,
     )
     note = models.CharField(max_length=200, blank=True)
     quarantined_until = models.DateTimeField(null=True, blank=True)

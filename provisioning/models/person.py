@@ -54,6 +54,12 @@ class Person(models.Model):
     name_key = models.CharField(max_length=200, editable=False)
     search_key = models.TextField(editable=False)
     problem = models.TextField("conflict", blank=True)
+    to_decide = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="How often somebody asked for the account to be decided, though a read of the "
+        "directory shows no difference; 0 when that was done",
+    )
     version = models.PositiveIntegerField(default=1)
     first_seen_at = models.DateTimeField()
     changed_at = models.DateTimeField()
@@ -71,6 +77,9 @@ class Person(models.Model):
                 fields=["expires_at"],
                 name="person_that_expires",
                 condition=~models.Q(expires_at=""),
+            ),
+            models.Index(
+                fields=["source"], name="person_to_decide", condition=models.Q(to_decide__gt=0)
             ),
         )
 

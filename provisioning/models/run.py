@@ -57,7 +57,10 @@ class Run(models.Model):
     counts = models.JSONField(default=dict)
     breaches = models.JSONField(default=list)
     digest = models.CharField(max_length=64, blank=True)
-    problem = models.TextField(blank=True)
+    problem = models.TextField(blank=True, help_text="Why it failed or was stopped")
+    remark = models.TextField(blank=True, help_text="What else should be known of a run")
+    # What is planned up to this ordinal is applied: no row of a plan is written a second time.
+    applied_to = models.PositiveIntegerField(default=0)
     approved_by = models.ForeignKey(
         "provisioning.ConsoleUser",
         on_delete=models.SET_NULL,
@@ -87,6 +90,9 @@ class PlannedChange(models.Model):
 
     `before` holds the changed fields as they were, `after` as they will be (every field for a
     create). `base_version` is the version of the object that the plan was computed from.
+
+    Rows are applied in the order of `ordinal`: a planned one is applied when its run's `applied_to`
+    has come to it. A proposal that somebody accepted is marked as applied by itself.
     """
 
     class Status(models.TextChoices):
@@ -144,3 +150,9 @@ class PlannedChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.kind} {self.name}"
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether it was made so."""
+        planned = self.status == self.Status.PLANNED and self.ordinal <= self.run.applied_to
+        return planned or self.status == self.Status.APPLIED

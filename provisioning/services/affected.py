@@ -15,7 +15,7 @@ from provisioning.services.decide import PersonView
 from provisioning.services.plan import TABLE
 
 _VALUES = ("dn", *PERSON_FIELDS, *PERSON_FLAGS)
-_COLUMNS = ("id", "source_id", "guid", "left_at", "problem", *_VALUES)
+_COLUMNS = ("id", "source_id", "guid", "left_at", "problem", "to_decide", *_VALUES)
 _CHUNK = 500
 # The next planned people after an ordinal, for the plan grows while it is read.
 _PLANNED = f"""
@@ -62,7 +62,7 @@ def kept_memberships(group_ids: Collection[int], guids: Collection[str]) -> Memb
 
 def find_open_questions(source: DirectorySource) -> set[str]:
     """Whose accounts every run of `source` decides anew, whatever the directory says."""
-    return {*_with_conflict(source), *_waiting(source)}
+    return {*_with_question(source), *_waiting(source)}
 
 
 def everybody(
@@ -87,9 +87,9 @@ def affected_by(
     """The people whose accounts this sync has to decide, each once, as the run will leave them.
 
     They are the planned people up to the ordinal `until`, who `moved` between watched groups, and
-    who has an open question: a conflict, or a change of an account that waits for approval. Whoever
-    is `unreadable` stays as known. `foreign` are the sources of those who moved here and were read
-    from another one.
+    who has an open question: a conflict, a change of an account that waits for approval, or one
+    that somebody asked for. Whoever is `unreadable` stays as known. `foreign` are the sources of
+    those who moved here and were read from another one.
     """
     others = {*moved, *find_open_questions(source)}.difference(unreadable)
     for chunk in _planned_people(run, until):
@@ -100,16 +100,17 @@ def affected_by(
     waiting = sorted(others.difference(foreign))
     for start in range(0, len(waiting), _CHUNK):
         for row in _known(source, waiting[start : start + _CHUNK]).values():
-            if row["left_at"] is None:
-                yield _view(row, {}, present=True, memberships=memberships)
+            yield _view(row, {}, present=row["left_at"] is None, memberships=memberships)
     for guid in sorted(others.intersection(foreign)):
         elsewhere = Person.objects.filter(source=foreign[guid], guid=guid, left_at=None)
         for row in elsewhere.values(*_COLUMNS):
             yield _view(row, {}, present=True, memberships=memberships)
 
 
-def _with_conflict(source: DirectorySource) -> Iterable[str]:
-    return Person.objects.filter(source=source).exclude(problem="").values_list("guid", flat=True)
+def _with_question(source: DirectorySource) -> Iterable[str]:
+    people = Person.objects.filter(source=source)
+    yield from people.exclude(problem="").values_list("guid", flat=True)
+    yield from people.filter(to_decide__gt=0).values_list("guid", flat=True)
 
 
 def _waiting(source: DirectorySource) -> Iterable[str]:
@@ -150,6 +151,7 @@ def _view(
         groups=memberships.get(row["guid"], ()),
         person_id=row["id"],
         problem=row["problem"],
+        asked=row["to_decide"],
     )
 
 

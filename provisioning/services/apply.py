@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import Count, Max, Min, TextField
+from django.db.models import Count, Max, Min, QuerySet, TextField
 from django.db.models.functions import Cast, Length
 from django.utils import timezone
 
@@ -20,13 +20,8 @@ from provisioning.models import PlannedChange, Run
 from provisioning.services import bulk
 from provisioning.services.apply_accounts import apply_accounts
 from provisioning.services.apply_groups import apply_groups
-from provisioning.services.apply_people import (
-    apply_people,
-    keep_conflicts,
-    look_again,
-    settle_conflicts,
-)
-from provisioning.services.plan import TABLE
+from provisioning.services.apply_people import apply_people, keep_conflicts, settle_conflicts
+from provisioning.services.asked import ask_about
 from provisioning.services.progress import Progress
 from provisioning.services.stale_accounts import (
     lock_accounts,
@@ -42,10 +37,6 @@ _ATTEMPTS = 3
 # A member of a group in the plan's JSON: a GUID, quotes, commas and brackets.
 _MEMBER_LENGTH = 45
 _DEFAULT_GRACE_DAYS = 30
-_DONE = f"""
-UPDATE {TABLE} SET status = 'applied'
-WHERE run_id = %(run)s AND status = 'planned' AND ordinal BETWEEN %(first)s AND %(last)s
-"""  # noqa: S608
 
 
 @dataclass(slots=True)
@@ -85,7 +76,7 @@ def apply_plan(*, run: Run, progress: Progress) -> Outcome:
 
 def _windows(run: Run) -> Iterator[tuple[int, int]]:
     """First and last ordinals of at most WINDOW steps: a row is one, and so is each membership."""
-    planned = run.changes.filter(status=PlannedChange.Status.PLANNED)
+    planned = run.changes.filter(status=PlannedChange.Status.PLANNED, ordinal__gt=run.applied_to)
     ends = planned.aggregate(first=Min("ordinal"), last=Max("ordinal"))
     if ends["first"] is None:
         return
@@ -130,7 +121,7 @@ def _apply_once(
         stale = False
         if "person" in kinds and apply_people(window, planned):
             stale = True
-            mark_stale_followers(run)
+            mark_stale_followers(window)
         if "group" in kinds:
             stale |= apply_groups(run, window)
         if "account" in kinds:
@@ -138,19 +129,22 @@ def _apply_once(
             stale |= apply_accounts(window, planned)
             settle_conflicts(window)
         if stale:
-            look_again(run, [PlannedChange.Status.STALE])
+            ask_about(run.changes.filter(status=PlannedChange.Status.STALE))
             applied = _count(run, window)
-        _mark_applied(window)
+        _mark_applied(run, window)
+    run.applied_to = window["last"]
     return planned, applied
 
 
-def _mark_applied(window: dict[str, Any]) -> None:
-    bulk.execute(_DONE, window)
+def _mark_applied(run: Run, window: dict[str, Any]) -> None:
+    Run.objects.filter(pk=run.pk).update(applied_to=window["last"])
 
 
 def _count(run: Run, window: dict[str, Any]) -> Counter[str]:
-    rows = run.changes.filter(
-        status=PlannedChange.Status.PLANNED, ordinal__range=(window["first"], window["last"])
-    )
+    rows = _rows(run, window).filter(status=PlannedChange.Status.PLANNED)
     counted = rows.values_list("kind", "action").annotate(rows=Count("id"))
     return Counter({f"{kind}.{action}": count for kind, action, count in counted})
+
+
+def _rows(run: Run, window: dict[str, Any]) -> QuerySet[PlannedChange]:
+    return run.changes.filter(ordinal__range=(window["first"], window["last"]))

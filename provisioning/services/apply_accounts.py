@@ -47,12 +47,12 @@ SELECT {PERSON}.id, 'main', p.after ->> 'kind', CAST(p.after ->> 'domain' AS big
     p.after ->> 'state', %(now)s, FALSE, '', '', p.after ->> 'name_key', p.after ->> 'search_key',
     1, %(now)s, %(now)s
 FROM {TABLE} p JOIN {PERSON} ON {ITS_PERSON} WHERE {PLANNED} AND p.action = 'create'
-ON CONFLICT DO NOTHING
 """  # noqa: S608
 _UPDATE = f"""
 UPDATE {ACCOUNT} SET
     user_part = {_text("user_part")}, aor = {_text("aor")}, name = {_text("name")},
-    kind = {_text("kind")}, state = {_text("state")}, name_key = {_text("name_key")}, search_key = {_text("search_key")},
+    kind = {_text("kind")}, state = {_text("state")}, name_key = {_text("name_key")},
+    search_key = {_text("search_key")},
     domain_id = {_reference("domain")}, pool_id = {_reference("pool")},
     site_id = {_reference("site")}, rule_id = {_reference("rule")},
     profile_id = {_reference("profile")},
@@ -130,7 +130,8 @@ def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> bool:
     """
     stale = mark_stale_accounts(window)
     keys = _push_keys(window)
-    if bulk.execute(_CREATE, window) < planned["account.create"]:
+    creates = planned["account.create"]
+    if creates and bulk.insert_new(_CREATE, window) < creates:
         stale += mark_stale_creates(window)
     changes = planned["account.update"] > 0
     for statement in (_UPDATE, _RENAME_CREDENTIALS, _RELEASE) if changes else ():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
 from typing import Any
 
 from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS
@@ -12,8 +11,6 @@ from provisioning.services import bulk
 from provisioning.services.plan import TABLE
 
 PERSON = Person._meta.db_table
-# What the administrator sees of a person until the next sync.
-LEFT_OUT = "A planned change of the account was left out; the next sync plans it anew."
 _TEXTS = ("dn", *PERSON_FIELDS, "sid", "content_hash", "name_key", "search_key")
 _MINE = "p.run_id = %(run)s AND p.status = 'planned' AND p.ordinal BETWEEN %(first)s AND %(last)s"
 _KNOWN = f"{PERSON}.source_id = p.source_id AND {PERSON}.guid = p.key"
@@ -30,7 +27,6 @@ INSERT INTO {PERSON} (source_id, guid, {", ".join(_TEXTS)}, {", ".join(PERSON_FL
 SELECT p.source_id, p.key, {", ".join(f"p.after ->> '{name}'" for name in _TEXTS)},
        {", ".join(_flag(name) for name in PERSON_FLAGS)}, NULL, '', 1, %(now)s, %(now)s
 FROM {TABLE} p WHERE {_MINE} AND p.kind = 'person' AND p.action = 'create'
-ON CONFLICT (source_id, guid) DO NOTHING
 """  # noqa: S608
 _UPDATE = f"""
 UPDATE {PERSON} SET
@@ -62,11 +58,6 @@ _KEEP_CONFLICTS = f"""
 UPDATE {PERSON} SET problem = p.message FROM {TABLE} p
 WHERE p.run_id = %(run)s AND p.status = 'problem' AND {_SUBJECT} AND {PERSON}.problem <> p.message
 """  # noqa: S608
-_LOOK_AGAIN = f"""
-UPDATE {PERSON} SET problem = %(why)s FROM {TABLE} p
-WHERE p.run_id = %(run)s AND p.status = %(status)s AND p.kind = 'account' AND {_SUBJECT}
-  AND {PERSON}.problem = ''
-"""  # noqa: S608
 
 
 def apply_people(window: dict[str, Any], planned: Counter[str]) -> bool:
@@ -77,7 +68,7 @@ def apply_people(window: dict[str, Any], planned: Counter[str]) -> bool:
     """
     stale = 0
     creates = planned["person.create"]
-    if bulk.execute(_CREATE, window) < creates:
+    if creates and bulk.insert_new(_CREATE, window) < creates:
         stale += bulk.execute(_STALE_CREATES, window)
     if sum(count for name, count in planned.items() if name.startswith("person.")) > creates:
         stale += bulk.execute(_STALE_CHANGES, window)
@@ -94,12 +85,3 @@ def settle_conflicts(window: dict[str, Any]) -> None:
 def keep_conflicts(run: Run) -> None:
     """Keep each person's conflict where the administrator looks, and the next run looks again."""
     bulk.execute(_KEEP_CONFLICTS, {"run": run.pk})
-
-
-def look_again(run: Run, statuses: Collection[str], why: str = LEFT_OUT) -> None:
-    """Make the next sync decide the accounts whose rows in `run` have one of the `statuses`.
-
-    Their people may be applied already, so that a read of the directory shows no difference.
-    """
-    for status in statuses:
-        bulk.execute(_LOOK_AGAIN, {"run": run.pk, "status": status, "why": why})

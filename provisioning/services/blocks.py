@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput, StalePlan
 from provisioning.core.states import MEANINGS, State
-from provisioning.models import Account, Pin
+from provisioning.models import Account, Person, Pin
 from provisioning.services import audit
 from provisioning.services.actor import Actor
+from provisioning.services.asked import ask
 from provisioning.services.pins import checked_reason, set_pin
 from provisioning.services.standing import Move, locked, settle
 
@@ -71,6 +72,8 @@ def end_pin(*, pin: Pin, actor: Actor) -> Account:
             detail={"pin": [f"{pin.get_field_display()}: {pin.value}", ""]},
         )
         pin.delete()
+        if current.person_id is not None:
+            ask(Person.objects.filter(pk=current.person_id))
         if pin.field == Pin.Field.STATE:
             record_moves(settle([current]), "changed state", actor, only_changes=True)
         return current

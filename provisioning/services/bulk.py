@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 
@@ -58,6 +58,19 @@ def execute(sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> int
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return int(cursor.rowcount)
+
+
+def insert_new(sql: str, parameters: Mapping[str, Any]) -> int:
+    """Run an INSERT … SELECT; how many rows were new.
+
+    All of them nearly always are, and the database is asked for those that are not only when it
+    refused: ON CONFLICT looks into every unique index before it writes to it.
+    """
+    try:
+        with transaction.atomic():
+            return execute(sql, parameters)
+    except IntegrityError:
+        return execute(f"{sql} ON CONFLICT DO NOTHING", parameters)
 
 
 def execute_many(sql: str, rows: Sequence[Sequence[Any]]) -> None:

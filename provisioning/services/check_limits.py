@@ -21,7 +21,7 @@ from provisioning.models import (
     SipDomain,
 )
 from provisioning.services import bulk
-from provisioning.services.plan import TABLE, Tally
+from provisioning.services.plan import APPLIED, TABLE, Tally
 
 _USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
 # A conflict that is gone changes nothing but a text, so it never waits.
@@ -95,7 +95,7 @@ def _earlier(run: Run, scope: _Scope) -> Mapping[Category, int]:
     replaced = Run.objects.filter(kind=run.kind, source=run.source, state=Run.State.WAITING)
     rows = (
         PlannedChange.objects.filter(
-            Q(status=statuses.APPLIED, message="")
+            (APPLIED & Q(message=""))
             | (Q(status=statuses.HELD, run__dry=False) & ~Q(run__in=replaced)),
             **{scope.column: scope.id},
             at__gte=timezone.now() - timedelta(hours=24),

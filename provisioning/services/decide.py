@@ -24,6 +24,7 @@ class PersonView:
     groups: Collection[int]
     person_id: int | None = None
     problem: str = ""
+    asked: int = 0
 
     @property
     def name(self) -> str:

@@ -22,6 +22,7 @@ from provisioning.models import (
 from provisioning.services.at_stores import find_at_stores
 from provisioning.services.matching import values_of, watched_groups
 from provisioning.services.memberships import find_membership, find_memberships
+from provisioning.services.plan import APPLIED
 from provisioning.services.rule_book import CompiledRule, RuleBook
 
 
@@ -281,9 +282,7 @@ def _last_run(account: Account) -> Iterator[Explanation]:
         return
     change = (
         PlannedChange.objects.filter(
-            kind="account",
-            key=f"{account.person.guid}/{account.slot}",
-            status=PlannedChange.Status.APPLIED,
+            APPLIED, kind="account", key=f"{account.person.guid}/{account.slot}"
         )
         .select_related("run")
         .order_by("-id")

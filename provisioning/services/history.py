@@ -22,6 +22,7 @@ from provisioning.models import (
     Site,
 )
 from provisioning.services.audit_words import tell
+from provisioning.services.plan import APPLIED
 
 LATEST = 50
 # What a plan keeps as an id (0 for none), and what has that id.
@@ -52,8 +53,10 @@ _TITLES = {
 # Of something new only this is told; all of it is on the page itself.
 _OF_NEW = frozenset({"login", "department", "office", "phone", "aor", "number", "pool", "rule"})
 _HIDDEN = frozenset({"name_key", "search_key", "content_hash", "user_part"})
-_SETTLED = (PlannedChange.Status.APPLIED, PlannedChange.Status.HELD, PlannedChange.Status.PROPOSED,
-            PlannedChange.Status.PROBLEM, PlannedChange.Status.DISCARDED)  # fmt: skip
+_STATUSES = PlannedChange.Status
+_SETTLED = APPLIED | Q(
+    status__in=(_STATUSES.HELD, _STATUSES.PROPOSED, _STATUSES.PROBLEM, _STATUSES.DISCARDED)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +105,7 @@ def _of_changes(person: Person | None, keys: list[tuple[str, str]]) -> list[Happ
     changes: list[PlannedChange] = []
     for kind, key in keys:
         changes += (
-            PlannedChange.objects.filter(
-                kind=kind, key=key, status__in=_SETTLED, run__source=person.source_id
-            )
+            PlannedChange.objects.filter(_SETTLED, kind=kind, key=key, run__source=person.source_id)
             .select_related("run")
             .order_by("-id")[:LATEST]
         )
@@ -113,9 +114,8 @@ def _of_changes(person: Person | None, keys: list[tuple[str, str]]) -> list[Happ
 
 
 def _of_change(change: PlannedChange, names: dict[tuple[str, int], str]) -> Happening:
-    applied = change.status == PlannedChange.Status.APPLIED
     title = _TITLES.get((change.kind, change.action), "Read again")
-    if not applied:
+    if not change.is_applied:
         title += f" ({change.get_status_display().lower()})"
     rows = []
     for field in {**change.before, **change.after}:

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from django.db import transaction
+from django.db.models import F, Q
 
 from provisioning.core.limits import Category
 from provisioning.models import PlannedChange, Run
@@ -19,6 +20,11 @@ _COLUMNS = (
 )  # fmt: skip
 _BATCH = 5000
 TABLE = PlannedChange._meta.db_table
+# The rows that were made so (PlannedChange.is_applied), and those of a run that still may be.
+APPLIED = Q(status=PlannedChange.Status.APPLIED) | Q(
+    status=PlannedChange.Status.PLANNED, ordinal__lte=F("run__applied_to")
+)
+UNAPPLIED = Q(status=PlannedChange.Status.PLANNED, ordinal__gt=F("run__applied_to"))
 
 # Which people a plan puts at risk: (column, id) of a source, SIP domain or pool → category → GUIDs.
 Tally = defaultdict[tuple[str, int], defaultdict[Category, set[str]]]
@@ -30,12 +36,16 @@ def as_json(value: Any) -> str:
 
 
 class PlanWriter:
-    """Streams the rows of one run's plan; `flush` writes the rest."""
+    """Streams the rows of one run's plan; `flush` writes the rest.
+
+    `asked` is whose account it decides because somebody asked, and how often (person id → times).
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.ordinal = 0
         self.counts: Counter[str] = Counter()
+        self.asked: dict[int, int] = {}
         self.tally: Tally = defaultdict(lambda: defaultdict(set))
         self._rows: list[tuple[Any, ...]] = []
         self._at = bulk.moment()

@@ -53,6 +53,8 @@ class AccountPlanner:
             accounts = _accounts_of(chunk)
             decided: list[Decided] = []
             for person in chunk:
+                if person.asked and person.person_id is not None:
+                    self.writer.asked[person.person_id] = person.asked
                 account = accounts.get(person.person_id) if person.person_id is not None else None
                 decision = decide_account(
                     book=self.book, domains=self._domains, person=person, account=account,

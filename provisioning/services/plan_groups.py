@@ -15,7 +15,7 @@ from provisioning.core.text import fold
 from provisioning.directory.groups import ResolvedGroup
 from provisioning.models import DirectoryGroup, DirectorySource, GroupMember, PlannedChange
 from provisioning.services.group_uses import GroupUse
-from provisioning.services.plan import PlanWriter
+from provisioning.services.plan import APPLIED, PlanWriter
 
 _SHOWN = ("name", "dn", "description", "member_count", "unresolved_count", "foreign_count")
 # So many unknown members are named.
@@ -195,7 +195,7 @@ def _breach(
 def _removed_lately(source: DirectorySource, guid: str) -> int:
     """Removed within 24 hours; what was approved does not count: held once, it has a message."""
     rows = PlannedChange.objects.filter(
-        kind="group", key=guid, source_id=source.pk, category=Category.MEMBERSHIP, status="applied",
+        APPLIED, kind="group", key=guid, source_id=source.pk, category=Category.MEMBERSHIP,
         at__gte=timezone.now() - timedelta(hours=24), message="",
     )  # fmt: skip
     return sum(len(after["removed"]) for after in rows.values_list("after", flat=True))

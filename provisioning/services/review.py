@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from django.db import transaction
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput, StalePlan
 from provisioning.core.states import State
 from provisioning.models import Account, Pin, PlannedChange, Run, SipDomain
-from provisioning.services import audit, wake
+from provisioning.services import audit, bulk, wake
 from provisioning.services.accounts import give_address
 from provisioning.services.actor import Actor
-from provisioning.services.apply_people import look_again
-from provisioning.services.plan import digest_of
+from provisioning.services.asked import ask_about
+from provisioning.services.plan import TABLE, digest_of
 from provisioning.services.standing import locked
 
 _HELD = PlannedChange.Status.HELD
 _CHUNK = 500
 # The field of a proposed change, as the planner names it.
 _PROPOSED = "SIP URI"
+_MOVE = f"UPDATE {TABLE} SET status = %s, ordinal = %s WHERE id = %s"  # noqa: S608
 
 
 def approve_run(*, run: Run, digest: str, actor: Actor) -> None:
@@ -30,7 +32,7 @@ def approve_run(*, run: Run, digest: str, actor: Actor) -> None:
     """
     with transaction.atomic():
         run = _waiting(run, digest)
-        count = run.changes.filter(status=_HELD).update(status=PlannedChange.Status.PLANNED)
+        count = _plan_again(run, run.changes.filter(status=_HELD))
         _go_on(run, actor)
         audit.record(
             actor=actor, action="approved", obj=run, detail={"changes": count, "digest": digest}
@@ -63,16 +65,26 @@ def _release(run: Run, subjects: Sequence[str]) -> set[str]:
     for start in range(0, len(subjects), _CHUNK):
         chosen = run.changes.filter(status=_HELD, subject__in=subjects[start : start + _CHUNK])
         names |= set(chosen.values_list("name", flat=True))
-        chosen.update(status=PlannedChange.Status.PLANNED)
+        _plan_again(run, chosen)
     return names
+
+
+def _plan_again(run: Run, held: QuerySet[PlannedChange]) -> int:
+    """Put held changes behind the end of the plan, for what comes before is applied; how many."""
+    last = run.changes.aggregate(last=Max("ordinal"))["last"] or 0
+    ids = list(held.order_by("ordinal").values_list("id", flat=True))
+    moved = [(PlannedChange.Status.PLANNED, last + n, id_) for n, id_ in enumerate(ids, start=1)]
+    bulk.execute_many(_MOVE, moved)
+    return len(ids)
 
 
 def discard_run(*, run: Run, actor: Actor) -> None:
     """Do not apply what `run` holds; the next sync plans it again while the directory says so."""
     with transaction.atomic():
         run = _waiting(run, run.digest)
-        look_again(run, [_HELD], "A planned change was discarded; the next sync plans it anew.")
-        count = run.changes.filter(status=_HELD).update(status=PlannedChange.Status.DISCARDED)
+        held = run.changes.filter(status=_HELD)
+        ask_about(held)
+        count = held.update(status=PlannedChange.Status.DISCARDED)
         run.state = Run.State.DONE
         run.save(update_fields=["state"])
         audit.record(actor=actor, action="discarded", obj=run, detail={"changes": count})

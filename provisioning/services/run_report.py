@@ -19,6 +19,8 @@ _EXAMPLES = 10
 class RunReport:
     """One run: `figures` are of what it planned, `limits` those that it passes.
 
+    `problem` is why it failed or was stopped, `remark` what else should be known.
+
     `conflicts` and `proposals` are examples, at most ten of each, as "name: what".
     """
 
@@ -27,6 +29,7 @@ class RunReport:
     state: str
     dry: bool
     problem: str
+    remark: str
     figures: dict[str, dict[str, int]]
     read: int
     unreadable: int
@@ -52,6 +55,7 @@ def report_run(*, run: Run) -> RunReport:
         state=run.state,
         dry=run.dry,
         problem=run.problem,
+        remark=run.remark,
         figures=figures_of(run),
         read=run.counts.get("read.people", 0),
         unreadable=run.counts.get("read.unreadable", 0),

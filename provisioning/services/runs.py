@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from provisioning.core.errors import Busy, InvalidInput, ProvisioningError
@@ -15,10 +17,10 @@ from provisioning.models import DirectorySource, PlannedChange, Run
 from provisioning.services import audit, bulk, leases, wake
 from provisioning.services.actor import RULES, SCHEDULE, SYNC, Actor
 from provisioning.services.apply import Outcome, apply_plan
-from provisioning.services.apply_people import look_again
+from provisioning.services.asked import ask_about, settle
 from provisioning.services.changes import note_fallback
 from provisioning.services.check_limits import hold_breaches
-from provisioning.services.plan import digest_of
+from provisioning.services.plan import UNAPPLIED, digest_of
 from provisioning.services.plan_changes import plan_changes
 from provisioning.services.progress import Lost, Progress, Stopped, Watch
 from provisioning.services.role_groups import end_lost_sessions
@@ -105,10 +107,13 @@ def execute_run(*, run_id: int, watch: Watch | None = None) -> Run:
         return run
     progress = Progress(run, owner, watch)
     try:
+        asked: Mapping[int, int] = {}
         with bulk.collecting_rarely():
             if run.phase != Run.Phase.APPLY:
-                _plan(run, progress)
+                asked = _plan(run, progress)
             outcome = Outcome() if run.dry else apply_plan(run=run, progress=progress)
+        if not run.dry:
+            settle(asked)
         _finish(run, outcome)
     except Lost:
         raise
@@ -156,7 +161,8 @@ def _release(run: Run, owner: str) -> None:
         leases.release(DirectorySource.objects.filter(pk=run.source_id), owner)
 
 
-def _plan(run: Run, progress: Progress) -> None:
+def _plan(run: Run, progress: Progress) -> Mapping[int, int]:
+    """Write the plan and check it; who was decided because somebody asked, and how often."""
     if run.source is not None:
         plan = _plan_source(run, run.source, progress)
     elif run.kind == Run.Kind.EXPIRY:
@@ -169,9 +175,9 @@ def _plan(run: Run, progress: Progress) -> None:
         run.counts = dict(plan.writer.counts)
         run.breaches = [str(breach) for breach in breaches]
         run.digest = digest_of(run, PlannedChange.Status.HELD) if breaches else ""
-        run.problem = " ".join(plan.remarks)
+        run.remark = " ".join(plan.remarks)
         run.cookie = plan.cookie
-        run.save(update_fields=["counts", "breaches", "digest", "problem", "cookie"])
+        run.save(update_fields=["counts", "breaches", "digest", "remark", "cookie"])
         if not run.dry:
             end_lost_sessions(run=run)
             _replace_waiting(run)
@@ -181,6 +187,7 @@ def _plan(run: Run, progress: Progress) -> None:
                     read.update(last_complete_at=timezone.now())
                 else:
                     read.update(last_changes_at=timezone.now())
+    return plan.writer.asked
 
 
 def _plan_source(run: Run, source: DirectorySource, progress: Progress) -> Plan:
@@ -211,13 +218,13 @@ def _replace_waiting(run: Run) -> None:
             old.changes.filter(status=held).update(status=PlannedChange.Status.DISCARDED)
             run.counts["replaced"] = run.counts.get("replaced", 0) + 1
             Run.objects.filter(pk=old.pk).update(
-                state=Run.State.SUPERSEDED, problem=f"Run #{run.pk} was planned from newer data."
+                state=Run.State.SUPERSEDED, remark=f"Run #{run.pk} was planned from newer data."
             )
-    run.save(update_fields=["digest", "problem", "counts"])
+    run.save(update_fields=["digest", "remark", "counts"])
 
 
 def _remark(run: Run, text: str) -> None:
-    run.problem = f"{run.problem} {text}".strip()
+    run.remark = f"{run.remark} {text}".strip()
 
 
 def _finish(run: Run, outcome: Outcome) -> None:
@@ -242,7 +249,7 @@ def _finish(run: Run, outcome: Outcome) -> None:
 
 def _found_nothing(run: Run) -> bool:
     """Whether a reading of changes came upon nothing that concerns the console."""
-    return not run.problem and all(name.startswith("read.") for name in run.counts)
+    return not run.remark and all(name.startswith("read.") for name in run.counts)
 
 
 def _keep_cookie(run: Run) -> None:
@@ -262,14 +269,13 @@ def _keep_cookie(run: Run) -> None:
 
 def _give_up(run: Run, state: Run.State, problem: str) -> None:
     """End a run before its plan was applied; the next sync plans the rest anew."""
-    statuses = PlannedChange.Status
-    unapplied = [statuses.PLANNED, statuses.HELD]
+    unapplied = run.changes.filter(UNAPPLIED | Q(status=PlannedChange.Status.HELD))
     run.problem = problem
     with transaction.atomic():
         # From here on the changes of waiting runs were taken over, and people may be applied.
         if run.phase in (Run.Phase.CHECK, Run.Phase.APPLY) and not run.dry:
-            look_again(run, unapplied)
-        run.changes.filter(status__in=unapplied).update(status=statuses.DISCARDED)
+            ask_about(unapplied)
+        unapplied.update(status=PlannedChange.Status.DISCARDED)
         _end(run, state)
 
 
@@ -277,7 +283,7 @@ def _end(run: Run, state: Run.State) -> None:
     run.state, run.finished_at = state, timezone.now()
     if state not in (Run.State.FAILED, Run.State.STOPPED):
         run.phase = Run.Phase.FINISHED
-    run.save(update_fields=["state", "problem", "finished_at", "phase"])
+    run.save(update_fields=["state", "problem", "remark", "finished_at", "phase"])
 
 
 def find_forgotten_runs() -> list[int]:

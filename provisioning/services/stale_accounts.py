@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 
-from provisioning.models import Account, Number, Run
+from provisioning.models import Account, Number
 from provisioning.services import bulk
 from provisioning.services.apply_people import PERSON
 from provisioning.services.plan import TABLE
@@ -56,7 +56,8 @@ _NUMBERS = f"""
 """  # noqa: S608
 _FOLLOWERS = f"""
 UPDATE {TABLE} AS p SET status = 'stale'
-WHERE p.run_id = %(run)s AND p.status = 'planned' AND p.kind = 'account' AND EXISTS (
+WHERE p.run_id = %(run)s AND p.status = 'planned' AND p.kind = 'account'
+  AND p.ordinal >= %(first)s AND EXISTS (
     SELECT 1 FROM {TABLE} q WHERE q.kind = 'person' AND q.key = p.subject AND q.run_id = %(run)s
       AND q.source_id = p.source_id AND q.status = 'stale')
 """  # noqa: S608
@@ -81,6 +82,6 @@ def mark_stale_creates(window: dict[str, Any]) -> int:
     return bulk.execute(_CREATES, window)
 
 
-def mark_stale_followers(run: Run) -> None:
-    """What follows from a person whose own row is out of date is out of date too."""
-    bulk.execute(_FOLLOWERS, {"run": run.pk})
+def mark_stale_followers(window: dict[str, Any]) -> None:
+    """What follows from a person whose own row is out of date is out of date too, to the end."""
+    bulk.execute(_FOLLOWERS, window)

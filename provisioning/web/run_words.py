@@ -11,6 +11,7 @@ from django.utils import timezone
 from provisioning.models import PlannedChange, Run
 from provisioning.services.outbox import manageable_stores
 from provisioning.services.pause import is_paused
+from provisioning.services.plan import APPLIED
 from provisioning.services.run_report import count_changes
 
 OPEN = (Run.State.QUEUED, Run.State.RUNNING)
@@ -128,7 +129,7 @@ def _done(run: Run) -> Standing:
     count = count_changes(run)
     if not count:
         return Standing("Nothing to change.", _nothing(run))
-    if not run.changes.filter(status=PlannedChange.Status.APPLIED).exists():
+    if not run.changes.filter(APPLIED).exists():
         return Standing("Over. Nothing was applied.", "What waited for approval was discarded.")
     took = ""
     if run.started_at and run.finished_at:
@@ -159,7 +160,7 @@ def _stopped(run: Run) -> Standing:
 
 
 def _superseded(run: Run) -> Standing:
-    return Standing("A newer run took its place.", run.problem)
+    return Standing("A newer run took its place.", run.remark)
 
 
 _WORDS: dict[Run.State, Callable[[Run], Standing]] = {

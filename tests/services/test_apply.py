@@ -25,6 +25,7 @@ from provisioning.models import (
 )
 from provisioning.services import apply, check_limits, outbox, runs
 from provisioning.services.actor import SYNC
+from provisioning.services.plan import UNAPPLIED
 from tests.factories import make_pool, make_store
 from tests.services.directory import Company, company, rows_of
 
@@ -164,4 +165,4 @@ def test_two_workers_at_once_carry_a_run_out_once(
 @pytest.fixture(autouse=True)
 def _nothing_left_open() -> Iterator[None]:
     yield
-    assert not PlannedChange.objects.filter(status="planned").exists()
+    assert not PlannedChange.objects.filter(UNAPPLIED).exists()

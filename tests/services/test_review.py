@@ -45,7 +45,7 @@ def test_held_changes_keep_waiting_in_the_run_that_found_them(
     for _ in range(3):
         again = company.sync()
         assert again.state == Run.State.DONE
-        assert f"run #{first.pk} still wait" in again.problem
+        assert f"run #{first.pk} still wait" in again.remark
         assert rows_of(again, status=HELD) == []
     first.refresh_from_db()
     assert first.state == Run.State.WAITING

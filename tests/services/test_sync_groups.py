@@ -120,7 +120,7 @@ def test_groups_that_cannot_be_read_are_kept_and_marked_stale_while_people_go_on
     ann.set(title="Director")
     run = company.sync()
     assert run.state == Run.State.DONE
-    assert run.problem == "Groups could not be read and stay as they are. The server hung up."
+    assert run.remark == "Groups could not be read and stay as they are. The server hung up."
     assert company.person(ann).title == "Director"
     assert company.members(team) == company.members(other) == {"ann": True}
     company.source.refresh_from_db()
@@ -131,7 +131,7 @@ def test_groups_that_cannot_be_read_are_kept_and_marked_stale_while_people_go_on
     assert company.source.groups_stale_since == stale_since
     company.directory.groups_fail = None
     run = company.sync()
-    assert run.problem == ""
+    assert (run.problem, run.remark) == ("", "")
     assert not DirectorySource.objects.exclude(groups_stale_since=None).exists()
 
 
@@ -141,7 +141,7 @@ def test_no_groups_at_all_is_taken_for_a_lost_right(company: Company) -> None:
     company.sync()
     company.directory.groups.clear()
     run = company.sync()
-    assert "0 groups" in run.problem
+    assert "0 groups" in run.remark
     assert company.members(team) == {"ann": True}
     assert DirectoryGroup.objects.filter(left_at__isnull=True).count() == 1
 

@@ -12,6 +12,7 @@ from provisioning.core.states import State
 from provisioning.models import Account, Credential, GroupMember, Number, Person, PlannedChange, Run
 from provisioning.services import apply, review, runs
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.plan import UNAPPLIED
 from tests.services.directory import Company, Somebody, company, rows_of
 
 __all__ = ["company"]
@@ -91,8 +92,7 @@ def test_after_any_history_the_console_says_what_the_directory_says(
     _check_people(story)
     _check_accounts(story)
     assert rows_of(company.sync()) == []
-    statuses = set(PlannedChange.objects.values_list("status", flat=True))
-    assert "planned" not in statuses
+    assert not PlannedChange.objects.filter(UNAPPLIED).exists()
 
 
 def _forget_everything() -> None:

@@ -194,8 +194,8 @@ def test_groups_whose_base_is_gone_stay_while_people_go_on(
     slapd.modify(person_dn(people.people[0]), {"title": ["Director"]})
     run = sync(source)
     assert run.state == Run.State.DONE
-    assert "Groups could not be read and stay as they are." in run.problem
-    assert "ou=Nowhere" in run.problem
+    assert "Groups could not be read and stay as they are." in run.remark
+    assert "ou=Nowhere" in run.remark
     assert Person.objects.get(login=people.people[0].uid).title == "Director"
     assert not DirectoryGroup.objects.filter(left_at__isnull=False).exists()
 
@@ -207,7 +207,7 @@ def test_a_second_server_stands_in_and_the_run_says_so(
     source.save()
     run = sync(source)
     assert run.state == Run.State.DONE
-    assert run.problem.startswith("Not used:")
+    assert run.remark.startswith("Not used:")
 
 
 def test_starttls_reads_the_same(source: DirectorySource, slapd: Slapd, people: People) -> None:

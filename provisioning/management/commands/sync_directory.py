@@ -94,8 +94,8 @@ class Command(BaseCommand):
     def _print(self, report: RunReport) -> None:
         heading = f"{report.of}: {_outcome(report)} (run #{report.run})"
         self.stdout.write(self.style.MIGRATE_HEADING(heading))
-        if report.problem:
-            self.stdout.write(f"  {report.problem}")
+        for text in filter(None, (report.problem, report.remark)):
+            self.stdout.write(f"  {text}")
         if report.state == Run.State.FAILED:
             return
         unreadable = f", {report.unreadable:,} entries unusable" if report.unreadable else ""
