@@ -11,7 +11,7 @@ from provisioning.core.errors import InvalidInput
 Algorithm = Literal["MD5", "SHA-256"]
 
 # The part of RFC 3261's `user` that servers, clients and database columns all take unescaped.
-_USER_PART = re.compile(r"[a-z0-9+*][a-z0-9._+*~-]{0,63}", re.ASCII)
+_USER_PART = re.compile(r"[a-z0-9+*][a-z0-9._+*~'-]{0,63}", re.ASCII)
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,64}}\Z){_LABEL}(\.{_LABEL})*", re.ASCII)
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
@@ -27,7 +27,8 @@ def check_user_part(value: str) -> str:
         shown = value if len(value) <= 80 else value[:79] + "…"
         raise InvalidInput(
             f"“{shown}” cannot be the user part of a SIP URI: use 1 to 64 of the letters a to z, "
-            "digits, “.”, “_”, “-”, “+”, “*” and “~”, and start with a letter, digit, “+” or “*”."
+            "digits, “.”, “_”, “-”, “+”, “*”, “~” and “'”, and start with a letter, digit, “+” or "
+            "“*”."
         )
     return user
 

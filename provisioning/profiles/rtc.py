@@ -54,7 +54,10 @@ def _attribute(name: str, value: str) -> str:
     """` name="value"`, or nothing for an empty value."""
     if not value:
         return ""
-    return f' {name}="{escape(require_line(value, f"The {name} of the RTC profile"))}"'
+    # Within double quotes an apostrophe stands for itself, and nothing can misread it.
+    text = escape(require_line(value, f"The {name} of the RTC profile"), quote=False)
+    text = text.replace('"', "&quot;")
+    return f' {name}="{text}"'
 
 
 def _readable(secret: str | None) -> str:

@@ -116,3 +116,10 @@ def test_an_error_never_quotes_the_secret(name: str) -> None:
 def _lines(files: list[File]) -> list[int]:
     """How many lines each file has, counted as the most generous reader counts."""
     return [len(file.content.decode().splitlines()) for file in files]
+
+
+@formats
+def test_an_apostrophe_in_the_user_part_needs_no_escape(name: str) -> None:
+    account = replace(ACCOUNT, user="sean.o'neil", auth_user="sean.o'neil")
+    content = RENDERERS[name].render(SETTINGS, account)[0].content.decode()
+    assert "sip:sean.o'neil@voice.example.com" in content

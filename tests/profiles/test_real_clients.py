@@ -27,7 +27,7 @@ LINPHONE_HOST = "localhost"
 # What would end the name, the address or the line early if it were not quoted as each reads it.
 NAMES = {
     "plain": "Ann Example",
-    "odd": 'Smith, John "Jack" <sip:evil@example.com>;regint=0 & \\ 山田',
+    "o'dd": 'Smith, John "Jack" <sip:evil@example.com>;regint=0 & \\ 山田',
 }
 
 
@@ -47,11 +47,12 @@ def _server(directory: Path, algorithm: Algorithm) -> Iterator[Kamailio]:
     server = Kamailio(directory, authority, store, sha256=algorithm == "SHA-256")
     store.create()
     store.execute(f"INSERT INTO domain (domain, did) VALUES ('{DOMAIN}', '{DOMAIN}')")  # noqa: S608
-    for user in ("plain", "odd"):
+    for user in NAMES:
+        quoted = user.replace("'", "''")
         digest = ha1(user, DOMAIN, SECRET, algorithm)
         store.execute(
             "INSERT INTO subscriber (username, domain, ha1) "  # noqa: S608
-            f"VALUES ('{user}', '{DOMAIN}', '{digest}')"
+            f"VALUES ('{quoted}', '{DOMAIN}', '{digest}')"
         )
     with server:
         yield server

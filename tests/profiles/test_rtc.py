@@ -46,7 +46,7 @@ ANY_SETTINGS = st.builds(
 )
 ANY_ACCOUNT = st.builds(
     ProfileAccount,
-    user=st.from_regex(r"[a-z0-9+][a-z0-9._-]{0,20}", fullmatch=True),
+    user=st.from_regex(r"[a-z0-9+][a-z0-9._'-]{0,20}", fullmatch=True),
     domain=st.just("voice.example.com"),
     realm=LINES,
     auth_user=LINES,
