@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -35,8 +35,7 @@ class ReadGroup:
 class GroupPlan:
     """What planning found: limits passed, who moves in or out of watched groups, who is in them.
 
-    `foreign` are the sources of members that were read from another one, by their GUIDs; somebody
-    who is a member no more is not among them.
+    `foreign` are the sources of members that were read from another one, by their GUIDs.
     """
 
     breaches: list[Breach | InUse]
@@ -74,13 +73,13 @@ def plan_groups(
         nested = old is not None and old["id"] in uses
         wanted = dict.fromkeys(group.resolved.effective, False) if nested else {}
         wanted |= dict.fromkeys(group.resolved.direct, True)
-        existing = dict(_members(old["id"])) if nested and old is not None else None
+        existing = _members(source, old["id"], plan) if nested and old is not None else None
         if _is_known(old, content, group) and (existing is None or existing == wanted):
             if guid in watched:
                 plan.members[watched[guid]] = set(wanted)
             continue
         if existing is None:
-            existing = dict(_members(old["id"])) if old else {}
+            existing = _members(source, old["id"], plan) if old else {}
         _plan_group(source, group, content, old, wanted, existing, watched, writer, plan)
     for guid, old in known.items():
         if guid not in seen and old["left_at"] is None:
@@ -160,7 +159,7 @@ def _plan_gone(
     writer: PlanWriter,
     plan: GroupPlan,
 ) -> None:
-    existing = dict(_members(old["id"]))
+    existing = _members(source, old["id"], plan)
     breach: Breach | InUse | None = _breach(source, old["name"], old, len(existing), len(existing))
     if uses:
         breach = InUse(f"Group {old['name']}", " and ".join(map(str, uses)))
@@ -201,6 +200,14 @@ def _removed_lately(source: DirectorySource, guid: str) -> int:
     return sum(len(after["removed"]) for after in rows.values_list("after", flat=True))
 
 
-def _members(group_id: int) -> Iterator[tuple[str, bool]]:
-    rows = GroupMember.objects.filter(group_id=group_id).values_list("person__guid", "direct")
-    return rows.iterator(chunk_size=10_000)
+def _members(source: DirectorySource, group_id: int, plan: GroupPlan) -> dict[str, bool]:
+    """The kept members by GUID, and whether the group names them itself."""
+    members: dict[str, bool] = {}
+    rows = GroupMember.objects.filter(group_id=group_id).values_list(
+        "person__guid", "direct", "person__source_id"
+    )
+    for guid, direct, source_id in rows.iterator(chunk_size=10_000):
+        members[guid] = direct
+        if source_id != source.pk:
+            plan.foreign[guid] = source_id
+    return members
