@@ -25,7 +25,7 @@ from provisioning.core.text import clean_line
 from provisioning.directory.memory_file import memory_file
 
 # The file format of MIT Kerberos, version 2: keytab(5), "keytab file format".
-_KEYTAB = b"\x05\x02"
+KEYTAB = b"\x05\x02"
 # What Kerberos says → what an administrator does. The words are those of MIT krb5's error table.
 _ADVICE = (
     ("clock skew", "The clocks differ by more than Kerberos allows. Let both keep time by NTP"),
@@ -66,7 +66,7 @@ def read_keytab(text: str) -> bytes:
         keytab = base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError):
         keytab = b""
-    if not keytab.startswith(_KEYTAB):
+    if not keytab.startswith(KEYTAB):
         raise InvalidInput(
             "That is not a keytab. Upload the file that ktpass, ktutil or samba-tool wrote."
         )

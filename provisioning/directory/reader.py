@@ -47,7 +47,7 @@ class Reader:
     otherwise raises IncompleteRead, InvalidInput (a base or filter) or Rejected (rights), and then
     nothing that it yielded counts. `problems` holds the first 1,000 entries that were left out,
     `left_out` counts them all: whoever is left out is in the directory, not gone.
-    `passed_over` says why servers before the one in use were not used.
+    `server` is the address in use; `passed_over` says why those before it were not used.
     """
 
     def __init__(self, source: SourceRecord) -> None:
@@ -56,18 +56,20 @@ class Reader:
         self._names = _Names()
         self.problems: list[Problem] = []
         self.left_out = 0
+        self.server = ""
         self.passed_over: list[str] = []
 
     def __enter__(self) -> Self:
         source = self._source
         diagnosis.require_identity(source)
         failures: list[ProvisioningError] = []
-        for endpoint in endpoints(source):
+        for uri, endpoint in zip(source.uris, endpoints(source), strict=True):
             try:
                 self._connection = open_connection(source, endpoint)
             except (Unreachable, Untrusted) as failure:
                 failures.append(failure)
             else:
+                self.server = uri
                 self.passed_over = [failure.message for failure in failures]
                 return self
         temporary = any(failure.retry for failure in failures)

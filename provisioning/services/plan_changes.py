@@ -18,6 +18,7 @@ from provisioning.services.affected import (
     memberships_of,
 )
 from provisioning.services.changes import find_changes, keys_of, sealed
+from provisioning.services.failover import watched
 from provisioning.services.group_uses import follow_used_groups
 from provisioning.services.plan import PlanWriter
 from provisioning.services.plan_accounts import AccountPlanner
@@ -44,7 +45,7 @@ def plan_changes(*, run: Run, source: DirectorySource, progress: Progress) -> Pl
     plan = Plan(PlanWriter(run))
     follow_used_groups()
     progress.phase(Run.Phase.READ)
-    with Reader(record) as reader:
+    with Reader(record) as reader, watched(source, reader):
         plan.remarks.extend(f"Not used: {reason}" for reason in reader.passed_over)
         changes = find_changes(source=source, reader=reader, mapping=mapping)
         plan.cookie = sealed(source, changes.cookie)

@@ -19,6 +19,7 @@ from provisioning.core.errors import InvalidFields, InvalidInput, ProvisioningEr
 from provisioning.models import DirectoryGroup, DirectorySource, SipDomain
 from provisioning.services import saving
 from provisioning.services.setup_sections import NOT_GIVEN, SECTIONS, Entry, Section
+from provisioning.services.source_identity import secret_text
 
 _FILE = "_file"
 _SECRET = "secret"  # noqa: S105 - the name of a key
@@ -159,8 +160,10 @@ class _Applying:
         if not isinstance(given, str):
             raise InvalidInput("The path of a file is text.")
         file = self.folder / given
+        name = key.removesuffix(_FILE)
         try:
-            return key.removesuffix(_FILE), file.read_text(encoding="utf-8")
+            content = file.read_bytes()
+            return name, secret_text(content) if name == _SECRET else content.decode()
         except (OSError, ValueError) as error:
             raise InvalidInput(f"{file} cannot be read.") from error
 

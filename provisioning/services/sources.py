@@ -12,25 +12,30 @@ from provisioning.core.errors import InvalidFields, InvalidInput, Unreachable
 from provisioning.core.records import SourceRecord
 from provisioning.core.text import require_line
 from provisioning.directory.attributes import compile_reading, is_secret
+from provisioning.directory.bases import read_base
 from provisioning.directory.endpoint import endpoints
 from provisioning.directory.mapping import MAP_FIELDS
-from provisioning.directory.syntax import check_dn, check_filter
+from provisioning.directory.syntax import check_filter
 from provisioning.models import DirectorySource, Run
 from provisioning.services import audit, leases, saving, schedules, targets
 from provisioning.services.actor import Actor
 from provisioning.services.certificates import check_authorities
+from provisioning.services.source_identity import find_identity_faults
 
 KEY_ATTRIBUTES = ("objectGUID", "entryUUID", "nsUniqueId")
 _SHORTEST_INTERVAL = 10
 _ATTRIBUTE = re.compile(r"[A-Za-z][A-Za-z0-9-]*", re.ASCII)
 _LARGEST_PAGE = 10_000
+# A task has to end before another worker takes it for lost.
+_LONGEST_WAIT = 120
 
 
 def save_source(*, source: DirectorySource, actor: Actor, secret: str | None = None) -> bool:
-    """Keep a new or changed source with its schedule; `secret` None keeps the stored password.
+    """Keep a new or changed source with its schedule; `secret` None keeps the stored one.
 
-    The stored password never goes to a new place: it is erased when an address, the encryption or
-    the certificate authority changes and no new one is given. Returns whether that happened. Raises
+    The stored secret never goes to a new place: it is erased when an address, the encryption, the
+    certificate authority, the way of signing in or the client certificate changes and no new one
+    is given. Returns whether that happened. Raises
     InvalidFields where values cannot be used; the expressions are named `mapping.<field>`.
     """
     tidy(source)
@@ -107,16 +112,28 @@ def tidy(source: DirectorySource) -> None:
     source.mapping = {field: text.strip() for field, text in source.mapping.items() if text.strip()}
     for field, text in (("name", source.name), ("bind_dn", source.bind_dn)):
         _note(faults, field, require_line, text, "It")
-    try:
-        source.ca_pem = check_authorities(source.ca_pem, "The certificate authority")
-    except InvalidInput as error:
-        faults["ca_pem"] = error.message
+    for field, what in (
+        ("ca_pem", "The certificate authority"), ("client_certificate", "The client certificate")
+    ):  # fmt: skip
+        try:
+            setattr(source, field, check_authorities(getattr(source, field), what))
+        except InvalidInput as error:
+            faults[field] = error.message
+    if source.bind_method == DirectorySource.BindMethod.EXTERNAL:
+        source.bind_dn = ""
+    else:
+        source.client_certificate = ""
+    if source.broke_off not in source.uris.split():
+        source.broke_off = ""
     _raise(faults)
 
 
 def _place(source: DirectorySource) -> tuple[object, ...]:
     """Where the password goes, and whom it trusts there."""
-    return tuple(source.uris.split()), source.tls, source.ca_pem
+    return (
+        tuple(source.uris.split()), source.tls, source.ca_pem,
+        source.bind_method, source.client_certificate,
+    )  # fmt: skip
 
 
 def _find_faults(
@@ -124,18 +141,16 @@ def _find_faults(
 ) -> dict[str, str]:
     faults: dict[str, str] = {}
     _note(faults, "uris", endpoints, source.as_record())
-    if not source.bind_dn:
-        faults["bind_dn"] = "Reading as nobody shows an incomplete directory. Enter an account."
-    if secret is not None and "\0" in secret:
-        faults["secret"] = "A password holds no NUL."  # noqa: S105 - a message
-    if secret == "" or (before is None and secret is None):
-        faults["secret"] = "Enter the password of the bind account."  # noqa: S105 - a message
+    faults |= find_identity_faults(source, before, secret)
     _check_reading(source, before, faults)
     _check_mapping(source, faults)
     if source.interval_seconds < _SHORTEST_INTERVAL:
         faults["interval_seconds"] = f"At least {_SHORTEST_INTERVAL} seconds."
     if not 1 <= source.page_size <= _LARGEST_PAGE:
         faults["page_size"] = f"From 1 to {_LARGEST_PAGE:,} entries."
+    for field in ("connect_timeout", "read_timeout"):
+        if not 1 <= (getattr(source, field) or 1) <= _LONGEST_WAIT:
+            faults[field] = f"From 1 to {_LONGEST_WAIT} seconds, or empty for what is usual."
     return faults
 
 
@@ -146,7 +161,7 @@ def _check_reading(
         faults["person_bases"] = "Enter at least one DN, such as ou=people,dc=example,dc=com."
     for field in ("person_bases", "group_bases"):
         for base in getattr(source, field).splitlines():
-            _note(faults, field, check_dn, base)
+            _note(faults, field, read_base, base)
     _note(faults, "person_filter", check_filter, source.person_filter)
     if source.group_bases:
         _note(faults, "group_filter", check_filter, source.group_filter)

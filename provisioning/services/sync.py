@@ -17,6 +17,7 @@ from provisioning.models import DirectorySource, Person, Run
 from provisioning.services import targets
 from provisioning.services.affected import affected_by, everybody, kept_members, memberships_of
 from provisioning.services.expiry import find_expired
+from provisioning.services.failover import watched
 from provisioning.services.group_uses import follow_used_groups
 from provisioning.services.plan import PlanWriter
 from provisioning.services.plan_accounts import AccountPlanner
@@ -57,7 +58,7 @@ def plan_sync(*, run: Run, source: DirectorySource, progress: Progress) -> Plan:
     groups: GroupPlan | None = None
     present = Person.objects.filter(source=source, left_at__isnull=True)
     progress.phase(Run.Phase.READ, present.count())
-    with Reader(record) as reader:
+    with Reader(record) as reader, watched(source, reader):
         plan.remarks.extend(f"Not used: {reason}" for reason in reader.passed_over)
         proof = Proof.begin(source=source, reader=reader, mapping=mapping)
         plan.cookie = proof.cookie

@@ -94,6 +94,7 @@ class FakeReader:
         self._directory = directory
         self.problems = directory.unusable
         self.left_out = len(directory.unusable)
+        self.server = ""
         self.passed_over: list[str] = []
 
     def __enter__(self) -> FakeReader:
