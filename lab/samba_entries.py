@@ -1,8 +1,10 @@
 """The invented company as Active Directory entries, and their loading over LDAPS."""
 
 import re
+import struct
 
 import ldap
+from ldap.controls import LDAPControl
 from ldap.dn import escape_dn_chars
 from ldap.ldapobject import LDAPObject
 
@@ -20,6 +22,13 @@ BIND_DN = f"CN={BIND_NAME},{SERVICES}"
 NORMAL, DISABLED, PASSWORD_NEVER_EXPIRES = 0x200, 0x2, 0x10000
 # [MS-ADTS] 2.2.12, groupType: a global security group, as the signed number that LDAP shows
 GLOBAL_SECURITY_GROUP = -0x80000000 | 0x2
+# [MS-ADTS] 3.1.1.3.4.1
+SHOW_DELETED, SD_FLAGS = "1.2.840.113556.1.4.417", "1.2.840.113556.1.4.801"
+OWNER, DACL = 0x1, 0x4
+# [MS-DTYP] 2.4.4.1, 2.4.3 and 2.4.6: List Contents and Read Property
+ACCESS_ALLOWED, LIST_AND_READ, SELF_RELATIVE, DACL_PRESENT = 0, 0x4 | 0x10, 0x8000, 0x4
+# S-1-5-32-544
+ADMINISTRATORS = struct.pack("<BB6s2I", 1, 2, b"\0\0\0\0\0\x05", 32, 544)
 LONGEST_ACCOUNT_NAME = 20
 # Not allowed in sAMAccountName: [MS-SAMR] 3.1.1.6.
 FORBIDDEN = re.compile(r'["/\\\[\]:;|=,+*?<>]')
@@ -68,6 +77,7 @@ def load(connection: LDAPObject, company: Company, *, password: str, bind_passwo
         connection.add_s(dn, [("objectClass", [b"organizationalUnit"])])
     control = NORMAL | PASSWORD_NEVER_EXPIRES
     _add(connection, BIND_DN, _account(BIND_NAME, bind_password, control))
+    allow_seeing_deletions(connection, BIND_DN)
     dns = {person.uid: person_dn(person) for person in company.people}
     for person in company.people:
         entry = person_entry(person, password)
@@ -81,6 +91,37 @@ def load(connection: LDAPObject, company: Company, *, password: str, bind_passwo
         members = [dns[uid] for uid in group.people] + [group_dn(name) for name in group.groups]
         if members:
             connection.modify_s(group_dn(group.name), [(ldap.MOD_ADD, "member", encoded(members))])
+
+
+def allow_seeing_deletions(connection: LDAPObject, dn: str) -> None:
+    """Lets the account see what was deleted: `dsacls "CN=Deleted Objects,…"` with /takeOwnership
+    and then with /G account:LCRP."""
+    container, name = f"CN=Deleted Objects,{BASE}", "nTSecurityDescriptor"
+    owner, dacl = ([LDAPControl(SHOW_DELETED, True), _parts(part)] for part in (OWNER, DACL))
+    mine = struct.pack("<BxHIIII", 1, SELF_RELATIVE, 20, 0, 0, 0) + ADMINISTRATORS
+    connection.modify_ext_s(container, [(ldap.MOD_REPLACE, name, [mine])], serverctrls=owner)
+    (_, account), *_ = connection.search_s(dn, ldap.SCOPE_BASE, attrlist=["objectSid"])
+    (_, entry), *_ = connection.search_ext_s(
+        container, ldap.SCOPE_BASE, attrlist=[name], serverctrls=dacl
+    )
+    wanted = _with_reader(entry[name][0], account["objectSid"][0])
+    connection.modify_ext_s(container, [(ldap.MOD_REPLACE, name, [wanted])], serverctrls=dacl)
+
+
+def _parts(part: int) -> LDAPControl:
+    """Means this part of a security descriptor alone: [MS-ADTS] 3.1.1.3.4.1.11."""
+    value = b"\x30\x03\x02\x01" + bytes([part])
+    return LDAPControl(SD_FLAGS, True, encodedControlValue=value)
+
+
+def _with_reader(descriptor: bytes, sid: bytes) -> bytes:
+    """A security descriptor with nothing but a DACL, one more entry in it: [MS-DTYP] 2.4.6."""
+    (start,) = struct.unpack_from("<I", descriptor, 16)
+    revision, size, count = struct.unpack_from("<BxHHxx", descriptor, start)
+    entry = struct.pack("<BBHI", ACCESS_ALLOWED, 0, 8 + len(sid), LIST_AND_READ) + sid
+    acl = struct.pack("<BxHHxx", revision, size + len(entry), count + 1)
+    acl += descriptor[start + 8 : start + size] + entry
+    return struct.pack("<BxHIIII", 1, SELF_RELATIVE | DACL_PRESENT, 0, 0, 0, 20) + acl
 
 
 def quoted(password: str) -> bytes:
