@@ -7,7 +7,6 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 import django_filters
-from django import forms
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -67,6 +66,14 @@ class Entry:
     facts: list[tuple[str, Any]]
 
     @property
+    def summary(self) -> str:
+        """What the details hold, in a few words."""
+        if not self.rows:
+            return "Details"
+        done = "set" if self.action.startswith("created") else "changed"
+        return f"{len(self.rows)} field{'' if len(self.rows) == 1 else 's'} {done}"
+
+    @property
     def title(self) -> str:
         """What happened to what, as a sentence."""
         text = f"{self.action} {self.object_name}".strip()
@@ -103,12 +110,9 @@ class AuditFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
     object_type = django_filters.ChoiceFilter(choices=OBJECTS, label="Kind")
     since = django_filters.DateFilter(
         method="from_day",
-        label="From (year-month-day)",
-        widget=forms.DateInput(attrs={"type": "date"}),
+        label="From",
     )
-    until = django_filters.DateFilter(
-        method="to_day", label="To (year-month-day)", widget=forms.DateInput(attrs={"type": "date"})
-    )
+    until = django_filters.DateFilter(method="to_day", label="To")
 
     class Meta:
         model = AuditEvent

@@ -22,7 +22,7 @@ class Choice(NamedTuple):
 
 
 class Facet(NamedTuple):
-    """One filter: kind is "choices", "switch" or "text"."""
+    """One filter: kind is "choices", "switch", "day" or "text"."""
 
     name: str
     label: str
@@ -60,6 +60,7 @@ def _facet(name: str, field: forms.Field, query: QueryDict) -> Facet:
         return Facet(name, label, "switch", False, [], query.get(name, ""))
     if not offered:
         kind = "choices" if isinstance(field, forms.ChoiceField) else "text"
+        kind = "day" if isinstance(field, forms.DateField) else kind
         return Facet(name, label, kind, False, [], query.get(name, ""))
     multiple = isinstance(field, forms.MultipleChoiceField | forms.ModelMultipleChoiceField)
     wanted = set(query.getlist(name))

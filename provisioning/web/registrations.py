@@ -27,7 +27,7 @@ def of_account(request: ConsoleRequest, pk: int) -> HttpResponse:
     """What the servers of the account's home pool say of it."""
     account = get_object_or_404(Account.objects.select_related("pool"), pk=pk)
     live = list_registrations(account=account)
-    return render(request, "servers/_registrations.html", _context(live))
+    return render(request, "servers/_registrations.html", _context(live) | {"of_one": True})
 
 
 @needs(Capability.VIEW)
