@@ -110,19 +110,21 @@ def among(texts: Iterable[str]) -> RawSQL:
 def fingerprint(row: Row) -> str:
     """A keyed hash of a row: tells whether it changed without keeping its HA1."""
     # No value holds a line break, so no two rows give the same text.
-    match row:
-        case SipDomainRow():
-            text = row.domain
-        case SubscriberRow():
-            text = f"{row.key}\n{row.ha1 or ''}"
-        case AliasRow():
-            text = f"{row.key}\n{row.user}\n{row.domain}"
-    return hashlib.blake2b(text.encode(), key=_fingerprint_key(), digest_size=16).hexdigest()
+    if isinstance(row, SubscriberRow):
+        text = f"{row.key}\n{row.ha1 or ''}"
+    elif isinstance(row, AliasRow):
+        text = f"{row.key}\n{row.user}\n{row.domain}"
+    else:
+        text = row.domain
+    keyed = _keyed_hash().copy()
+    keyed.update(text.encode())
+    return keyed.hexdigest()
 
 
 @cache
-def _fingerprint_key() -> bytes:
-    return hashlib.sha256(b"rtcadmin fingerprint" + settings.SECRET_KEY.encode()).digest()
+def _keyed_hash() -> hashlib.blake2b:
+    key = hashlib.sha256(b"rtcadmin fingerprint" + settings.SECRET_KEY.encode()).digest()
+    return hashlib.blake2b(key=key, digest_size=16)
 
 
 # What rows are made of. A SIP domain is looked up by its id: cheaper than a join.

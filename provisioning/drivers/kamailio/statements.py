@@ -23,6 +23,7 @@ from sqlalchemy import (
     insert,
     literal_column,
     not_,
+    null,
     or_,
     select,
     tuple_,
@@ -30,11 +31,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from provisioning.drivers.kamailio.tables import KindTable
+from provisioning.drivers.kamailio.tables import SECRETS, KindTable
 from provisioning.drivers.kamailio.unusable import LIKE_UNUSABLE
 
 Values = Sequence[tuple[str, ...]]
-_SECRETS = ("ha1b", "password")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ def differing(target: KindTable, source: FromClause) -> Select[Any]:
     """
     table = target.table
     statement = select(source.c.n, *(table.c[name] for name in target.owned))
-    different = [_differs(target, name, source.c[name]) for name in target.values]
+    wanted = {column.name: column for column in source.c}
+    different = [_differs(target, name, wanted.get(name, null())) for name in target.values]
     return statement.select_from(source.outerjoin(table, _same_key(target, table, source))).where(
         or_(table.c.id.is_(None), *different)
     )
@@ -154,7 +155,7 @@ def _new_rows(target: KindTable, source: FromClause) -> tuple[list[str], Select[
 def _differs(target: KindTable, name: str, wanted: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether a column must be written; one unusable value is as good as another."""
     existing = target.table.c[name]
-    if name in _SECRETS:
+    if name in SECRETS:
         return existing.not_like(LIKE_UNUSABLE)
     different = existing.is_distinct_from(wanted)
     if name != "ha1":

@@ -34,11 +34,12 @@ from provisioning.drivers.kamailio.tables import (
     LOCATION,
     ROW_FROM,
     SUBSCRIBER,
+    compared_values,
     defects,
     key_values,
-    row_values,
+    written_values,
 )
-from provisioning.drivers.kamailio.unusable import is_unusable, unusable
+from provisioning.drivers.kamailio.unusable import is_unusable
 from provisioning.drivers.kamailio.writing import write
 
 # Rows per answer: what reading holds in memory.
@@ -94,10 +95,9 @@ class KamailioStore:
         found: dict[str, Row | None] = {rows[n].key: None for n in bad}
         good = [row for n, row in enumerate(rows) if n not in bad] if bad else rows
         incoming, statement = _comparing(kind, self._store.dialect)
-        nobody = unusable()
         for start in range(0, len(good), _PAGE):
             page = good[start : start + _PAGE]
-            parameters = incoming.parameters([row_values(row, nobody) for row in page])
+            parameters = incoming.parameters(compared_values(page))
             with self._database.transaction() as transaction:
                 answer = transaction.rows(statement, parameters)
             for n, *values in answer:
@@ -206,8 +206,9 @@ class KamailioStore:
             if row.key != key:
                 refused[key] = f"The row does not belong to the key “{key[:80]}”."
         incoming, statements = _merging(kind, self._store.dialect)
-        good = [(key, row_values(row)) for key, row in rows.items() if key not in refused]
-        return refused | write(self._database, self._store, incoming, statements, good)
+        good = {key: row for key, row in rows.items() if key not in refused} if refused else rows
+        items = list(zip(good, written_values(kind, list(good.values())), strict=True))
+        return refused | write(self._database, self._store, incoming, statements, items)
 
     def _live(self, rows: Iterator[tuple[Any, ...]], utc_offset: int) -> Iterator[Registration]:
         now = time.time()
@@ -224,7 +225,7 @@ def _column(table: Table, name: str) -> Any:
 @cache
 def _comparing(kind: Kind, dialect: str) -> tuple[Incoming, Rendered]:
     target = KIND_TABLES[kind]
-    incoming = Incoming(dialect, target.owned)
+    incoming = Incoming(dialect, target.compared)
     return incoming, render(differing(target, incoming.source()), dialect)
 
 

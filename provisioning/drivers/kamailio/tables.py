@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from sys import maxsize
 from types import MappingProxyType
 
@@ -77,6 +78,10 @@ EXPECTED_VERSIONS: Mapping[str, int] = MappingProxyType(
 )
 
 
+# Further credential columns of Kamailio's, which must verify nobody.
+SECRETS = ("ha1b", "password")
+
+
 @dataclass(frozen=True)
 class KindTable:
     """Where rows of one kind live: `key` and `values` are the columns that the console owns.
@@ -94,6 +99,11 @@ class KindTable:
         return self.key + self.values
 
     @cached_property
+    def compared(self) -> tuple[str, ...]:
+        """The owned columns that a row tells itself; SECRETS stand behind them."""
+        return tuple(name for name in self.owned if name not in SECRETS)
+
+    @cached_property
     def widths(self) -> tuple[int, ...]:
         """How many characters each owned column holds."""
         types = (self.table.c[name].type for name in self.owned)
@@ -104,7 +114,7 @@ KIND_TABLES: Mapping[Kind, KindTable] = MappingProxyType(
     {
         Kind.SIP_DOMAIN: KindTable(DOMAIN, ("domain",), (), unique=True),
         Kind.SUBSCRIBER: KindTable(
-            SUBSCRIBER, ("username", "domain"), ("ha1", "ha1b", "password"), unique=True
+            SUBSCRIBER, ("username", "domain"), ("ha1", *SECRETS), unique=True
         ),
         Kind.ALIAS: KindTable(
             DBALIASES, ("alias_username", "alias_domain"), ("username", "domain"), unique=False
@@ -131,17 +141,30 @@ def key_values(kind: Kind, key: str) -> tuple[str, ...]:
     return (user, domain) if user and domain else ()
 
 
-def row_values(row: Row, nobody: str = "") -> tuple[str, ...]:
-    """The owned columns' values, in the order of KindTable.owned.
+def written_values(kind: Kind, rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """The owned columns' values of each row, in the order of KindTable.owned."""
+    nobodies = unusable(len(rows)) if kind is Kind.SUBSCRIBER else [""] * len(rows)
+    return [
+        (*values, nobody, nobody) if nobody else values
+        for values, nobody in zip(_told(rows, nobodies), nobodies, strict=True)
+    ]
 
-    `nobody` stands where nobody may be let in; a new unusable value unless one is given.
-    """
-    if isinstance(row, SubscriberRow):
-        nobody = nobody or unusable()
-        return (row.user, row.domain, row.ha1 or nobody, nobody, nobody)
-    if isinstance(row, AliasRow):
-        return (row.alias_user, row.alias_domain, row.user, row.domain)
-    return (row.domain,)
+
+def compared_values(rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    """The values that tell whether a row is there, in the order of KindTable.compared."""
+    (nobody,) = unusable(1)
+    return list(_told(rows, repeat(nobody)))
+
+
+def _told(rows: Sequence[Row], nobodies: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """The values that a row itself tells; one of `nobodies` stands where nobody may be let in."""
+    for row, nobody in zip(rows, nobodies, strict=False):
+        if isinstance(row, SubscriberRow):
+            yield row.user, row.domain, row.ha1 or nobody
+        elif isinstance(row, AliasRow):
+            yield row.alias_user, row.alias_domain, row.user, row.domain
+        else:
+            yield (row.domain,)
 
 
 def _subscriber_from(values: Sequence[str]) -> SubscriberRow:
@@ -165,38 +188,33 @@ ROW_FROM: Mapping[Kind, Callable[[Sequence[str]], Row]] = MappingProxyType(
 
 def defects(kind: Kind, rows: Sequence[Row]) -> dict[int, str]:
     """Why some of `rows` cannot be written, by their place; says nothing of an HA1's content."""
-    sound = all(isinstance(row, _ROW_CLASSES[kind]) for row in rows)
-    values = [row_values(row, "!") for row in rows] if sound else []
-    if sound and not _defective(KIND_TABLES[kind], values):
-        return {n: _BAD_HA1 for n, row in enumerate(rows) if _has_bad_ha1(row)}
+    if {type(row) for row in rows} <= {_ROW_CLASSES[kind]} and not _defective(kind, rows):
+        return {}
     found = ((n, _defect(kind, row)) for n, row in enumerate(rows))
     return {n: said for n, said in found if said}
 
 
-_BAD_HA1 = "The HA1 is not 32 or 64 lower-case hexadecimal digits."
-
-
-def _has_bad_ha1(row: Row) -> bool:
-    return isinstance(row, SubscriberRow) and row.ha1 is not None and not _HA1.fullmatch(row.ha1)
-
-
-def _defective(target: KindTable, values: Sequence[tuple[str, ...]]) -> bool:
-    """Whether some row has a defect in one of its columns; looked at by columns, which is quick."""
-    for width, column in zip(target.widths, zip(*values, strict=True), strict=False):
+def _defective(kind: Kind, rows: Sequence[Row]) -> bool:
+    """Whether some row has a defect; looked at by columns, which is quick."""
+    target = KIND_TABLES[kind]
+    columns = dict(zip(target.compared, zip(*compared_values(rows), strict=True), strict=False))
+    for width, column in zip(target.widths, columns.values(), strict=False):
         lengths = set(map(len, column))
         if min(lengths) < 1 or max(lengths) > width or _CONTROL.search("".join(column)):
             return True
-    return False
+    ha1s = columns.get("ha1", ())
+    return not all(_HA1.fullmatch(ha1) or is_unusable(ha1) for ha1 in ha1s)
 
 
 def _defect(kind: Kind, row: Row) -> str:
     if not isinstance(row, _ROW_CLASSES[kind]):
         return f"The row does not belong to the key “{row.key[:80]}”."
-    if _has_bad_ha1(row):
-        return _BAD_HA1
+    if isinstance(row, SubscriberRow) and row.ha1 is not None and not _HA1.fullmatch(row.ha1):
+        return "The HA1 is not 32 or 64 lower-case hexadecimal digits."
     target = KIND_TABLES[kind]
+    (values,) = compared_values([row])
     # SQLite does not enforce widths, and Kamailio copies into buffers made for them.
-    for column, width, value in zip(target.owned, target.widths, row_values(row, "!"), strict=True):
+    for column, width, value in zip(target.compared, target.widths, values, strict=False):
         if not value:
             return f"{column} is empty."
         if len(value) > width:

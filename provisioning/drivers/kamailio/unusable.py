@@ -18,9 +18,11 @@ LIKE_UNUSABLE = _PREFIX + "_" * (_LENGTH - len(_PREFIX))
 """Matches what `unusable` made, as an SQL LIKE pattern."""
 
 
-def unusable() -> str:
-    """A new value of 64 characters; 88 random bits of it lie within the first 32."""
-    return _PREFIX + secrets.token_hex(_RANDOM_BYTES)
+def unusable(count: int) -> list[str]:
+    """New values of 64 characters; 88 random bits of each lie within its first 32."""
+    digits = 2 * _RANDOM_BYTES
+    random = secrets.token_hex(count * _RANDOM_BYTES)
+    return [_PREFIX + random[at : at + digits] for at in range(0, count * digits, digits)]
 
 
 def is_unusable(value: str) -> bool:
