@@ -6,7 +6,7 @@ import math
 import ssl
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import ldap3
 from gssapi.raw import GSSError
@@ -25,12 +25,17 @@ from provisioning.directory.certificate import identity_of, require_trust, trust
 from provisioning.directory.endpoint import Endpoint, endpoints
 from provisioning.directory.guid import canonical_guid
 
+_ABOUT = (
+    "namingContexts", "defaultNamingContext", "supportedControl", "supportedCapabilities",
+    "supportedSASLMechanisms", "subschemaSubentry", "vendorName", "vendorVersion",
+)  # fmt: skip
 _SCOPES = {"subtree": ldap3.SUBTREE, "one": ldap3.LEVEL}
 PAGED_RESULTS = "1.2.840.113556.1.4.319"
 # Where somebody is looked for by a text, whatever the directory.
 _SEARCHED = ("cn", "displayName", "givenName", "sn", "mail", "uid", "sAMAccountName")
 
 Row = tuple[str, dict[str, list[bytes]]]
+Answer = TypeVar("Answer")
 
 
 class Conversation:
@@ -48,17 +53,23 @@ class Conversation:
 
     def about(self) -> dict[str, list[str]]:
         """What the server says of itself (RFC 4512 section 5.1), by lower-case attribute name."""
-        wanted = ["namingContexts", "supportedControl", "vendorName", "vendorVersion"]
-        rows = self.look_at("", wanted)
+        rows = self.look_at("", _ABOUT)
         return {
             name: [value.decode("utf-8", "replace") for value in values]
             for _, attributes in rows
             for name, values in attributes.items()
         }
 
-    def look_at(self, dn: str, attributes: Collection[str]) -> list[Row]:
-        """The one entry with this DN and its raw attributes (lower-case names)."""
-        return self._ask(dn, "(objectClass=*)", attributes, search_scope=ldap3.BASE)
+    def look_at(
+        self, dn: str, attributes: Collection[str], filter_: str = "(objectClass=*)"
+    ) -> list[Row]:
+        """The one entry with this DN, if `filter_` matches, and its raw attributes (lower case)."""
+        return self._ask(dn, filter_, attributes, search_scope=ldap3.BASE)
+
+    def names_at(self, dn: str) -> list[str]:
+        """The names of the attributes that the entry has, as the server writes them; no values."""
+        rows = self._search(dn, "(objectClass=*)", ["*"], search_scope=ldap3.BASE, types_only=True)
+        return [name for item in rows for name in item["raw_attributes"]]
 
     def search(self, asked: Search, attributes: Collection[str], *, limit: int) -> list[Row]:
         """At most `limit` of the entries that are asked for, in pages."""
@@ -74,6 +85,14 @@ class Conversation:
                 return rows[:limit]
 
     def _ask(self, base: str, filter_: str, attributes: Collection[str], **more: Any) -> list[Row]:
+        return [
+            (item["dn"], {n.lower(): list(v) for n, v in item["raw_attributes"].items() if v})
+            for item in self._search(base, filter_, attributes, **more)
+        ]
+
+    def _search(
+        self, base: str, filter_: str, attributes: Collection[str], **more: Any
+    ) -> list[dict[str, Any]]:
         connection = self._connection
         try:
             connection.search(base, filter_, attributes=list(attributes), **more)
@@ -83,11 +102,7 @@ class Conversation:
         if result["result"]:
             raise diagnosis.search_failed(base, 0, result["result"], result["message"] or "")
         # Search continuations point to other servers, and are never followed.
-        return [
-            (item["dn"], {n.lower(): list(v) for n, v in item["raw_attributes"].items() if v})
-            for item in connection.response
-            if item["type"] == "searchResEntry"
-        ]
+        return [item for item in connection.response if item["type"] == "searchResEntry"]
 
 
 @contextmanager
@@ -113,23 +128,30 @@ def find_samples(
 
     `text` is looked for in names, logins and mail addresses; entries without a key are left out.
     """
+    return ask_first(source, lambda it: samples(source, it, attributes, text, limit))
+
+
+def ask_first(source: SourceRecord, ask: Callable[[Conversation], Answer]) -> Answer:
+    """What the first of the source's servers that can be reached answers."""
     failures: list[ProvisioningError] = []
     for endpoint in endpoints(source):
         try:
             with converse(source, endpoint) as conversation:
-                return _samples(source, conversation, attributes, text.strip(), limit)
+                return ask(conversation)
         except Unreachable as failure:
             failures.append(failure)
     raise Unreachable(" ".join(failure.message for failure in failures)) from failures[0]
 
 
-def _samples(
+def samples(
     source: SourceRecord,
     conversation: Conversation,
     attributes: Collection[str],
     text: str,
     limit: int,
 ) -> list[Entry]:
+    """The same within a conversation."""
+    text = text.strip()
     wanted = sorted({*attributes, source.key_attribute})
     filter_ = source.person_filter
     if text:

@@ -21,7 +21,7 @@ from provisioning.models import (
     SipDomain,
     Site,
 )
-from provisioning.web.forms.sources import label_of
+from provisioning.web.forms.mapping import label_of
 from provisioning.web.shell import href_of
 
 _NAMES_SHOWN = 3
@@ -48,7 +48,8 @@ _ACCOUNT = {
     "state": "State", "aor": "SIP URI", "number": "Number", "pool": "Home pool", "site": "Site",
     "profile": "Client profile", "rule": "Account rule", "name": "Name", "SIP URI": "SIP URI",
 }  # fmt: skip
-_PERSON = {**{name: label_of(name) for name in PERSON_FIELDS}, "dn": "DN", "disabled": "Disabled"}
+_PERSON = {**{name: label_of(name) for name in PERSON_FIELDS}, "dn": "DN", "disabled": "Disabled",
+           "locked_out": "Locked out", "must_change_password": "Must change password"}  # fmt: skip
 _GROUP = {"name": "Name", "description": "Description", "dn": "DN", "member_count": "Members"}
 _FIELDS = {"account": _ACCOUNT, "person": _PERSON, "group": _GROUP}
 _REFERENCES: dict[str, type[Model]] = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
@@ -18,11 +16,11 @@ from provisioning.core.roles import Capability
 from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.models import DirectorySource, Person, Run
 from provisioning.services.schedules import find_next_reads
-from provisioning.services.source_test import find_sample_people, probe_source
+from provisioning.services.source_test import probe_source
 from provisioning.services.sources import delete_source, save_source, switch_source
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.errors import add_errors
-from provisioning.web.forms.sources import SourceForm, label_of, new_source
+from provisioning.web.forms.sources import SourceForm, new_source
 from provisioning.web.shell import href_of
 
 _DEFAULT_KIND = "active_directory"
@@ -132,33 +130,12 @@ def _say_saved(
 @require_POST
 def source_test(request: ConsoleRequest, pk: int | None = None) -> HttpResponse:
     """Test what the form holds, step by step, without keeping it."""
-    form, source = _candidate(request, pk)
+    form, source = candidate(request, pk)
     context = {"steps": probe_source(source=source, secret=form.password)}
     return render(request, "sources/_test.html", context)
 
 
-@needs(Capability.CONFIGURE)
-@sensitive_post_parameters("secret")
-@require_POST
-def source_sample(request: ConsoleRequest, pk: int | None = None) -> HttpResponse:
-    """What the attribute map of the form makes of a few people, without keeping it."""
-    form, source = _candidate(request, pk)
-    context: dict[str, Any] = {}
-    try:
-        samples = find_sample_people(
-            source=source, secret=form.password, text=request.POST.get("sample_for", "")[:100]
-        )
-    except ProvisioningError as error:
-        context["problem"] = error.message
-    else:
-        context["samples"] = [
-            (sample, [(label_of(name), value) for name, value in sample.fields.items()])
-            for sample in samples
-        ]
-    return render(request, "sources/_sample.html", context)
-
-
-def _candidate(request: ConsoleRequest, pk: int | None) -> tuple[SourceForm, DirectorySource]:
+def candidate(request: ConsoleRequest, pk: int | None) -> tuple[SourceForm, DirectorySource]:
     """The source as the form has it; what cannot be used is found by the test itself."""
     kind = request.POST.get("kind", "")
     if pk is None and kind not in DEFAULT_MAPPINGS:

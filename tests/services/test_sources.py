@@ -14,7 +14,7 @@ from provisioning.models import AuditEvent, ConsoleUser, DirectorySource, RoleGr
 from provisioning.services.actor import Actor
 from provisioning.services.connection_test import Step, StepState
 from provisioning.services.role_groups import add_role_group, remove_role_group
-from provisioning.services.source_test import find_sample_people, probe_source
+from provisioning.services.source_test import probe_source
 from provisioning.services.sources import delete_source, save_source, switch_source
 from tests.factories import make_group, make_person
 from tests.sources import saved_source, slapd_source
@@ -215,18 +215,3 @@ def test_the_stored_password_is_not_tried_at_another_place(slapd: Slapd) -> None
     failed = last(probe_source(source=source, secret=None))
     assert (failed.name, failed.state) == ("Sign-in", StepState.FAILED)
     assert "no password" in failed.detail
-
-
-def test_a_sample_shows_what_the_map_makes_of_somebody(slapd: Slapd) -> None:
-    source = slapd_source(slapd)
-    source.mapping["title"] = "upper(title)"
-    found = find_sample_people(source=source, secret=slapd.bind_password, text="müller")
-    assert found
-    assert all("müller" in sample.fields["display_name"].lower() for sample in found)
-    assert all(sample.fields["title"].isupper() for sample in found)
-
-
-def test_a_sample_whose_entry_cannot_be_used_says_so(slapd: Slapd) -> None:
-    source = slapd_source(slapd, disabled_expression="bit(employeeType, 2)")
-    found = find_sample_people(source=source, secret=slapd.bind_password)
-    assert "employeetype is missing" in found[0].problem

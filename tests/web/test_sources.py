@@ -169,16 +169,6 @@ def test_a_saved_source_is_tested_with_its_own_password(
     assert "Failed:" not in page.content.decode()
 
 
-def test_the_map_is_tried_on_somebody(as_administrator: Client, slapd: Slapd) -> None:
-    sent = source_form(slapd_source(slapd), secret=slapd.bind_password)
-    sent |= {"sample_for": "müller", "mapping-title": "upper(title)"}
-    page = as_administrator.post("/sources/sample/", sent, headers=HTMX).content.decode()
-    assert "Müller" in page
-    wrong = sent | {"mapping-title": "uper(title)"}
-    page = as_administrator.post("/sources/sample/", wrong, headers=HTMX).content.decode()
-    assert "There is no function" in page
-
-
 @pytest.mark.parametrize(
     ("values", "said"),
     [

@@ -6,24 +6,17 @@ from typing import Any
 
 from django import forms
 
-from provisioning.core.records import PERSON_FIELDS
 from provisioning.core.roles import ROLE_CHOICES
+from provisioning.directory.mapping import MAP_FIELDS
 from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.models import DirectorySource
 from provisioning.services.sources import KEY_ATTRIBUTES
+from provisioning.web.forms.mapping import DISABLED, MAPPING, PARTS, map_fields
 
 _INTERVALS = {
     60: "Every minute", 300: "Every 5 minutes", 900: "Every 15 minutes", 1800: "Every 30 minutes",
     3600: "Every hour", 21600: "Every 6 hours", 86400: "Once a day",
 }  # fmt: skip
-_FIELD_HELP = {
-    "login": "What somebody signs in with",
-    "office": "Matched with the sites",
-    "country": "Two letters; tells how national numbers are read",
-    "phone": "The number that account rules may hand out",
-    "sip_address": "A SIP URI that the directory holds already",
-}
-MAPPING = "mapping-"
 
 
 class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable at run time
@@ -43,9 +36,9 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
         model = DirectorySource
         fields = (
             "name", "kind", "uris", "tls", "ca_pem", "bind_dn", "person_bases", "person_filter",
-            "group_bases", "group_filter", "key_attribute", "disabled_expression", "page_size",
-            "enabled", "interval_seconds", "grace_days", "allows_sign_in", "limit_percent",
-            "limit_ceiling", "limit_membership_percent",
+            "group_bases", "group_filter", "key_attribute", "disabled_expression",
+            "photo_attribute", "page_size", "enabled", "interval_seconds", "grace_days",
+            "allows_sign_in", "limit_percent", "limit_ceiling", "limit_membership_percent",
         )  # fmt: skip
         widgets = {  # noqa: RUF012 - Django's way
             "kind": forms.HiddenInput,
@@ -66,6 +59,8 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
             "bind_dn": "An account that may read; it needs no right to write",
             "key_attribute": "What stays the same when somebody is renamed or moved",
             "disabled_expression": "This expression is not empty",
+            "photo_attribute": "The attribute with the portrait; it is asked for when the page of "
+            "a person is opened, and not kept. Empty: none",
             "page_size": "1,000 suits nearly every directory",
             "grace_days": "Then the account is removed and its number becomes free",
             "limit_percent": "More loss of service or changed SIP URIs, numbers or pools within "
@@ -82,17 +77,13 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
         self.fields["interval_seconds"] = forms.TypedChoiceField(
             label="Read the directory", coerce=int, choices=choices
         )
-        for name in PERSON_FIELDS:
-            self.fields[f"{MAPPING}{name}"] = forms.CharField(
-                label=label_of(name),
-                required=False,
-                max_length=500,
-                initial=source.mapping.get(name, ""),
-                help_text=_FIELD_HELP.get(name, ""),
-                widget=forms.TextInput(attrs={"spellcheck": "false", "autocomplete": "off"}),
-            )
-        for name in ("bind_dn", f"{MAPPING}login"):
-            self.fields[name].required = True
+        self.fields |= map_fields(source)
+        self.fields["disabled_expression"].widget.attrs |= {
+            "spellcheck": "false", "autocomplete": "off",
+            "placeholder": DEFAULT_MAPPINGS[source.kind].disabled,
+            "aria-describedby": "id_disabled_expression_helptext result-disabled",
+        }  # fmt: skip
+        self.fields["bind_dn"].required = True
         self.fields["secret"].required = not source.sealed_bind_secret
         if source.sealed_bind_secret:
             self.fields["secret"].help_text = (
@@ -105,7 +96,7 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
         values = super().clean() or self.cleaned_data
         self.instance.mapping = {
             name: values.get(f"{MAPPING}{name}", "")
-            for name in PERSON_FIELDS
+            for name in MAP_FIELDS
             if values.get(f"{MAPPING}{name}")
         }
         return values
@@ -116,9 +107,14 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
         return self.data.get("secret") or None
 
     @property
-    def map_fields(self) -> list[forms.BoundField]:
-        """The fields of the attribute map."""
-        return [self[f"{MAPPING}{name}"] for name in PERSON_FIELDS]
+    def map_parts(self) -> list[tuple[str, list[tuple[forms.BoundField, str]]]]:
+        """The fields of the attribute map by heading, each with the id of its result."""
+        parts = [
+            (heading, [(self[f"{MAPPING}{name}"], f"result-{MAPPING}{name}") for name in names])
+            for heading, names in PARTS.items()
+        ]
+        parts[-1][1].insert(0, (self["disabled_expression"], f"result-{DISABLED}"))
+        return parts
 
 
 class RoleGroupForm(forms.Form):
@@ -140,12 +136,5 @@ def new_source(kind: str) -> DirectorySource:
         group_filter=preset.group_filter,
         mapping=dict(preset.fields),
         disabled_expression=preset.disabled,
+        photo_attribute=preset.photo,
     )
-
-
-def label_of(field: str) -> str:
-    """How a field of a person is called."""
-    words = {"login": "user name", "display_name": "name", "sip_address": "SIP address",
-             "employee_id": "employee number"}  # fmt: skip
-    text = words.get(field, field.replace("_", " "))
-    return text[:1].upper() + text[1:]
