@@ -29,7 +29,7 @@ from lab.state import State, write_private
 
 DATABASE = "olcDatabase={1}mdb,cn=config"
 CONFIG_DN = "cn=config"
-SCHEMAS = ("core", "cosine", "inetorgperson")
+SCHEMAS = ("core", "cosine", "inetorgperson", "nis")
 
 CONFIGURATION = """\
 {schemas}
@@ -197,7 +197,18 @@ class Slapd(DirectoryServer):
     def forget_changes(self) -> None:
         """Takes the syncprov overlay away, so that nobody can ask what changed."""
         with self.session(CONFIG_DN, self._state.secret("config")) as config:
-            found = config.search_s(DATABASE, ldap.SCOPE_ONELEVEL, "(objectClass=olcSyncProvConfig)")
+            found = config.search_s(
+                DATABASE, ldap.SCOPE_ONELEVEL, "(objectClass=olcSyncProvConfig)"
+            )
+            for dn, _ in found:
+                config.delete_s(dn)
+
+    def forget_syncprov(self) -> None:
+        """Takes the overlay away that tells others what changed. Lasts until the next start."""
+        with self.session(CONFIG_DN, self._state.secret("config")) as config:
+            found = config.search_s(
+                DATABASE, ldap.SCOPE_ONELEVEL, "(olcOverlay=*syncprov)", ["1.1"]
+            )
             for dn, _ in found:
                 config.delete_s(dn)
 

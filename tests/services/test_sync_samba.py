@@ -16,11 +16,17 @@ from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.models import Account, DirectoryGroup, DirectorySource, Person, Run
 from provisioning.services import runs
 from provisioning.services.actor import COMMAND_LINE, SYNC
+from provisioning.services.memberships import find_memberships
+from provisioning.services.nesting import find_members
 from provisioning.services.sources import save_source
-from tests.factories import make_rule
+from tests.factories import make_person, make_rule, make_source
 from tests.lab.fixtures import samba
 
 __all__ = ["samba"]
+
+# [MS-ADTS] 2.2.12: a domain local security group, the only kind that takes members from elsewhere.
+DOMAIN_LOCAL_GROUP = -0x80000000 | 0x4
+OUTSIDER = "S-1-5-21-9-8-7"
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db, pytest.mark.samba]
 
@@ -83,7 +89,7 @@ def test_people_and_nested_groups_of_a_domain(source: DirectorySource) -> None:
     assert {one.uid[:20] for one in people.people} <= logins
     for group in people.groups:
         kept = DirectoryGroup.objects.get(name=group.name)
-        members = set(kept.members.values_list("person__login", flat=True))
+        members = set(find_members(group=kept).values_list("login", flat=True))
         assert {uid[:20] for uid in people.members(group.name)} <= members
     disabled = {one.uid[:20] for one in people.people if one.disabled}
     states = dict(Account.objects.values_list("person__login", "state"))
@@ -112,3 +118,57 @@ def test_the_life_of_somebody_in_a_domain(
     sync(source)
     account.refresh_from_db()
     assert account.state == State.GRACE
+
+
+@pytest.fixture
+def outsiders(samba: DomainController) -> Iterator[str]:
+    """The name of a group with two members of another forest, whom no other test touches."""
+    name = f"Outsiders {uuid.uuid4().hex[:8]}"
+    dn = f"CN={name},{GROUPS}"
+    samba.add(
+        dn,
+        {
+            "objectClass": ["top", "group"],
+            "sAMAccountName": [name],
+            "groupType": [str(DOMAIN_LOCAL_GROUP)],
+            # The domain makes a foreignSecurityPrincipal of each.
+            "member": [f"<SID={OUTSIDER}-1105>", f"<SID={OUTSIDER}-1106>"],
+        },
+    )
+    yield name
+    samba.delete(dn)
+    for number in (1105, 1106):
+        samba.delete(f"CN={OUTSIDER}-{number},CN=ForeignSecurityPrincipals,{BASE}")
+
+
+def test_members_of_another_forest_are_found_by_their_sid(
+    source: DirectorySource, outsiders: str
+) -> None:
+    sync(source)
+    group = DirectoryGroup.objects.get(name=outsiders)
+    assert (group.foreign_count, group.unresolved_count, group.member_count) == (2, 0, 0)
+    known = make_person("Bea", source=make_source(), sid=f"{OUTSIDER}-1106")
+    run = sync(source)
+    assert run.counts["group.update"] == 1
+    group.refresh_from_db()
+    assert (group.foreign_count, group.unresolved_count, group.member_count) == (1, 0, 1)
+    assert [person.pk for person in find_members(group=group)] == [known.pk]
+    assert sync(source).counts.get("group.update", 0) == 0
+
+
+def test_everybody_is_in_their_primary_group(source: DirectorySource, newcomer: str) -> None:
+    source.group_bases = BASE
+    source.group_filter = "(|(cn=Domain Users)(cn=Users))"
+    source.save()
+    sync(source)
+    domain_users = DirectoryGroup.objects.get(name="Domain Users")
+    assert domain_users.member_count == Person.objects.filter(source=source).count()
+    person = Person.objects.get(login=newcomer)
+    assert person.sid.startswith("S-1-5-21-")
+    ways = {path.group.name: path.words(person) for path in find_memberships(person=person)}
+    # What Active Directory calls the built-in group Users holds Domain Users.
+    assert ways == {
+        "Domain Users": f"{person} → Domain Users",
+        "Users": f"{person} → Domain Users → Users",
+    }
+    assert find_members(group=domain_users).filter(pk=person.pk, direct=True).exists()

@@ -11,11 +11,12 @@ from lab.authority import Authority
 from lab.people import Company as People
 from lab.ports import free_port
 from lab.slapd import Slapd
-from lab.slapd_entries import LEAVERS, PEOPLE, SUFFIX, group_dn, person_dn
+from lab.slapd_entries import GROUPS, LEAVERS, PEOPLE, SUFFIX, group_dn, person_dn
 from provisioning.core.states import State
 from provisioning.models import Account, DirectoryGroup, DirectorySource, Person, Run
 from provisioning.services import runs
 from provisioning.services.actor import SYNC
+from provisioning.services.nesting import find_members
 from tests.factories import make_rule
 from tests.sources import saved_source
 
@@ -53,7 +54,7 @@ def test_the_whole_company_arrives_as_it_is(
         assert person.disabled is one.disabled
     for group in people.groups:
         kept = DirectoryGroup.objects.get(name=group.name)
-        members = set(kept.members.values_list("person__login", flat=True))
+        members = set(find_members(group=kept).values_list("login", flat=True))
         assert members == people.members(group.name)
         children = set(kept.children.values_list("name", flat=True))
         assert children == set(group.groups)
@@ -214,3 +215,40 @@ def test_starttls_reads_the_same(source: DirectorySource, slapd: Slapd, people: 
     source.uris, source.tls, source.person_bases = slapd.uri, "starttls", PEOPLE
     source.save()
     assert sync(source).counts["read.people"] == len(people.people)
+
+
+def test_a_posix_group_names_its_members_by_their_user_names(
+    source: DirectorySource, slapd: Slapd, people: People
+) -> None:
+    one, other = people.people[:2]
+    slapd.add(
+        f"cn=staff,{GROUPS}",
+        {
+            "objectClass": ["posixGroup"],
+            "cn": ["staff"],
+            "gidNumber": ["1000"],
+            "memberUid": [one.uid, other.uid, "nobody.here"],
+        },
+    )
+    source.group_filter = "(|(objectClass=groupOfNames)(objectClass=posixGroup))"
+    source.save()
+    sync(source)
+    staff = DirectoryGroup.objects.get(name="staff")
+    assert set(find_members(group=staff).values_list("login", flat=True)) == {one.uid, other.uid}
+    assert staff.unknown_members == ["memberuid=nobody.here"]
+
+
+def test_a_group_of_fifty_thousand_arrives_whole(source: DirectorySource, slapd: Slapd) -> None:
+    """Of its members only those are known who are read as people; all the others are counted."""
+    sync(source)
+    known = list(Person.objects.values_list("dn", flat=True))
+    others = [f"uid=u{number:05d},{PEOPLE}" for number in range(50_000)]
+    slapd.add(
+        f"cn=everybody,{GROUPS}",
+        {"objectClass": ["groupOfNames"], "cn": ["everybody"], "member": others + known},
+    )
+    sync(source)
+    everybody = DirectoryGroup.objects.get(name="everybody")
+    assert everybody.unresolved_count == 50_000
+    assert len(everybody.unknown_members) == 20
+    assert everybody.member_count == len(known)
