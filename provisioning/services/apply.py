@@ -22,6 +22,7 @@ from provisioning.services.apply_accounts import apply_accounts
 from provisioning.services.apply_groups import apply_groups
 from provisioning.services.apply_people import apply_people, keep_conflicts, settle_conflicts
 from provisioning.services.asked import ask_about
+from provisioning.services.numbers import QUARANTINE
 from provisioning.services.progress import Progress
 from provisioning.services.stale_accounts import (
     lock_accounts,
@@ -65,6 +66,7 @@ def apply_plan(*, run: Run, progress: Progress) -> Outcome:
             "last": last,
             "now": bulk.moment(),
             "grace": bulk.moment(timezone.now() + grace),
+            "quarantine": bulk.moment((run.started_at or run.created_at) + QUARANTINE),
         }
         _apply_window(run, window, progress, outcome)
         progress.advance(last - first + 1)

@@ -87,7 +87,8 @@ _NUMBERED = f"{PLANNED} AND p.after ->> 'number' IS NOT NULL"
 # A prepared account's number is reserved until the account is used.
 _NUMBER_STATE = f"CASE WHEN {ACCOUNT}.state = 'prepared' THEN 'reserved' ELSE 'assigned' END"
 _RELEASE = f"""
-UPDATE {NUMBER} SET account_id = NULL, state = 'free', changed_at = %(now)s
+UPDATE {NUMBER} SET account_id = NULL, state = 'quarantined', quarantined_until = %(quarantine)s,
+    changed_at = %(now)s
 WHERE account_id IN (SELECT {ACCOUNT}.id FROM {TABLE} p JOIN {ACCOUNT} ON {ITS_ACCOUNT}
                      WHERE {_NUMBERED} AND p.action = 'update')
 """  # noqa: S608
@@ -98,7 +99,8 @@ SELECT p.after ->> 'number', {ACCOUNT}.id, {_NUMBER_STATE}, '', %(now)s
 FROM {TABLE} p JOIN {ACCOUNT} ON {ITS_ACCOUNT}
 WHERE {_NUMBERED} AND p.after ->> 'number' <> ''
 ON CONFLICT (e164) DO UPDATE SET
-    account_id = excluded.account_id, state = excluded.state, changed_at = excluded.changed_at
+    account_id = excluded.account_id, state = excluded.state, changed_at = excluded.changed_at,
+    quarantined_until = NULL
 """  # noqa: S608
 _RESTATE = f"""
 UPDATE {NUMBER} SET state = {_NUMBER_STATE}, changed_at = %(now)s
@@ -124,9 +126,10 @@ LIMIT {outbox.BULK + 1}
 def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> bool:
     """Make the accounts, credentials and numbers of one window of a plan so, and mark what to push.
 
-    Call inside a transaction. Numbers are released before they are assigned, so that owners can
-    swap. `planned` counts the window's rows by kind and action. Returns whether some rows did not
-    fit any more; they are marked as out of date.
+    Call inside a transaction. Numbers are released, into quarantine, before they are assigned, so
+    that owners can swap and only what nobody gets stays there. `planned` counts the window's rows
+    by kind and action. Returns whether some rows did not fit any more; they are marked as out of
+    date.
     """
     stale = mark_stale_accounts(window)
     keys = _push_keys(window)

@@ -41,6 +41,8 @@ _RENAMES = f"""
     SELECT 1 FROM {ACCOUNT} WHERE {_TAKEN} AND ({ACCOUNT}.person_id IS NULL
         OR {ACCOUNT}.person_id <> {_ITS_PERSONS_ID}))
 """  # noqa: S608
+# What the same run released carries the end of its quarantine, the same one in every window.
+_BEFORE_THIS_RUN = "(n.quarantined_until IS NULL OR n.quarantined_until <> %(quarantine)s)"
 # The number's holder has to give it up within the same plan.
 _NUMBERS = f"""
 {_STALE} AND p.after ->> 'number' <> '' AND EXISTS (
@@ -51,7 +53,7 @@ _NUMBERS = f"""
         AND q.run_id = %(run)s AND q.source_id = holder.source_id
         AND q.status IN ('planned', 'applied') AND q.after ->> 'number' IS NOT NULL
     WHERE n.e164 = p.after ->> 'number' AND (
-        n.state IN ('used elsewhere', 'quarantined')
+        n.state = 'used elsewhere' OR (n.state = 'quarantined' AND {_BEFORE_THIS_RUN})
         OR (n.account_id IS NOT NULL AND q.id IS NULL)))
 """  # noqa: S608
 _FOLLOWERS = f"""

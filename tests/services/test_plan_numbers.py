@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from provisioning.core.states import State
 from provisioning.models import Account, Number, NumberRange, PendingChange, PlannedChange, Run
@@ -60,6 +62,10 @@ def test_numbers_change_hands_in_one_run(
         assert one.values["phone"] in company.account(one).search_key
     kept = set(Number.objects.filter(account__isnull=False).values_list("e164", flat=True))
     assert kept == {_e164(n) for n in which}
+    # Only what nobody got is in quarantine.
+    rest = Number.objects.filter(account__isnull=True)
+    assert {number.state for number in rest} <= {"quarantined"}
+    assert not Number.objects.filter(account__isnull=False, quarantined_until__isnull=False)
     assert rows_of(company.sync()) == []
 
 
@@ -153,16 +159,35 @@ def test_a_number_given_away_while_the_plan_was_made_stays_there(
     assert company.person(ring[3]).problem
 
 
-def test_a_number_that_leaves_the_directory_is_free_again(
+def test_a_number_that_leaves_the_directory_goes_into_quarantine(
     company: Company, ring: list[Somebody]
 ) -> None:
     PendingChange.objects.all().delete()
     ring[0].set(phone="")
     company.sync()
     assert _number(company, ring[0]) == ""
-    assert Number.objects.get(e164=_e164(0)).state == "free"
+    number = Number.objects.get(e164=_e164(0))
+    assert number.state == "quarantined"
+    assert number.quarantined_until is not None
+    assert number.quarantined_until - timezone.now() > numbers.QUARANTINE - timedelta(minutes=5)
     keys = set(PendingChange.objects.values_list("key", flat=True))
     assert f"{_e164(0)}@voice.example.com" in keys
+
+
+def test_whoever_wants_the_number_in_a_later_sync_waits_for_the_end_of_its_quarantine(
+    company: Company, ring: list[Somebody]
+) -> None:
+    ring[0].set(phone="")
+    company.sync()
+    ring[1].set(phone=_e164(0))
+    company.sync()
+    assert "is in quarantine; make it free first" in company.person(ring[1]).problem
+    assert _number(company, ring[1]) == _e164(1)
+    freed = Number.objects.get(e164=_e164(0))
+    numbers.set_number_state(number=freed, state=Number.State.FREE, actor=COMMAND_LINE)
+    company.sync()
+    assert _number(company, ring[1]) == _e164(0)
+    assert company.person(ring[1]).problem == ""
 
 
 def test_a_sticky_number_does_not_follow_the_directory(
