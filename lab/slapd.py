@@ -207,7 +207,7 @@ class Slapd(DirectoryServer):
         """Takes the overlay away that tells others what changed. Lasts until the next start."""
         with self.session(CONFIG_DN, self._state.secret("config")) as config:
             found = config.search_s(
-                DATABASE, ldap.SCOPE_ONELEVEL, "(olcOverlay=*syncprov)", ["1.1"]
+                DATABASE, ldap.SCOPE_ONELEVEL, "(objectClass=olcSyncProvConfig)", ["1.1"]
             )
             for dn, _ in found:
                 config.delete_s(dn)

@@ -58,6 +58,6 @@ def read_base(text: str) -> Search:
         )
     if not is_dn(dn):
         raise InvalidInput(f"The base {dn} is not a DN such as ou=people,dc=example,dc=com.")
-    if own:
-        check_filter(own)
+    if own.strip():
+        check_filter(own.strip())
     return Search(dn.strip(), scope or "subtree", own.strip())

@@ -100,7 +100,9 @@ class Way(ABC):
 
 def question_of(source: SourceRecord, attributes: frozenset[str]) -> Question:
     """What matters to `source`, whose mapping reads `attributes` (lower case)."""
-    filters = source.person_filter + source.group_filter
+    filters = "".join(
+        (source.person_filter, source.group_filter, *source.person_bases, *source.group_bases)
+    )
     compared = {name.lower() for name in _COMPARED.findall(filters)}
     names = attributes | compared
     return Question(

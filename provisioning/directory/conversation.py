@@ -60,6 +60,17 @@ class Conversation:
             for name, values in attributes.items()
         }
 
+    def attribute_types(self) -> list[str]:
+        """The definitions of the attributes (RFC 4512 section 4.1.2); none if not shown."""
+        return [
+            value.decode("utf-8", "replace")
+            for entry in self.about().get("subschemasubentry", [])
+            for _, attributes in self.look_at(entry, ["attributeTypes"])
+            for name, values in attributes.items()
+            if name.startswith("attributetypes")
+            for value in values
+        ]
+
     def look_at(
         self, dn: str, attributes: Collection[str], filter_: str = "(objectClass=*)"
     ) -> list[Row]:

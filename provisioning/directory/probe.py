@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -17,6 +18,7 @@ from provisioning.directory.certificate import Inspection, identity_of, inspect,
 from provisioning.directory.conversation import PAGED_RESULTS, Conversation, converse
 from provisioning.directory.endpoint import Endpoint, endpoints
 from provisioning.directory.guid import canonical_guid
+from provisioning.directory.incremental import find_offer
 
 COUNT_LIMIT = 5000
 SAMPLE = 20
@@ -30,6 +32,7 @@ class Step:
     """One step: whether it worked, what was found (`detail`: more of it, in lines), what to do.
 
     `advice` is empty where nothing is to be done; beside a step that worked it is a warning.
+    `milliseconds` is how long the step took.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Step:
     text: str
     detail: str = ""
     advice: str = ""
+    milliseconds: int = 0
 
 
 def probe_directory(source: SourceRecord, attributes: Collection[str] = ()) -> Iterator[Step]:
@@ -55,32 +59,40 @@ def probe_directory(source: SourceRecord, attributes: Collection[str] = ()) -> I
         if not step.ok:
             return
     for other in others:
-        yield _attempt(other.uri, partial(_other_server, source, other))
+        yield _timed(other.uri, partial(_other_server, source, other))
 
 
-def _attempt(name: str, act: Callable[[], Step]) -> Step:
+def _timed(name: str, act: Callable[[], Step]) -> Step:
+    began = time.monotonic()
     try:
-        return act()
+        step = act()
     except ProvisioningError as error:
-        return Step(name, False, error.message)
+        step = Step(name, False, error.message)
+    return replace(step, milliseconds=round((time.monotonic() - began) * 1000))
 
 
 def _first_server(
     source: SourceRecord, endpoint: Endpoint, attributes: Collection[str]
 ) -> Iterator[Step]:
-    yield _attempt("Address", lambda: _resolve(endpoint))
-    yield _attempt("Connection", lambda: _connect(endpoint, source.connect_timeout))
-    yield _attempt("Certificate", lambda: _certificate(source, endpoint))
-    try:
-        with converse(source, endpoint) as conversation:
-            yield _signed_in(source, conversation)
-            yield _attempt("Bases", lambda: _bases(source, conversation))
-            yield _attempt("Paging", lambda: _paging(conversation))
-            yield _attempt("People", lambda: _people(source, conversation))
-            yield _attempt("Attributes", lambda: _attributes(source, conversation, attributes))
-            yield _attempt("Groups", lambda: _groups(source, conversation))
-    except ProvisioningError as error:
-        yield Step("Sign-in", False, error.message)
+    yield _timed("Address", lambda: _resolve(endpoint))
+    yield _timed("Connection", lambda: _connect(endpoint, source.connect_timeout))
+    yield _timed("Certificate", lambda: _certificate(source, endpoint))
+    with ExitStack() as stack:
+        opened: list[Conversation] = []
+
+        def sign_in() -> Step:
+            opened.append(stack.enter_context(converse(source, endpoint)))
+            return _signed_in(source, opened[0])
+
+        yield _timed("Sign-in", sign_in)
+        if opened:
+            conversation = opened[0]
+            yield _timed("Bases", lambda: _bases(source, conversation))
+            yield _timed("Paging", lambda: _paging(conversation))
+            yield _timed("Changes", lambda: _changes(source))
+            yield _timed("People", lambda: _people(source, conversation))
+            yield _timed("Attributes", lambda: _attributes(source, conversation, attributes))
+            yield _timed("Groups", lambda: _groups(source, conversation))
 
 
 def _resolve(endpoint: Endpoint) -> Step:
@@ -99,13 +111,12 @@ def _look_up(endpoint: Endpoint) -> set[str]:
 
 
 def _connect(endpoint: Endpoint, timeout: float) -> Step:
-    began = time.monotonic()
     try:
-        endpoint.dial(timeout).close()
+        with endpoint.dial(timeout) as line:
+            reached = line.getpeername()[0]
     except OSError as error:
         raise unreachable(endpoint, error) from error
-    took = (time.monotonic() - began) * 1000
-    return Step("Connection", True, f"Port {endpoint.port} answers in {took:.0f} ms.")
+    return Step("Connection", True, f"{reached} answers at port {endpoint.port}.")
 
 
 def _certificate(source: SourceRecord, endpoint: Endpoint) -> Step:
@@ -185,6 +196,18 @@ def _paging(conversation: Conversation) -> Step:
     )
 
 
+def _changes(source: SourceRecord) -> Step:
+    offer = find_offer(source)
+    if offer.way:
+        return Step(
+            "Changes", True, f"What changed can be asked for by {offer.way}.", "", offer.advice
+        )
+    return Step(
+        "Changes", True, "The directory does not tell what changed: everything is read each time.",
+        "", offer.advice,
+    )  # fmt: skip
+
+
 def _people(source: SourceRecord, conversation: Conversation) -> Step:
     count = _count(conversation, source.person_bases, source.person_filter)
     if count:
@@ -216,12 +239,28 @@ def _attributes(
             seen |= raw.keys()
     missing = sorted({name.lower() for name in attributes} - seen)
     if missing:
-        return Step(
-            "Attributes", True, f"{len(missing)} of {len(attributes)} were not seen in a sample.",
-            _listed("Not seen", missing),
-            "If people do have them, give the bind account the right to read them.",
-        )  # fmt: skip
+        return _unseen(conversation, missing, len(attributes))
     return Step("Attributes", True, f"The key and all {len(attributes)} attributes can be read.")
+
+
+def _unseen(conversation: Conversation, missing: list[str], count: int) -> Step:
+    defined = " ".join(conversation.attribute_types()).lower()
+    unknown = [name for name in missing if defined and f"'{name}'" not in defined]
+    return Step(
+        "Attributes", True, f"{len(missing)} of {count} were not seen in a sample.",
+        "\n".join(
+            text
+            for text in (
+                _listed("Not in the directory's schema", unknown),
+                _listed("Not seen", [name for name in missing if name not in unknown]),
+            )
+            if text
+        ),
+        "Check the spelling of those that the schema does not have. If people do have the others, "
+        "give the bind account the right to read them."
+        if unknown
+        else "If people do have them, give the bind account the right to read them.",
+    )  # fmt: skip
 
 
 def _groups(source: SourceRecord, conversation: Conversation) -> Step:

@@ -16,8 +16,8 @@ from provisioning.directory.conversation import find_samples
 from provisioning.directory.probe import Step, probe_directory
 from tests.directory.conftest import MakeSource
 
-STEPS = ["Address", "Connection", "Certificate", "Sign-in", "Bases", "Paging", "People",
-         "Attributes", "Groups"]  # fmt: skip
+STEPS = ["Address", "Connection", "Certificate", "Sign-in", "Bases", "Paging", "Changes",
+         "People", "Attributes", "Groups"]  # fmt: skip
 
 
 def steps_of(
@@ -79,6 +79,35 @@ def test_an_attribute_that_nobody_shows_is_named(source: MakeSource) -> None:
     assert steps["Attributes"].ok
     assert steps["Attributes"].detail.splitlines() == ["Not seen:", "pager"]
     assert "right to read" in steps["Attributes"].advice
+
+
+def test_an_attribute_that_the_schema_does_not_have_is_told_from_one_that_nobody_shows(
+    source: MakeSource,
+) -> None:
+    step = steps_of(source(), ("uid", "pager", "telefoneNumber"))["Attributes"]
+    assert step.detail.splitlines() == [
+        "Not in the directory's schema:", "telefonenumber", "Not seen:", "pager"
+    ]  # fmt: skip
+    assert "spelling" in step.advice
+
+
+def test_whether_the_directory_tells_what_changed_is_tried(
+    slapd: Slapd, source: MakeSource
+) -> None:
+    assert steps_of(source())["Changes"].text == (
+        "What changed can be asked for by syncrepl (RFC 4533)."
+    )
+    slapd.forget_syncprov()
+    step = steps_of(source())["Changes"]
+    assert step.ok
+    assert "everything is read each time" in step.text
+    assert "syncprov" in step.advice
+
+
+def test_every_step_tells_how_long_it_took(slapd: Slapd, source: MakeSource) -> None:
+    slapd.process.pause()
+    *_, last = probe_directory(source(connect_timeout=0.3))
+    assert 250 <= last.milliseconds < 2000
 
 
 def test_lost_read_rights_show(slapd: Slapd, source: MakeSource) -> None:

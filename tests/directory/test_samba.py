@@ -148,3 +148,5 @@ def test_the_connection_test_passes_every_step(ad_source: MakeSource) -> None:
     assert [step.text for step in steps if not step.ok] == []
     signed_in = next(step for step in steps if step.name == "Sign-in")
     assert "Server: Samba" in signed_in.detail
+    changes = next(step for step in steps if step.name == "Changes")
+    assert "DirSync" in changes.text
