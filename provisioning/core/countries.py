@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import util
+from pathlib import Path
 
 import phonenumbers
-from phonenumbers.geodata.locale import LOCALE_DATA
 
 from provisioning.core.text import fold
 
@@ -25,10 +26,24 @@ def country_code(text: str) -> str:
 @cache
 def _by_name() -> dict[str, str]:
     found: dict[str, str] = {}
-    for code in sorted(LOCALE_DATA):
+    names = _names()
+    for code in sorted(names):
         if code in phonenumbers.SUPPORTED_REGIONS:
-            for name in LOCALE_DATA[code].values():
+            for name in names[code].values():
                 # A star stands before the code of the language that has the same name.
                 if not name.startswith("*"):
                     found.setdefault(fold(name), code)
     return found | _ALSO
+
+
+def _names() -> dict[str, dict[str, str]]:
+    """Code → language → name. Its package would load every town of the world: 110 MB, a second."""
+    name = "phonenumbers.geodata.locale"
+    file = Path(phonenumbers.__file__).parent / "geodata" / "locale.py"
+    spec = util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is missing.", name=name)
+    module = util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    names: dict[str, dict[str, str]] = module.LOCALE_DATA
+    return names
