@@ -33,6 +33,15 @@ def describe_standing(person: Person, *, now: datetime | None = None) -> list[st
     return words
 
 
+def find_manager(person: Person) -> Person | None:
+    """Who the person's manager is, among those who were read from the same source."""
+    if not person.manager:
+        return None
+    here = Person.objects.filter(source=person.source_id, left_at=None)
+    # A directory may spell a DN in another case than the entry itself does.
+    return here.filter(dn=person.manager).first() or here.filter(dn__iexact=person.manager).first()
+
+
 def expiry_of(person: Person) -> datetime | None:
     """When the person's directory account expires or expired; None for never."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 import django_filters
@@ -9,15 +10,18 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
-from provisioning.core.records import PERSON_FIELDS
+from provisioning.core.records import KINDS, PERSON_FIELDS
 from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import Account, DirectorySource, Person
 from provisioning.services.explain import explain_person
 from provisioning.services.history import find_history
 from provisioning.services.memberships import find_memberships
+from provisioning.services.person_facts import describe_standing, find_manager
+from provisioning.services.photos import find_photo
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.account import service_rows
 from provisioning.web.keyset import KeysetPage, Order
@@ -30,6 +34,10 @@ _TABS = (
     ("person-why", "Why", "help-circle"),
     ("person-history", "History", "history"),
 )
+# Shown in words of their own.
+_TOLD_APART = ("manager", "kind", "expires_at")
+# Seconds that a browser keeps a portrait, or that there is none.
+_PHOTO_KEPT, _NO_PHOTO_KEPT = 86_400, 900
 _HERE = [("here", "In the directory"), ("left", "Left")]
 _ACCOUNT = [("yes", "With an account"), ("no", "Without an account")]
 
@@ -137,6 +145,21 @@ def history(request: ConsoleRequest, pk: int) -> HttpResponse:
     return _page(request, person, "person-history", "people/history.html", context)
 
 
+@needs(Capability.VIEW)
+@require_safe
+def photo(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """The person's portrait, asked for in the directory; no content where there is none."""
+    media_type, data = find_photo(person=_find(pk))
+    if not data:
+        response = HttpResponse(status=204)
+        patch_cache_control(response, private=True, max_age=_NO_PHOTO_KEPT)
+        return response
+    context = {"media_type": media_type, "data": b64encode(data).decode()}
+    response = render(request, "people/_photo.html", context)
+    patch_cache_control(response, private=True, max_age=_PHOTO_KEPT)
+    return response
+
+
 def _find(pk: int) -> Person:
     return get_object_or_404(Person.objects.select_related("source"), pk=pk)
 
@@ -149,11 +172,24 @@ def _identity(person: Person) -> list[dict[str, Any]]:
             "mono": name in ("login", "sip_address", "phone", "mobile"),
         }
         for name in PERSON_FIELDS
+        if name not in _TOLD_APART
         if getattr(person, name) or name in ("login", "mail", "phone")
     ]
+    if person.manager:
+        rows.append(_manager(person))
+    rows.append({"label": "Standing", "value": ", ".join(describe_standing(person))})
+    if person.kind != KINDS[0]:
+        rows.append({"label": "Kind of account", "value": Account.Kind(person.kind).label})
     rows.append({"label": "Distinguished name", "value": person.dn, "mono": True})
     rows.append({"label": "Key", "value": person.guid, "mono": True})
     return rows
+
+
+def _manager(person: Person) -> dict[str, Any]:
+    manager = find_manager(person)
+    if manager is None:
+        return {"label": "Manager", "value": person.manager, "mono": True}
+    return {"label": "Manager", "value": str(manager), "href": reverse("person", args=[manager.pk])}
 
 
 def _page(
@@ -172,6 +208,8 @@ def _page(
         "title": str(person),
         "crumbs": [("People", reverse("people")), (str(person), "")],
         "person": person,
+        "is_out": person.is_out(),
+        "has_photo": bool(person.source.photo_attribute) and person.left_at is None,
         "source_href": href_of("source", person.source_id),
         "tabs": tabs,
     }

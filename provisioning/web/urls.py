@@ -148,6 +148,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("people/", people.People.as_view(), name="people"),
     path("people/<int:pk>/", people.overview, name="person"),
     path("people/<int:pk>/groups/", people.groups, name="person-groups"),
+    path("people/<int:pk>/photo/", people.photo, name="person-photo"),
     path("people/<int:pk>/why/", people.why, name="person-why"),
     path("people/<int:pk>/history/", people.history, name="person-history"),
     # Pools & stores
