@@ -22,6 +22,7 @@ from provisioning.models import (
 from provisioning.services.at_stores import find_at_stores
 from provisioning.services.matching import values_of, watched_groups
 from provisioning.services.memberships import find_membership, find_memberships
+from provisioning.services.person_facts import describe_standing
 from provisioning.services.plan import APPLIED
 from provisioning.services.rule_book import CompiledRule, RuleBook
 
@@ -150,7 +151,7 @@ def _in_directory(person: Person) -> Explanation:
     if person.left_at is not None:
         left = timezone.localtime(person.left_at)
         return Explanation("In the directory", "left", f"not found since {left:%-d %b %Y, %H:%M}")
-    return Explanation("In the directory", "disabled" if person.disabled else "present", source)
+    return Explanation("In the directory", ", ".join(describe_standing(person)), source)
 
 
 def _why_none(person: Person, winner: CompiledRule | None) -> str:
@@ -187,6 +188,8 @@ def _why_state(account: Account, pin: Pin | None, winner: CompiledRule | None) -
         return "no enabled rule matches the person"
     if person.disabled:
         return "the directory says that the person is disabled"
+    if person.is_out():
+        return "the person's account in the directory has expired"
     return "the person is in the directory and a rule matches"
 
 

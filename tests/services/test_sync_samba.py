@@ -16,8 +16,11 @@ from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.models import Account, DirectoryGroup, DirectorySource, Person, Run
 from provisioning.services import runs
 from provisioning.services.actor import COMMAND_LINE, SYNC
+from provisioning.services.mapping_sample import try_mapping
 from provisioning.services.memberships import find_memberships
 from provisioning.services.nesting import find_members
+from provisioning.services.person_facts import find_manager
+from provisioning.services.photos import find_photo
 from provisioning.services.sources import save_source
 from tests.factories import make_person, make_rule, make_source
 from tests.lab.fixtures import samba
@@ -172,3 +175,51 @@ def test_everybody_is_in_their_primary_group(source: DirectorySource, newcomer: 
         "Users": f"{person} → Domain Users → Users",
     }
     assert find_members(group=domain_users).filter(pk=person.pk, direct=True).exists()
+
+
+def test_how_a_domain_says_somebody_stands(
+    source: DirectorySource, samba: DomainController, newcomer: str
+) -> None:
+    sync(source)
+    person = Person.objects.get(login=newcomer)
+    assert (person.expires_at, person.locked_out, person.disabled) == ("", False, False)
+    ticks = (2_000_000_000 + 11_644_473_600) * 10_000_000
+    boss = Person.objects.exclude(login=newcomer).order_by("pk").first()
+    assert boss is not None
+    samba.modify(
+        person.dn,
+        {"accountExpires": [str(ticks)], "pwdLastSet": ["0"], "manager": [boss.dn.encode()]},
+    )
+    sync(source)
+    person.refresh_from_db()
+    assert person.expires_at == "2033-05-18T03:33:20Z"
+    assert person.must_change_password
+    assert find_manager(person) == boss
+    assert Account.objects.get(person=person).state == State.ACTIVE
+    samba.modify(person.dn, {"accountExpires": [str(132_000_000_000_000_000)]})
+    sync(source)
+    assert Account.objects.get(person=person).state == State.DISABLED
+    samba.modify(person.dn, {"accountExpires": ["0"]})
+    sync(source)
+    assert Account.objects.get(person=person).state == State.ACTIVE
+
+
+def test_an_entry_of_a_domain_is_tried_with_its_identifiers_as_text(
+    source: DirectorySource, samba: DomainController, newcomer: str
+) -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + b"\0" * 90
+    sync(source)
+    person = Person.objects.get(login=newcomer)
+    samba.modify(person.dn, {"thumbnailPhoto": [picture]})
+    found = try_mapping(source=source, secret=None, text=newcomer)
+    assert found.entry is not None
+    shown = dict(found.entry.shown)
+    assert shown["objectGUID"] == [person.guid]
+    assert shown["objectSid"][0].startswith("S-1-5-21-")
+    assert shown["thumbnailPhoto"] == ["binary, 98 bytes"]
+    assert found.fields["login"].value == newcomer
+    assert found.fields["kind"].value == "person"
+    assert found.problem == ""
+    source.photo_attribute = "thumbnailPhoto"
+    source.save()
+    assert find_photo(person=Person.objects.get(login=newcomer)) == ("image/png", picture)
