@@ -36,6 +36,11 @@ class Site:
     def push(self, **given: Any) -> PushReport:
         return push_store(store_id=self.store.pk, **given)
 
+    def end_backoff(self) -> None:
+        """As when enough time has passed for everything to be tried again."""
+        ConfigStore.objects.filter(pk=self.store.pk).update(not_before=None)
+        self.store.pending.update(not_before=None)
+
     def pending(self) -> set[str]:
         """Keys of what is still to be pushed, given up or not."""
         return set(self.store.pending.values_list("key", flat=True))
@@ -154,8 +159,9 @@ def either_site(request: pytest.FixtureRequest, new_site: Callable[..., Site]) -
 
 @pytest.fixture(autouse=True)
 def quick(settings: Settings) -> None:
-    """Leases and back-offs that a test can wait for."""
-    settings.PUSH_BACKOFF = 0.05
+    """Leases that a test can wait for, and back-offs that end when it says so."""
+    # Longer than any test: whoever pushes again says that the wait is over.
+    settings.PUSH_BACKOFF = 300
     settings.PUSH_LEASE = 5
     settings.PUSH_SLICE = 2
 

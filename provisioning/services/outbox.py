@@ -72,6 +72,16 @@ def mark_store(store: ConfigStore) -> None:
         mark(store_ids=[store.pk], kind=kind, keys=[PendingChange.ALL])
 
 
+def end_waiting(*, store_id: int) -> None:
+    """Make due what waited for a SIP server of the store, and wake a worker.
+
+    What a store or a server refused goes on waiting for its next attempt.
+    """
+    waiting = PendingChange.objects.filter(store_id=store_id, dead=False, attempts=0)
+    waiting.filter(not_before__isnull=False).update(not_before=None)
+    wake.push(store_id=store_id)
+
+
 def pending(*, store_id: int) -> QuerySet[PendingChange]:
     """What may be pushed to a store now."""
     return PendingChange.objects.filter(DUE, store_id=store_id, dead=False)

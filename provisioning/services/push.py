@@ -298,11 +298,14 @@ def _claim(rows: QuerySet[PendingChange]) -> list[Claimed]:
 def _keep(claimed: Claimed, failed: str, waiting: str) -> None:
     """Note why a change was not done, and when it is tried again."""
     row = PendingChange.objects.filter(pk=claimed.pk)
-    row.update(problem=waiting or failed, not_before=leases.until(settings.PUSH_BACKOFF))
-    if failed and not waiting:
-        row.update(attempts=F("attempts") + 1)
-        if row.filter(attempts__gte=settings.PUSH_ATTEMPTS).update(dead=True):
-            log.error("change given up", kind=claimed.kind, key=claimed.key, reason=failed)
+    row.update(
+        problem=waiting or failed,
+        not_before=leases.until(settings.PUSH_BACKOFF),
+        # What waits for a server stands at the store: earlier attempts count no more.
+        attempts=0 if waiting else F("attempts") + 1,
+    )
+    if row.filter(attempts__gte=settings.PUSH_ATTEMPTS).update(dead=True):
+        log.error("change given up", kind=claimed.kind, key=claimed.key, reason=failed)
 
 
 def _back_off(store: ConfigStore, error: ProvisioningError) -> None:

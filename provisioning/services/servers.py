@@ -16,7 +16,7 @@ from provisioning.core.records import ServerHealth, ServerRecord
 from provisioning.core.text import require_line
 from provisioning.drivers.base import ServerDriver
 from provisioning.models import SipServer
-from provisioning.services import driver_access, saving, targets, wake
+from provisioning.services import driver_access, outbox, saving, targets, wake
 from provisioning.services.actor import Actor
 from provisioning.services.certificates import check_authorities
 
@@ -145,7 +145,9 @@ def _endpoint(server: SipServer) -> targets.Endpoint:
 
 def _keep_health(server: SipServer, health: ServerHealth) -> None:
     now = timezone.now()
-    SipServer.objects.filter(pk=server.pk).update(
+    this = SipServer.objects.filter(pk=server.pk)
+    was_down = this.filter(health=SipServer.Health.DOWN).exists()
+    this.update(
         health=SipServer.Health.UP,
         health_problem="",
         version=health.version[:100],
@@ -155,5 +157,6 @@ def _keep_health(server: SipServer, health: ServerHealth) -> None:
         checked_at=now,
         down_since=None,
     )
-    if server.health == SipServer.Health.DOWN:
+    if was_down:
         log.info("SIP server is up again", server=server.name)
+        outbox.end_waiting(store_id=server.store_id)
