@@ -2,7 +2,8 @@
 
 Both with fsync on, on this machine. Each account has a number: 100,000 rows of `subscriber`, as
 many of `dbaliases`, and the SIP domains. The product's time goes from the marked outbox to the last
-row that was read back; COPY gets the rows ready made, from memory.
+row that was read back; COPY gets the rows ready made, from memory. A push that finds nothing to
+change is set against a bare SELECT that fetches the same rows.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _measure_pushes(
     console: BenchConsole, store: PostgresqlStore, database: str
 ) -> dict[str, float]:
     """The median of first pushes, each beside a COPY of its rows, and of pushes without change."""
-    ratios, unchanged = [], []
+    ratios, unchanged, to_read = [], [], []
     for _ in range(ROUNDS):
         store.drop()
         store.create()
@@ -62,13 +63,16 @@ def _measure_pushes(
         again = _push(console)
         assert again["changed"] == 0, again
         unchanged.append(again["seconds"] * 100_000 / PEOPLE)
+        read = _read(store)
+        to_read.append(again["seconds"] / read)
         _say(
             f"{database}: first {first['seconds']:.2f} s, COPY {copy:.2f} s, "
-            f"unchanged {again['seconds']:.2f} s, {first['peak_mb']:.0f} MB"
+            f"unchanged {again['seconds']:.2f} s, SELECT {read:.2f} s, {first['peak_mb']:.0f} MB"
         )
     return {
         f"push.first_vs_copy.{database}": statistics.median(ratios),
         f"push.unchanged_seconds_per_100k.{database}": statistics.median(unchanged),
+        f"push.unchanged_vs_read.{database}": statistics.median(to_read),
     }
 
 
@@ -104,6 +108,16 @@ def _copy(store: PostgresqlStore) -> float:
             with target.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as into:
                 into.write(rows[table])
         target.commit()
+        return time.perf_counter() - began
+
+
+def _read(store: PostgresqlStore) -> float:
+    """Seconds of a SELECT of what was pushed, every row fetched."""
+    with psycopg.connect(store.console_url) as connection:
+        began = time.perf_counter()
+        for table, columns in TABLES.items():
+            rows = connection.execute(f"SELECT {columns} FROM {table}".encode()).fetchall()  # noqa: S608
+            assert len(rows) == PEOPLE
         return time.perf_counter() - began
 
 

@@ -55,6 +55,21 @@ def test_many_keys_become_one_full_comparison() -> None:
     assert PendingChange.objects.get().key == "*"
 
 
+def test_only_what_waited_for_a_server_is_due_when_the_server_is_up_again(
+    messages: list[Any], django_capture_on_commit_callbacks: Any
+) -> None:
+    store = make_store()
+    outbox.mark(store_ids=[store.pk], kind=Kind.ALIAS, keys=["waited@x", "refused@x", "dead@x"])
+    PendingChange.objects.update(not_before=leases.until(300), problem="why")
+    PendingChange.objects.filter(key="refused@x").update(attempts=1)
+    PendingChange.objects.filter(key="dead@x").update(dead=True)
+    messages.clear()
+    with django_capture_on_commit_callbacks(execute=True):
+        outbox.end_waiting(store_id=store.pk)
+    assert [change.key for change in outbox.pending(store_id=store.pk)] == ["waited@x"]
+    assert messages == [("provisioning.tasks.push_store", (store.pk,))]
+
+
 def test_a_mark_goes_to_every_managed_store_and_to_no_other() -> None:
     managed = [make_store().pk, make_store().pk]
     make_store(mode=ConfigStore.Mode.OBSERVE)
