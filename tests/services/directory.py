@@ -205,7 +205,7 @@ def memory_source(**values: Any) -> DirectorySource:
     given = {
         "uris": "ldaps://127.0.0.1", "person_bases": "dc=example", "group_bases": "dc=example",
         "person_filter": "(objectClass=person)", "group_filter": "(objectClass=group)",
-        "mapping": MAPPING, "disabled_expression": DISABLED,
+        "mapping": dict(MAPPING), "disabled_expression": DISABLED,
     }  # fmt: skip
     return make_source(**{**given, **values})
 
