@@ -1,4 +1,4 @@
-"""`python -m bench [--only sync,push,web,export]`: measures and merges into bench/results.json."""
+"""`python -m bench [--only PART,PART]`: measures and merges into bench/results.json."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-PARTS = ("sync", "push", "web", "export")
+PARTS = ("sync", "groups", "push", "web", "export")
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -50,24 +50,24 @@ UPDATE {_GROUP} SET left_at = %(now)s, member_count = 0, content_hash = '',
        version = {_GROUP}.version + 1, changed_at = %(now)s
 FROM {TABLE} p WHERE {_MINE} AND p.action = 'leave' AND {_KNOWN}
 """  # noqa: S608
+# CROSS JOIN is a plain join that SQLite does from left to right: it does not know that few rows of
+# the plan lead to everything else.
 _REMOVE = f"""
 DELETE FROM {_MEMBER} WHERE id IN (
     SELECT {_MEMBER}.id FROM {TABLE} p
-    JOIN {_GROUP} ON {_KNOWN}
-    JOIN {{removed}} ON TRUE
-    JOIN {_SOURCE} ON TRUE  -- a member may have been read from another source
-    JOIN {_PERSON} ON {_PERSON}.source_id = {_SOURCE}.id AND {_PERSON}.guid = gone.value
-    JOIN {_MEMBER} ON {_MEMBER}.group_id = {_GROUP}.id AND {_MEMBER}.person_id = {_PERSON}.id
-    WHERE {_MINE})
+    CROSS JOIN {_GROUP} CROSS JOIN {{removed}}
+    CROSS JOIN {_SOURCE}  -- a member may have been read from another source
+    CROSS JOIN {_PERSON} CROSS JOIN {_MEMBER}
+    WHERE {_MINE} AND {_KNOWN}
+      AND {_PERSON}.source_id = {_SOURCE}.id AND {_PERSON}.guid = gone.value
+      AND {_MEMBER}.group_id = {_GROUP}.id AND {_MEMBER}.person_id = {_PERSON}.id)
 """  # noqa: S608
 _ADD = f"""
 INSERT INTO {_MEMBER} (group_id, person_id, direct)
 SELECT {_GROUP}.id, {_PERSON}.id, CAST(joined.value ->> 1 AS boolean) FROM {TABLE} p
-JOIN {_GROUP} ON {_KNOWN}
-JOIN {{added}} ON TRUE
-JOIN {_PERSON} ON {_PERSON}.guid = joined.value ->> 0
-    AND {_PERSON}.source_id = COALESCE(CAST(joined.value ->> 2 AS bigint), p.source_id)
-WHERE {_MINE}
+CROSS JOIN {_GROUP} CROSS JOIN {{added}} CROSS JOIN {_PERSON}
+WHERE {_MINE} AND {_KNOWN} AND {_PERSON}.guid = joined.value ->> 0
+  AND {_PERSON}.source_id = COALESCE(CAST(joined.value ->> 2 AS bigint), p.source_id)
 ON CONFLICT (group_id, person_id) DO UPDATE SET direct = excluded.direct
 """  # noqa: S608
 _DONE = "p.run_id = %(run)s AND p.status IN ('planned', 'applied') AND p.kind = 'group'"
@@ -78,10 +78,9 @@ DELETE FROM {_NESTING} WHERE parent_id IN (
 _NEST = f"""
 INSERT INTO {_NESTING} (parent_id, child_id)
 SELECT {_GROUP}.id, child.id FROM {TABLE} p
-JOIN {_GROUP} ON {_KNOWN}
-JOIN {{children}} ON TRUE
-JOIN {_GROUP} child ON child.source_id = p.source_id AND child.guid = inner_group.value
-WHERE {_DONE}
+CROSS JOIN {_GROUP} CROSS JOIN {{children}} CROSS JOIN {_GROUP} child
+WHERE {_DONE} AND {_KNOWN}
+  AND child.source_id = p.source_id AND child.guid = inner_group.value
 ON CONFLICT (parent_id, child_id) DO NOTHING
 """  # noqa: S608
 
