@@ -38,6 +38,8 @@ def clean_line(value: str) -> str:
 
 def require_line(value: str, what: str) -> str:
     """`value` itself; raises InvalidInput when it holds a line break or a control character."""
+    if value.isascii() and value.isprintable():
+        return value
     if LINE_BREAKS.search(value) or CONTROLS.search(value):
         raise InvalidInput(
             f"{what} contains a line break or a control character. Nothing was changed; "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 # Active Directory's is 16 bytes, its first three fields little-endian ([MS-DTYP] 2.3.4.2).
 _BINARY = "objectguid"
 _HEX = frozenset("0123456789abcdef")
+_CANONICAL = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def canonical_guid(attribute: str, values: Sequence[bytes] | None) -> str:
@@ -22,6 +24,8 @@ def canonical_guid(attribute: str, values: Sequence[bytes] | None) -> str:
         if len(value) != 16:
             raise ValueError(f"has {len(value)} bytes instead of 16")
         digits = (value[3::-1] + value[5:3:-1] + value[7:5:-1] + value[8:]).hex()
+    elif _CANONICAL.fullmatch(value):  # as OpenLDAP writes them all
+        return value.decode("ascii")
     else:
         digits = value.decode("ascii", "replace").replace("-", "").lower()
         if len(digits) != 32 or not _HEX.issuperset(digits):

@@ -7,6 +7,7 @@ import marshal
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from provisioning.core.errors import InvalidInput
 from provisioning.core.expression import Expression
@@ -268,6 +269,8 @@ def _moment(value: str) -> str:
     return value
 
 
+# Few departments, titles and offices for many people.
+@lru_cache(maxsize=4096)
 def _shown(value: str) -> str:
     return clean_line(value)[:MAX_LENGTH]
 

@@ -145,7 +145,7 @@ def _new_account(
         "aor": f"{user}@{domains[rule.rule.domain_id].domain}",
         "pool": rule.rule.pool_id,
         "site": _site_id(book, person),
-        "rule": rule.rule.pk,
+        "rule": rule.rule.id,
         "profile": rule.rule.profile_id or 0,
         "number": "",
         "name": person.name,
@@ -168,7 +168,7 @@ def as_fields(account: AccountView) -> dict[str, Any]:
 
 def _site_id(book: RuleBook, person: PersonView) -> int:
     site = book.site_of(person.values)
-    return site.pk if site else 0
+    return site.id if site else 0
 
 
 def _follow_rule(
@@ -176,7 +176,7 @@ def _follow_rule(
     rule: CompiledRule, decision: Decision, after: dict[str, Any],
 ) -> None:  # fmt: skip
     after["site"] = _site_id(book, person)
-    after["rule"] = rule.rule.pk
+    after["rule"] = rule.rule.id
     after["profile"] = rule.rule.profile_id or 0
     after["pool"] = rule.rule.pool_id
     if "user_part" not in account.pins:

@@ -19,6 +19,7 @@ _COLUMNS = (
     "base_version", "category", "domain_id", "pool_id", "status", "message", "at",
 )  # fmt: skip
 _BATCH = 5000
+_dumps = orjson.dumps
 TABLE = PlannedChange._meta.db_table
 # The rows that were made so (PlannedChange.is_applied), and those of a run that still may be.
 APPLIED = Q(status=PlannedChange.Status.APPLIED) | Q(
@@ -31,7 +32,7 @@ Tally = defaultdict[tuple[str, int], defaultdict[Category, set[str]]]
 
 
 def as_json(value: Any) -> str:
-    """Compact JSON with sorted keys, as digests and plan rows use it."""
+    """Compact JSON with sorted keys, as digests use it."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
@@ -79,8 +80,8 @@ class PlanWriter:
         self._rows.append(
             (
                 self.run.pk, source_id, self.ordinal, kind, key, subject, name[:200], action,
-                as_json(before) if before else "{}", as_json(after), base_version, category.value,
-                domain_id, pool_id, status, message, self._at,
+                _dumps(before).decode() if before else "{}", _dumps(after).decode(), base_version,
+                category.value, domain_id, pool_id, status, message, self._at,
             )
         )  # fmt: skip
         if len(self._rows) >= _BATCH:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Case, Value, When
 from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput, Rejected
@@ -95,11 +96,8 @@ def _content_hashes(source: DirectorySource, only: Collection[str] | None) -> di
     people = Person.objects.filter(source=source)
     if only is not None:
         people = people.filter(guid__in=only)
-    rows = people.values_list("guid", "content_hash", "left_at")
-    return {
-        guid: _LEFT if left_at else content
-        for guid, content, left_at in rows.iterator(chunk_size=10_000)
-    }
+    content = Case(When(left_at=None, then="content_hash"), default=Value(_LEFT))
+    return dict(people.values_list("guid", content).iterator(chunk_size=10_000))
 
 
 def _plan_page(

@@ -67,6 +67,7 @@ class RuleBook:
             rule.rule.group.guid: rule.rule.group.pk for rule in self.rules if rule.rule.group
         }
         self.sites: dict[str, Site] = {}
+        self._site_of_office: dict[str, Site | None] = {}
         for site in Site.objects.order_by("name"):
             for value in site.matches():
                 self.sites.setdefault(value, site)
@@ -88,7 +89,9 @@ class RuleBook:
     def site_of(self, values: Values) -> Site | None:
         """The site that the person's office means."""
         office = values.get("office", "")
-        return self.sites.get(fold(office)) if office else None
+        if office not in self._site_of_office:
+            self._site_of_office[office] = self.sites.get(fold(office)) if office else None
+        return self._site_of_office[office]
 
     def region_of(self, values: Values) -> str:
         """The country (ISO 3166) in whose notation a number is, empty when not known."""
