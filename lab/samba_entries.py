@@ -26,7 +26,7 @@ GLOBAL_SECURITY_GROUP = -0x80000000 | 0x2
 SHOW_DELETED, SD_FLAGS = "1.2.840.113556.1.4.417", "1.2.840.113556.1.4.801"
 OWNER, DACL = 0x1, 0x4
 # [MS-DTYP] 2.4.4.1, 2.4.3 and 2.4.6: List Contents and Read Property
-ACCESS_ALLOWED, LIST_AND_READ, SELF_RELATIVE, DACL_PRESENT = 0, 0x4 | 0x10, 0x8000, 0x4
+ACCESS_ALLOWED, LIST_AND_READ, SELF_RELATIVE = 0, 0x4 | 0x10, 0x8000
 # S-1-5-32-544
 ADMINISTRATORS = struct.pack("<BB6s2I", 1, 2, b"\0\0\0\0\0\x05", 32, 544)
 LONGEST_ACCOUNT_NAME = 20
@@ -116,12 +116,12 @@ def _parts(part: int) -> LDAPControl:
 
 def _with_reader(descriptor: bytes, sid: bytes) -> bytes:
     """A security descriptor with nothing but a DACL, one more entry in it: [MS-DTYP] 2.4.6."""
-    (start,) = struct.unpack_from("<I", descriptor, 16)
+    control, start = struct.unpack_from("<H12xI", descriptor, 2)
     revision, size, count = struct.unpack_from("<BxHHxx", descriptor, start)
     entry = struct.pack("<BBHI", ACCESS_ALLOWED, 0, 8 + len(sid), LIST_AND_READ) + sid
     acl = struct.pack("<BxHHxx", revision, size + len(entry), count + 1)
     acl += descriptor[start + 8 : start + size] + entry
-    return struct.pack("<BxHIIII", 1, SELF_RELATIVE | DACL_PRESENT, 0, 0, 0, 20) + acl
+    return struct.pack("<BxHIIII", 1, control, 0, 0, 0, 20) + acl
 
 
 def quoted(password: str) -> bytes:

@@ -88,7 +88,10 @@ class DirSync(Way):
         return base64.b64encode(cookie).decode(), "" if rows else UNSEEN
 
     def read(self, connection: Any, base: str, cookie: str, question: Question) -> Found:
-        before = base64.b64decode(cookie)
+        try:
+            before = base64.b64decode(cookie, validate=True)
+        except ValueError as error:
+            raise ChangesRefused("It was not kept where the last reading ended.") from error
         asked = sorted(question.attributes)
         rows, after = _search(connection, base, before, "(objectClass=*)", asked)
         found = Found(base64.b64encode(after).decode())

@@ -53,7 +53,7 @@ def changes(source: DirectorySource) -> Run | None:
 def proven(source: DirectorySource) -> bool:
     """Whether a read of everything finds nothing more."""
     run = sync(source)
-    assert "missed" not in run.counts, run.problem
+    assert "missed" not in run.counts, run.remark
     return not [key for key in run.counts if not key.startswith("read.")]
 
 
@@ -124,7 +124,7 @@ def test_whoever_leaves_the_filter_is_a_leaver(
     run = changes(source)
     assert run is not None
     assert run.reading == "full"
-    assert "What is read of this directory was set otherwise." in run.problem
+    assert "What is read of this directory was set otherwise." in run.remark
     one = next(one for one in people.people if not one.disabled)
     slapd.modify(person_dn(one), {"title": ["Robot"]})
     changes(source)
@@ -201,8 +201,8 @@ def test_a_cookie_that_is_refused_reads_everything_and_says_so(
     run = changes(source)
     assert run is not None
     assert (run.reading, run.state) == ("full", Run.State.DONE)
-    assert run.problem.startswith("Everything was read.")
-    assert source.fell_back in run.problem
+    assert run.remark.startswith("Everything was read.")
+    assert source.fell_back in run.remark
     assert changes(source) is None
 
 
@@ -228,7 +228,7 @@ def test_a_full_read_says_what_the_readings_of_changes_missed(
     Person.objects.filter(login=one.uid).update(content_hash="0" * 32, title="Robot")
     run = sync(source)
     assert run.counts["missed"] == 1
-    assert run.problem == f"The readings of changes had missed: {one.name.strip()}."
+    assert run.remark == f"The readings of changes had missed: {one.name.strip()}."
 
 
 def test_what_changed_after_the_last_reading_was_not_missed(
@@ -272,7 +272,9 @@ def test_groups_that_cannot_be_read_are_read_with_the_next_change(
     slapd.modify(person_dn(people.people[1]), {"title": ["Director"]})
     changes(source)
     assert source.groups_stale_since is None
-    assert DirectoryGroup.objects.get(name=group.name).members.filter(
-        person__login=outside.uid
-    ).exists()
+    assert (
+        DirectoryGroup.objects.get(name=group.name)
+        .members.filter(person__login=outside.uid)
+        .exists()
+    )
     assert proven(source)
