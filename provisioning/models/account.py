@@ -121,11 +121,15 @@ class Credential(models.Model):
     account = models.OneToOneField(
         Account, on_delete=models.CASCADE, related_name="credential", db_constraint=False
     )
-    uid = models.CharField(max_length=32, unique=True, editable=False)
+    uid = models.CharField(max_length=32, editable=False)
     auth_user = models.CharField("authentication user name", max_length=64)
     sealed_secret = models.BinaryField(null=True, editable=False)
     version = models.PositiveIntegerField(default=1)
     rotated_at = models.DateTimeField()
+
+    class Meta:
+        # Not unique=True, with which PostgreSQL gets a second index, for beginnings of texts.
+        constraints = (models.UniqueConstraint(fields=["uid"], name="credential_uid"),)
 
     def __str__(self) -> str:
         return f"credential of {self.account_id}"

@@ -35,7 +35,7 @@ class Number(models.Model):
         QUARANTINED = "quarantined", "Quarantined"
         USED_ELSEWHERE = "used elsewhere", "Used elsewhere"
 
-    e164 = models.CharField("number", max_length=16, unique=True)
+    e164 = models.CharField("number", max_length=16)
     state = models.CharField(max_length=20, choices=State, default=State.FREE)
     account = models.OneToOneField(
         "provisioning.Account",
@@ -50,7 +50,9 @@ class Number(models.Model):
     changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        # Not unique=True, with which PostgreSQL gets a second index, for beginnings of texts.
         constraints = (
+            models.UniqueConstraint(fields=["e164"], name="number_e164"),
             models.CheckConstraint(
                 condition=models.Q(account__isnull=True)
                 | models.Q(state__in=["assigned", "reserved"]),
