@@ -183,9 +183,14 @@ class Reader:
                 rows = self._connection.search_ext_s(
                     dn, ldap.SCOPE_BASE, "(objectClass=*)", [wanted]
                 )
-                name, more = next(iter(rows[0][1].items()), ("", []))
+                name, more = next(iter(rows[0][1].items()), ("", [])) if rows else ("", [])
+                asked, found = found[1], _RANGE.fullmatch(name.lower())
+                if found is None or found[1] != asked:
+                    raise IncompleteRead(
+                        f"Reading {dn} broke off after {len(values):,} values of {asked}: the "
+                        "directory did not answer with the next ones. Nothing was changed."
+                    )
                 values += more
-                found = _RANGE.fullmatch(name.lower())
             attributes[ranged.partition(";range=")[0]] = values
 
 

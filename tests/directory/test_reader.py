@@ -11,7 +11,7 @@ from ldap.dn import escape_dn_chars
 from lab.people import Company
 from lab.slapd import Slapd
 from lab.slapd_entries import GROUPS, LEAVERS, PEOPLE, SUFFIX, group_dn, person_dn
-from provisioning.core.errors import InvalidInput, Rejected
+from provisioning.core.errors import IncompleteRead, InvalidInput, Rejected
 from provisioning.core.records import Entry, SourceRecord
 from provisioning.directory.dn import normalise_dn
 from provisioning.directory.groups import Membership
@@ -209,3 +209,16 @@ def test_the_bind_password_is_in_no_error_and_no_repr(slapd: Slapd, source: Make
     chain = [caught.value, caught.value.__cause__]
     assert isinstance(chain[1], ldap.INVALID_CREDENTIALS)
     assert not any(wrong in repr(error) for error in chain)
+
+
+def test_members_that_are_not_handed_out_to_the_last_break_the_read(
+    source: MakeSource, people: Company
+) -> None:
+    """OpenLDAP knows no ranges, so it does not answer with the next one."""
+    name = people.groups[0].name
+    with (
+        Reader(source()) as reader,
+        pytest.raises(IncompleteRead, match="after 1 values of member"),
+    ):
+        assert reader._names["member;range=0-0"] in reader._names.ranged
+        reader._complete(group_dn(name), {"member;range=0-0": [b"uid=first"]})
