@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ProvisioningError(Exception):
     """Base of every error that an administrator may read.
@@ -51,6 +54,17 @@ class InvalidFields(InvalidInput):
     def __init__(self, fields: dict[str, str]) -> None:
         super().__init__(" ".join(fields.values()))
         self.fields = fields
+
+
+@contextmanager
+def about(field: str) -> Iterator[None]:
+    """Whatever InvalidInput is raised within is about `field`: it becomes InvalidFields."""
+    try:
+        yield
+    except InvalidFields:
+        raise
+    except InvalidInput as error:
+        raise InvalidFields({field: error.message}) from error
 
 
 class Busy(ProvisioningError):

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from provisioning.core.account import account_name_key, account_search_key
-from provisioning.core.errors import InvalidInput
+from provisioning.core.errors import InvalidFields, InvalidInput, about
 from provisioning.core.sip import check_user_part
 from provisioning.core.states import State
 from provisioning.core.text import require_line
@@ -56,8 +56,10 @@ def create_account(*, new: NewAccount, actor: Actor) -> Account:
     if new.kind == Account.Kind.PERSON:
         raise InvalidInput("Accounts of people come from the account rules.")
     if new.ends_on is not None and new.ends_on < timezone.localdate():
-        raise InvalidInput("The end date has passed. Nothing was created.")
-    user_part, now = check_user_part(new.user_part), timezone.now()
+        raise InvalidFields({"ends_on": "The end date has passed. Nothing was created."})
+    with about("user_part"):
+        user_part = check_user_part(new.user_part)
+    now = timezone.now()
     account = Account(
         kind=new.kind,
         name=_checked_name(new.name),
@@ -85,7 +87,8 @@ def create_account(*, new: NewAccount, actor: Actor) -> Account:
         make_credential(account)
         audit.record(actor=actor, action="created", obj=account, detail=_facts(account))
         if new.number.strip():
-            assign_number(account=account, e164=new.number, actor=actor)
+            with about("number"):
+                assign_number(account=account, e164=new.number, actor=actor)
         mark([account])
     return account
 
@@ -257,7 +260,8 @@ def _check_free(account: Account) -> None:
 
 def _taken(aor: str, holder: str = "") -> InvalidInput:
     who = f" It belongs to {holder}." if holder else ""
-    return InvalidInput(f"The SIP URI {aor} is taken.{who} Nothing was changed.")
+    text = f"The SIP URI {aor} is taken.{who} Nothing was changed."
+    return InvalidFields({"user_part": text})
 
 
 def _checked_name(name: str) -> str:

@@ -96,7 +96,9 @@ def find_history(
 def _of_event(event: AuditEvent) -> Happening:
     told = tell(event.detail)
     notes = "; ".join(f"{name}: {value}" for name, value in told.facts)
-    return Happening(event.at, event.action.capitalize(), event.actor_name, told.rows, notes)
+    # What it was done to is the page itself: "rotated the credential of" it.
+    action = event.action.removesuffix(" of").removesuffix(" to").capitalize()
+    return Happening(event.at, action, event.actor_name, told.rows, notes)
 
 
 def _of_changes(person: Person | None, keys: list[tuple[str, str]]) -> list[Happening]:

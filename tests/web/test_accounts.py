@@ -209,7 +209,8 @@ def test_a_block_without_a_reason_changes_nothing_and_says_so(as_helpdesk: Clien
     account = make_account()
     response = as_helpdesk.post(reverse("account-block", args=[account.pk]))
     assert response.status_code == 422
-    assert "Nothing was saved. Reason : This field is required." in text_of(response)
+    assert "Nothing was saved." in text_of(response)
+    assert "This field is required." in text_of(response)
     assert Account.objects.get().state == State.ACTIVE
 
 
