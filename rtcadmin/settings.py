@@ -172,10 +172,14 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+# Whoever goes on trying neither prolongs the wait of others nor adds to what is kept of it.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_LOCKOUT_CALLABLE = "provisioning.web.sign_in.locked_out"
 AXES_USERNAME_CALLABLE = "provisioning.web.attempts.counted_name"
 AXES_SENSITIVE_PARAMETERS = ["username", "password", "token"]
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
+# Who signed in is in the audit log.
+AXES_DISABLE_ACCESS_LOG = True
 AXES_VERBOSE = False
 
 # --- Celery -------------------------------------------------------------------------------------

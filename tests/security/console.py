@@ -108,13 +108,20 @@ def furnish() -> Furnished:
     })  # fmt: skip
 
 
+_CONTROLS = ".//*[self::input or self::select or self::textarea or self::button][@name]"
+
+
 @dataclass(frozen=True)
 class Form:
-    """A form of a page: where it goes, and what it sends as it stands there."""
+    """A form of a page: where it goes, and what it sends as it stands there.
+
+    `kinds` are those of HTML (text, number, hidden, select, …), by the name of the field.
+    """
 
     method: str
     action: str
     fields: dict[str, list[str]]
+    kinds: dict[str, str]
 
 
 def forms_of(page: bytes, address: str) -> list[Form]:
@@ -128,8 +135,9 @@ def forms_of(page: bytes, address: str) -> list[Form]:
         for button in form.xpath(".//button[@name]"):
             fields.setdefault(button.get("name"), [button.get("value", "")])
         fields.pop("csrfmiddlewaretoken", None)
+        kinds = {each.get("name"): each.get("type", each.tag) for each in form.xpath(_CONTROLS)}
         action = form.get("action") or form.get("hx-post") or form.get("hx-get") or address
-        found.append(Form((form.get("method") or "get").lower(), action, fields))
+        found.append(Form((form.get("method") or "get").lower(), action, fields, kinds))
     return found
 
 

@@ -7,6 +7,7 @@ from axes.models import AccessAttempt
 from django.conf import settings
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
 from provisioning.models import AuditEvent, ConsoleUser
 from tests.conftest import PASSWORD
@@ -125,4 +126,17 @@ def test_a_password_typed_as_the_user_name_is_kept_nowhere(
     assert PASSWORD not in caplog.text.casefold()
     names = AccessAttempt.objects.values_list("username", "failures_since_start")
     assert dict(names)["anna"] == 1
-    assert sorted(dict(names).values()) == [1, 6]
+    assert sorted(dict(names).values()) == [1, 5]
+
+
+def test_trying_on_neither_prolongs_the_wait_nor_fills_the_database(
+    administrator: ConsoleUser,
+) -> None:
+    attempts = [attempt(Client(), "anna", "wrong") for _ in range(5)]
+    kept = AccessAttempt.objects.values().get()
+    attempts += [attempt(Client(), "anna", "wrong", goal="x" * 500) for _ in range(3)]
+    assert attempts == [422] * 4 + [429] * 4
+    assert AccessAttempt.objects.values().get() == kept
+    waited = timezone.now() - settings.AXES_COOLOFF_TIME
+    AccessAttempt.objects.update(attempt_time=waited)
+    assert attempt(Client(), "anna", PASSWORD) == 302
