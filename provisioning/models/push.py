@@ -50,6 +50,9 @@ class OwnedRow(models.Model):
         on_delete=models.CASCADE,
         related_name="owned_rows",
         db_index=False,
+        # Rows are noted while the store's own row is held: to look it up for each of them again
+        # costs PostgreSQL a third of the time that noting takes.
+        db_constraint=False,
     )
     kind = models.CharField(max_length=20)
     key = models.CharField(max_length=200)
