@@ -40,6 +40,7 @@ _LOGIN_FILTERS = {
     "active_directory": "(|(sAMAccountName=%(user)s)(userPrincipalName=%(user)s))",
     "openldap": "(uid=%(user)s)",
     "389ds": "(uid=%(user)s)",
+    "other": "(uid=%(user)s)",
 }
 _MEMBER_ATTRIBUTES = ("member", "uniqueMember")
 

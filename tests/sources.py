@@ -44,9 +44,9 @@ def saved_source(slapd: Slapd, **values: Any) -> DirectorySource:
 def source_form(source: DirectorySource, **values: str) -> dict[str, str]:
     """What a browser sends for `source`, without a password; keyword arguments replace fields."""
     names = (
-        "name", "kind", "uris", "tls", "ca_pem", "bind_dn", "person_bases", "person_filter",
-        "group_bases", "group_filter", "key_attribute", "disabled_expression", "page_size",
-        "interval_seconds", "grace_days", "limit_percent", "limit_ceiling",
+        "name", "kind", "uris", "tls", "ca_pem", "bind_method", "bind_dn", "person_bases",
+        "person_filter", "group_bases", "group_filter", "key_attribute", "disabled_expression",
+        "page_size", "interval_seconds", "grace_days", "limit_percent", "limit_ceiling",
         "limit_membership_percent",
     )  # fmt: skip
     sent = {name: str(getattr(source, name)) for name in names}

@@ -27,7 +27,7 @@ from provisioning.directory.guid import canonical_guid
 
 _ABOUT = (
     "namingContexts", "defaultNamingContext", "supportedControl", "supportedCapabilities",
-    "supportedSASLMechanisms", "subschemaSubentry", "vendorName", "vendorVersion",
+    "supportedSASLMechanisms", "subschemaSubentry", "vendorName", "vendorVersion", "objectClass",
 )  # fmt: skip
 _SCOPES = {"subtree": ldap3.SUBTREE, "one": ldap3.LEVEL}
 PAGED_RESULTS = "1.2.840.113556.1.4.319"

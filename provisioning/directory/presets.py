@@ -133,4 +133,14 @@ DEFAULT_MAPPINGS: dict[str, Preset] = {
         disabled="equals(nsAccountLock, 'true')",
         photo="jpegPhoto",
     ),
+    "other": Preset(
+        label="Other LDAP directory",
+        # RFC 4530; what tells that somebody is disabled differs from vendor to vendor.
+        key_attribute="entryUUID",
+        person_filter="(objectClass=inetOrgPerson)",
+        group_filter="(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))",
+        fields=_INET_ORG_PERSON,
+        disabled="",
+        photo="jpegPhoto",
+    ),
 }

@@ -62,6 +62,26 @@ def probe_directory(source: SourceRecord, attributes: Collection[str] = ()) -> I
         yield _timed(other.uri, partial(_other_server, source, other))
 
 
+def probe_addresses(source: SourceRecord) -> Iterator[Step]:
+    """Test each server as far as its certificate; nobody signs in and no secret is sent."""
+    try:
+        servers = endpoints(source)
+    except InvalidInput as error:
+        yield Step("Address", False, error.message)
+        return
+    for endpoint in servers:
+        for step in _reach(source, endpoint):
+            yield step if len(servers) == 1 else replace(step, name=f"{endpoint.uri}: {step.name}")
+            if not step.ok:
+                break
+
+
+def _reach(source: SourceRecord, endpoint: Endpoint) -> Iterator[Step]:
+    yield _timed("Address", lambda: _resolve(endpoint))
+    yield _timed("Connection", lambda: _connect(endpoint, source.connect_timeout))
+    yield _timed("Certificate", lambda: _certificate(source, endpoint))
+
+
 def _timed(name: str, act: Callable[[], Step]) -> Step:
     began = time.monotonic()
     try:
@@ -74,9 +94,7 @@ def _timed(name: str, act: Callable[[], Step]) -> Step:
 def _first_server(
     source: SourceRecord, endpoint: Endpoint, attributes: Collection[str]
 ) -> Iterator[Step]:
-    yield _timed("Address", lambda: _resolve(endpoint))
-    yield _timed("Connection", lambda: _connect(endpoint, source.connect_timeout))
-    yield _timed("Certificate", lambda: _certificate(source, endpoint))
+    yield from _reach(source, endpoint)
     with ExitStack() as stack:
         opened: list[Conversation] = []
 

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from provisioning.core.errors import InvalidInput
 
 _LONGEST = 200_000
+
+
+def certificate_text(content: bytes) -> str:
+    """An uploaded certificate as PEM, whether it came as PEM or as DER (Windows: .cer).
+
+    Raises InvalidInput for anything else.
+    """
+    try:
+        return content.decode("ascii")
+    except UnicodeDecodeError:
+        pass
+    try:
+        certificate = x509.load_der_x509_certificate(content)
+    except ValueError as error:
+        raise InvalidInput(
+            "The file is no certificate. Export it as “Base-64 encoded X.509” or DER."
+        ) from error
+    return certificate.public_bytes(Encoding.PEM).decode()
 
 
 def check_authorities(pem: str, what: str) -> str:

@@ -27,12 +27,16 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a connection test: what was found, and what to do where that is not enough."""
+    """One step of a connection test: what was found, and what to do where that is not enough.
+
+    `milliseconds` is how long it took, None where that was not measured.
+    """
 
     name: str
     state: StepState
     detail: str
     advice: str = ""
+    milliseconds: int | None = None
 
 
 def probe_store(*, record: StoreRecord) -> list[Step]:

@@ -22,7 +22,7 @@ from provisioning.services.mapping_sample import (
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.forms.mapping import MAPPING, texts_of
 from provisioning.web.ids import row_id
-from provisioning.web.sources import candidate
+from provisioning.web.source_form import candidate
 
 _FIND, _NEXT = "find", "next"
 # Of a DN that a browser sends.
@@ -40,7 +40,7 @@ def mapping_sample(request: ConsoleRequest, pk: int | None = None) -> HttpRespon
     form, source = candidate(request, pk)
     context: dict[str, Any] = {}
     try:
-        context["sample"] = sample = _sample(request, source, form.password)
+        context["sample"] = sample = _sample(request, source, form.secret_given)
     except ProvisioningError as error:
         context["problem"] = error.message
         sample = check_mapping(source=source)

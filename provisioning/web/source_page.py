@@ -15,6 +15,7 @@ from provisioning.models import DirectoryGroup, DirectorySource, Person, Run
 from provisioning.services.role_groups import add_role_group, remove_role_group
 from provisioning.services.run_report import summary_of
 from provisioning.services.schedules import find_next_reads
+from provisioning.services.source_identity import SECRETS, Method
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.conflicts import advice_for
 from provisioning.web.forms.sources import RoleGroupForm
@@ -120,15 +121,20 @@ def _page(request: ConsoleRequest, pk: int, form: RoleGroupForm) -> HttpResponse
 
 
 def _settings(source: DirectorySource) -> list[dict[str, Any]]:
+    secret = SECRETS[Method(source.bind_method)]
     filters = [("people", source.person_bases, source.person_filter)]
     if source.group_bases:
         filters.append(("groups", source.group_bases, source.group_filter))
     rows: list[dict[str, Any]] = [
         {"label": "Addresses", "value": ", ".join(source.uris.split()), "mono": True},
+        {"label": "In use", "value": source.server_in_use or "not read yet", "mono": True,
+         "note": _why_in_use(source)},
         {"label": "Encryption", "value": source.get_tls_display(),
          "note": "own authority" if source.ca_pem else ""},
-        {"label": "Bind account", "value": source.bind_dn, "mono": True,
-         "note": "" if source.sealed_bind_secret else "no password: enter it under Edit"},
+        {"label": "Signs in with", "value": source.get_bind_method_display(),
+         "note": "" if source.sealed_bind_secret else f"no {secret}: enter it under Edit"},
+        {"label": "Bind account", "value": source.bind_dn or "named by the certificate",
+         "mono": bool(source.bind_dn)},
     ]  # fmt: skip
     for what, bases, text in filters:
         rows.append({"label": f"Bases of {what}", "value": bases, "mono": True})
@@ -142,3 +148,11 @@ def _settings(source: DirectorySource) -> list[dict[str, Any]]:
          "note": f"or {source.limit_membership_percent} % of a group's members"},
     ]  # fmt: skip
     return rows
+
+
+def _why_in_use(source: DirectorySource) -> str:
+    """Why this server and no other before it."""
+    notes = [f"not used: {reason}" for reason in source.passed_over]
+    if source.broke_off:
+        notes.append(f"{source.broke_off} broke off a read and is tried last")
+    return " · ".join(notes)

@@ -1,29 +1,20 @@
-"""Sources & sync: the list, and the form of a source with its tests."""
+"""Sources & sync: the list, and what is done to a source from its page."""
 
 from __future__ import annotations
 
 from django.contrib import messages
-from django.core.exceptions import BadRequest
 from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
-from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.models import DirectorySource, Person, Run
 from provisioning.services.schedules import find_next_reads
-from provisioning.services.source_test import probe_source
-from provisioning.services.sources import delete_source, save_source, switch_source
+from provisioning.services.sources import delete_source, switch_source
 from provisioning.web.access import ConsoleRequest, actor_of, needs
-from provisioning.web.forms.errors import add_errors
-from provisioning.web.forms.sources import SourceForm, new_source
-from provisioning.web.shell import href_of
-
-_DEFAULT_KIND = "active_directory"
 
 
 @needs(Capability.VIEW)
@@ -59,91 +50,6 @@ def with_figures(sources: QuerySet[DirectorySource]) -> QuerySet[DirectorySource
         last_run=Subquery(newest.values("pk")[:1]),
         waiting_run=Subquery(waiting.values("pk")[:1]),
     )
-
-
-@needs(Capability.CONFIGURE)
-@sensitive_post_parameters("secret")
-@require_http_methods(["GET", "POST"])
-def source_new(request: ConsoleRequest) -> HttpResponse:
-    """Add a source; what is usual for its kind is filled in."""
-    kind = request.POST.get("kind") or request.GET.get("kind") or _DEFAULT_KIND
-    if kind not in DEFAULT_MAPPINGS:
-        raise BadRequest("There is no such kind of directory.")
-    return _edit(request, new_source(kind))
-
-
-@needs(Capability.CONFIGURE)
-@sensitive_post_parameters("secret")
-@require_http_methods(["GET", "POST"])
-def source_edit(request: ConsoleRequest, pk: int) -> HttpResponse:
-    """Change a source."""
-    return _edit(request, get_object_or_404(DirectorySource, pk=pk))
-
-
-def _edit(request: ConsoleRequest, source: DirectorySource) -> HttpResponse:
-    is_new, title = source.pk is None, source.name
-    form = SourceForm(request.POST or None, instance=source)
-    if request.method == "POST" and form.is_valid():
-        try:
-            erased = save_source(source=source, actor=actor_of(request), secret=form.password)
-        except ProvisioningError as error:
-            add_errors(form, error)
-        else:
-            _say_saved(request, source, is_new=is_new, erased=erased)
-            return redirect("source", source.pk)
-    context = {
-        "title": "Add a directory" if is_new else f"Edit {title}",
-        "lead": "Test and try: nothing is kept before you save, and saving applies nothing."
-        if is_new
-        else "Changes of the map or the filters are planned and limited like any other change.",
-        "crumbs": [("Sources & sync", href_of("sources"))]
-        + ([] if is_new else [(title, href_of("source", source.pk))]),
-        "form": form,
-        "is_new": is_new,
-        "kinds": [(kind, preset.label) for kind, preset in DEFAULT_MAPPINGS.items()],
-        "kind": DEFAULT_MAPPINGS[source.kind].label,
-        "test_href": href_of("source-test") if is_new else href_of("source-edit-test", source.pk),
-        "sample_href": href_of("source-sample")
-        if is_new
-        else href_of("source-edit-sample", source.pk),
-    }
-    return render(request, "sources/edit.html", context, status=422 if form.errors else 200)
-
-
-def _say_saved(
-    request: ConsoleRequest, source: DirectorySource, *, is_new: bool, erased: bool
-) -> None:
-    if erased:
-        messages.warning(
-            request,
-            f"{source} is saved without a password.\nIts address, encryption or authority changed, "
-            "and the old password does not go to a new place. Enter it again.",
-        )
-    elif is_new:
-        messages.success(request, f"{source} is saved.\nPreview a sync: nothing changes by that.")
-    else:
-        messages.success(request, f"{source} is saved.\nThe next sync reads it that way.")
-
-
-@needs(Capability.CONFIGURE)
-@sensitive_post_parameters("secret")
-@require_POST
-def source_test(request: ConsoleRequest, pk: int | None = None) -> HttpResponse:
-    """Test what the form holds, step by step, without keeping it."""
-    form, source = candidate(request, pk)
-    context = {"steps": probe_source(source=source, secret=form.password)}
-    return render(request, "sources/_test.html", context)
-
-
-def candidate(request: ConsoleRequest, pk: int | None) -> tuple[SourceForm, DirectorySource]:
-    """The source as the form has it; what cannot be used is found by the test itself."""
-    kind = request.POST.get("kind", "")
-    if pk is None and kind not in DEFAULT_MAPPINGS:
-        raise BadRequest("There is no such kind of directory.")
-    source = new_source(kind) if pk is None else get_object_or_404(DirectorySource, pk=pk)
-    form = SourceForm(request.POST, instance=source)
-    form.is_valid()
-    return form, form.instance
 
 
 @needs(Capability.CONFIGURE)

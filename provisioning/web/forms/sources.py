@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
+from provisioning.core.errors import InvalidInput
 from provisioning.core.roles import ROLE_CHOICES
 from provisioning.directory.mapping import MAP_FIELDS
 from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.models import DirectorySource
+from provisioning.services.certificates import certificate_text
+from provisioning.services.source_identity import SECRETS, Method, secret_text
 from provisioning.services.sources import KEY_ATTRIBUTES
 from provisioning.web.forms.mapping import DISABLED, MAPPING, PARTS, map_fields
 
+_LARGEST_UPLOAD = 200_000
 _INTERVALS = {
     60: "Every minute", 300: "Every 5 minutes", 900: "Every 15 minutes", 1800: "Every 30 minutes",
     3600: "Every hour", 21600: "Every 6 hours", 86400: "Once a day",
@@ -22,7 +28,7 @@ _INTERVALS = {
 class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable at run time
     """A source: how to connect, what to read, the attribute map, schedule and limits.
 
-    The password is written, never shown: an empty field keeps the stored one.
+    The secret is written, never shown: without a new one the stored one stays.
     """
 
     secret = forms.CharField(
@@ -31,12 +37,23 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+    secret_file = forms.FileField(label="Keytab or private key", required=False, max_length=200)
+    ca_file = forms.FileField(
+        label="or upload it",
+        required=False,
+        max_length=200,
+        help_text="PEM or DER (.crt, .cer, .pem)",
+    )
+    certificate_file = forms.FileField(
+        label="or upload the client certificate", required=False, max_length=200
+    )
 
     class Meta:
         model = DirectorySource
         fields = (
-            "name", "kind", "uris", "tls", "ca_pem", "bind_dn", "person_bases", "person_filter",
-            "group_bases", "group_filter", "key_attribute", "disabled_expression",
+            "name", "kind", "uris", "tls", "ca_pem", "bind_method", "bind_dn",
+            "client_certificate", "connect_timeout", "read_timeout", "person_bases",
+            "person_filter", "group_bases", "group_filter", "key_attribute", "disabled_expression",
             "photo_attribute", "page_size", "enabled", "interval_seconds", "grace_days",
             "allows_sign_in", "limit_percent", "limit_ceiling", "limit_membership_percent",
         )  # fmt: skip
@@ -44,6 +61,7 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
             "kind": forms.HiddenInput,
             "uris": forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
             "ca_pem": forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}),
+            "client_certificate": forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
             "person_bases": forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
             "group_bases": forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
             "key_attribute": forms.Select(choices=[(name, name) for name in KEY_ATTRIBUTES]),
@@ -51,12 +69,20 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
         labels = {  # noqa: RUF012
             "interval_seconds": "Read the directory",
             "page_size": "Entries of one page",
+            "bind_method": "Sign in with",
             "disabled_expression": "Somebody is disabled when",
         }
         help_texts = {  # noqa: RUF012
             "name": "What people here call this directory",
             "ca_pem": "Who issued the directory's certificate; empty: those this machine trusts",
-            "bind_dn": "An account that may read; it needs no right to write",
+            "bind_dn": "An account that may read; it needs no right to write. A DN or user@domain; "
+            "with Kerberos the principal, such as svc-rtcadmin@EXAMPLE.COM",
+            "client_certificate": "The directory says which account it stands for",
+            "connect_timeout": f"Empty: {settings.LDAP_CONNECT_TIMEOUT:g}",
+            "read_timeout": f"Empty: {settings.LDAP_READ_TIMEOUT:g}",
+            "person_bases": "One DN per line; DN?one reads one level only, DN??(l=Bonn) only those "
+            "that match as well",
+            "group_bases": "As for people; empty reads no groups",
             "key_attribute": "What stays the same when somebody is renamed or moved",
             "disabled_expression": "This expression is not empty",
             "photo_attribute": "The attribute with the portrait; it is asked for when the page of "
@@ -68,6 +94,8 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
             "limit_ceiling": "The smaller of both limits counts",
             "limit_membership_percent": "Of the members of one group",
         }
+
+    _uploaded = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,17 +111,31 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
             "placeholder": DEFAULT_MAPPINGS[source.kind].disabled,
             "aria-describedby": "id_disabled_expression_helptext result-disabled",
         }  # fmt: skip
-        self.fields["bind_dn"].required = True
-        self.fields["secret"].required = not source.sealed_bind_secret
+        method = self.data.get("bind_method") or source.bind_method
+        self.fields["bind_method"].required = False
+        self.fields["bind_dn"].required = method != Method.EXTERNAL
+        self.fields["secret"].required = method == Method.SIMPLE and not source.sealed_bind_secret
         if source.sealed_bind_secret:
-            self.fields["secret"].help_text = (
-                "A password is kept; type to replace it. It is erased when an address, the "
-                "encryption or the authority changes: then enter it again."
+            kept = f"A {SECRETS[Method(source.bind_method)]} is kept"
+            erased = (
+                "It is erased when an address, the encryption, the authority or the way of signing "
+                "in changes: then enter it again."
             )
+            self.fields["secret"].help_text = f"{kept}; type to replace it. {erased}"
+            self.fields["secret_file"].help_text = f"{kept}; choose a file to replace it. {erased}"
+
+    def clean_bind_method(self) -> str:
+        """A form that does not name a way of signing in means the one that is kept."""
+        return str(self.cleaned_data["bind_method"] or self.instance.bind_method)
 
     def clean(self) -> dict[str, Any]:
-        """Gather the attribute map; the model and the service judge the rest."""
+        """Gather uploads and the attribute map; the model and the service judge the rest."""
         values = super().clean() or self.cleaned_data
+        for upload, field in (("ca_file", "ca_pem"), ("certificate_file", "client_certificate")):
+            if content := self._content(upload):
+                values[field] = self._take(upload, certificate_text, content)
+        if content := self._content("secret_file"):
+            self._uploaded = self._take("secret_file", secret_text, content)
         self.instance.mapping = {
             name: values.get(f"{MAPPING}{name}", "")
             for name in MAP_FIELDS
@@ -102,9 +144,29 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
         return values
 
     @property
-    def password(self) -> str | None:
-        """The password that was typed, None where the stored one is to stay."""
-        return self.data.get("secret") or None
+    def secret_given(self) -> str | None:
+        """The secret that was typed or uploaded, None where the stored one is to stay."""
+        if self.instance.bind_method == Method.SIMPLE:
+            return self.data.get("secret") or None
+        return self._uploaded or None
+
+    def _content(self, name: str) -> bytes:
+        """What was uploaded; empty for nothing, and for what is too long to be looked at."""
+        file = self.cleaned_data.get(name)
+        if not file:
+            return b""
+        if file.size > _LARGEST_UPLOAD:
+            self.add_error(name, "The file is too large for a key or a certificate.")
+            return b""
+        return bytes(file.read())
+
+    def _take(self, name: str, use: Callable[[bytes], str], content: bytes) -> str:
+        """`use(content)`, or what is wrong with it at the field."""
+        try:
+            return use(content)
+        except InvalidInput as error:
+            self.add_error(name, error.message)
+            return ""
 
     @property
     def map_parts(self) -> list[tuple[str, list[tuple[forms.BoundField, str]]]]:

@@ -1,0 +1,51 @@
+"""The attributes of a directory for whoever maps them, remembered for some minutes."""
+
+from __future__ import annotations
+
+from django.core.cache import cache
+from django.utils.crypto import salted_hmac
+
+from provisioning.core.records import SourceRecord
+from provisioning.directory.conversation import ask_first
+from provisioning.directory.schema import Attribute, read_attributes
+from provisioning.models import DirectorySource
+from provisioning.services import targets
+from provisioning.services.sources import source_candidate
+
+_SECONDS = 600
+_MOST = 60
+
+
+def find_attributes(
+    *, source: DirectorySource, secret: str | None, text: str = ""
+) -> list[Attribute]:
+    """At most 60 attributes that hold `text` in name, words or example; the frequent ones first.
+
+    Raises a ProvisioningError where the directory cannot be asked.
+    """
+    record = targets.pin_source(source_candidate(source=source, secret=secret))
+    key = _key(record)
+    found: list[Attribute] | None = cache.get(key)
+    if found is None:
+        found = ask_first(record, lambda conversation: read_attributes(record, conversation))
+        cache.set(key, found, _SECONDS)
+    wanted = text.strip().lower()
+    matching = (
+        each
+        for each in found
+        if wanted in f"{each.name}\n{each.description}\n{each.example}".lower()
+    )
+    # Who begins to type a name means that attribute, and not one that mentions it.
+    ranked = sorted(matching, key=lambda each: not each.name.lower().startswith(wanted))
+    return ranked[:_MOST]
+
+
+def _key(record: SourceRecord) -> str:
+    """Another one for every place, account and secret: who does not sign in sees nothing."""
+    values = (
+        record.uris, record.tls, record.ca_pem, record.bind_method, record.bind_dn,
+        record.client_certificate, record.bind_secret, record.person_bases, record.person_filter,
+        sorted((record.addresses or {}).items()),
+    )  # fmt: skip
+    digest = salted_hmac("provisioning.source_attributes", repr(values), algorithm="sha256")
+    return f"source-attributes:{digest.hexdigest()}"
