@@ -7,7 +7,7 @@ from django.conf import settings
 
 from provisioning.core.errors import Busy
 from provisioning.models import DirectorySource, SipServer
-from provisioning.services import deadlines, push, retention, runs, servers
+from provisioning.services import deadlines, poll, push, retention, runs, servers
 from provisioning.services import sweep as sweeper
 from provisioning.services.actor import SCHEDULE
 
@@ -32,10 +32,22 @@ def execute_run(run_id: int) -> None:
 
 @shared_task(name="provisioning.tasks.sync_source")
 def sync_source(source_id: int) -> None:
-    """Sync a source on its schedule."""
+    """Read everything in a source on its schedule."""
     source = DirectorySource.objects.filter(pk=source_id, enabled=True).first()
     if source is not None:
         runs.request_sync(source=source, actor=SCHEDULE)
+
+
+@shared_task(name="provisioning.tasks.read_changes", time_limit=settings.RUN_TIME_LIMIT)
+def read_changes(source_id: int) -> None:
+    """Read what changed in a source on its schedule; what a busy one has is told again."""
+    source = DirectorySource.objects.filter(pk=source_id, enabled=True).first()
+    if source is None:
+        return
+    try:
+        poll.read_changes(source=source)
+    except Busy:
+        return
 
 
 @shared_task(name="provisioning.tasks.sweep")

@@ -27,7 +27,8 @@ def scheduler(monkeypatch: pytest.MonkeyPatch) -> Scheduler:
 
 
 def _new_schedule() -> str:
-    return str(PeriodicTask.objects.get(pk=keep_schedule(make_source())).name)
+    (kept,) = keep_schedule(make_source())
+    return str(PeriodicTask.objects.get(pk=kept).name)
 
 
 def test_a_schedule_made_right_after_the_first_read_is_seen(scheduler: Scheduler) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from django.core.management import call_command
@@ -99,3 +99,27 @@ def test_the_next_read_follows_from_the_last_message() -> None:
         asked.pk: sent + timedelta(seconds=600),
         never.pk: made + timedelta(seconds=600),
     }
+
+
+def test_a_source_that_is_read_by_its_changes_is_read_whole_once_a_day() -> None:
+    source = make_source(
+        mode="syncrepl", interval_seconds=5, full_at=time(2, 30), full_zone="Europe/Berlin"
+    )
+    keep_schedule(source)
+    often, daily = (
+        PeriodicTask.objects.get(name=name.format(source.pk))
+        for name in ("sync source {}", "read everything in source {}")
+    )
+    assert (often.task, often.interval.every) == ("provisioning.tasks.read_changes", 5)
+    assert (daily.task, json.loads(daily.args)) == ("provisioning.tasks.sync_source", [source.pk])
+    crontab = daily.crontab
+    assert (crontab.hour, crontab.minute, str(crontab.timezone)) == ("2", "30", "Europe/Berlin")
+    assert set(find_next_reads()) == {source.pk}
+    source.enabled = False
+    keep_schedule(source)
+    assert not PeriodicTask.objects.filter(enabled=True).exists()
+    source.mode = "full"
+    keep_schedule(source)
+    assert PeriodicTask.objects.get().task == "provisioning.tasks.sync_source"
+    remove_schedule(source)
+    assert not PeriodicTask.objects.exists()
