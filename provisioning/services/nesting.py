@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, TypedDict
+
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.expressions import RawSQL
 
@@ -34,7 +36,19 @@ JOIN around ON {_NESTING}.child_id = around.id ORDER BY {_NESTING}.id
 Edges = list[tuple[int, int]]
 
 
-def find_members(*, group: DirectoryGroup) -> QuerySet[Person]:
+class Directness(TypedDict):
+    """What is known of a member beside the person."""
+
+    direct: bool
+
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    Member = WithAnnotations[Person, Directness]
+
+
+def find_members(*, group: DirectoryGroup) -> QuerySet[Member]:
     """Everybody in the group or in a group within it; `direct` says whom the group itself names.
 
     Of a group that something asks for these are the kept members, from which is decided.

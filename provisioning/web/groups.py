@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
@@ -11,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
-from provisioning.models import DirectoryGroup, DirectorySource, Person
+from provisioning.models import DirectoryGroup, DirectorySource
 from provisioning.services.group_uses import GroupUse, find_uses
 from provisioning.services.memberships import find_ways
 from provisioning.services.nesting import find_members
@@ -20,6 +21,9 @@ from provisioning.web.keyset import KeysetPage, Order, paginate
 from provisioning.web.list_page import AnyOf, ListFilter, ListPage, SearchFilter, Switch
 from provisioning.web.search import matching
 from provisioning.web.shell import href_of
+
+if TYPE_CHECKING:
+    from provisioning.services.nesting import Member
 
 # How many groups above and below are named on a group's page.
 _NAMED = 100
@@ -108,10 +112,10 @@ def group(request: ConsoleRequest, pk: int) -> HttpResponse:
 
 
 def _with_ways(
-    group: DirectoryGroup, people: list[Person]
-) -> list[tuple[Person, tuple[DirectoryGroup, ...]]]:
+    group: DirectoryGroup, people: Sequence[Member]
+) -> list[tuple[Member, tuple[DirectoryGroup, ...]]]:
     """Each of `people` with the groups on the way to `group`, nearest to the person first."""
-    indirect = [person for person in people if not person.direct]  # type: ignore[attr-defined]
+    indirect = [person for person in people if not person.direct]
     ways = find_ways(group=group, people=indirect) if indirect else {}
     return [(person, ways.get(person.pk, ())) for person in people]
 

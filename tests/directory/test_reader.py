@@ -215,10 +215,8 @@ def test_members_that_are_not_handed_out_to_the_last_break_the_read(
     source: MakeSource, people: Company
 ) -> None:
     """OpenLDAP knows no ranges, so it does not answer with the next one."""
-    name = people.groups[0].name
-    with (
-        Reader(source()) as reader,
-        pytest.raises(IncompleteRead, match="after 1 values of member"),
-    ):
+    dn = group_dn(people.groups[0].name)
+    with Reader(source()) as reader:
         assert reader._names["member;range=0-0"] in reader._names.ranged
-        reader._complete(group_dn(name), {"member;range=0-0": [b"uid=first"]})
+        with pytest.raises(IncompleteRead, match="broke off after 1 values of member"):
+            reader._complete(dn, {"member;range=0-0": [b"uid=first"]})
