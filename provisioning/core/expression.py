@@ -15,6 +15,7 @@ values.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -126,8 +127,7 @@ class _Parser:
     def _call(self, name: str, start: int) -> Node:
         function = FUNCTIONS.get(name.lower())
         if function is None:
-            known = ", ".join(sorted(FUNCTIONS))
-            raise UnreadableExpression(f"There is no function “{name}”. There are: {known}.", start)
+            raise UnreadableExpression(f"There is no function “{name}”. {_meant(name)}", start)
         self._enter(start)
         self._next()
         least, most = len(function.takes) - function.optional, len(function.takes)
@@ -250,6 +250,12 @@ class _Parser:
         found = self.source[at : min(self.end, end or at + 20)].rstrip()
         where = f"“{found}”" if found else "its end"
         return UnreadableExpression(f"The expression cannot be read at {where}: {self.source}", at)
+
+
+def _meant(name: str) -> str:
+    """What somebody may have meant by the name of a function."""
+    close = difflib.get_close_matches(name.lower(), FUNCTIONS, n=1)
+    return f"Is it {close[0]}?" if close else f"There are: {', '.join(sorted(FUNCTIONS))}."
 
 
 def _constant(value: str, text: str) -> Node:

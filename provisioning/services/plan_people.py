@@ -125,7 +125,7 @@ def _plan_page(
             result.people -= 1
             result.set_aside += 1
             if person is not None and person["left_at"] is None:
-                _plan_leaving(source, person, writer)
+                _plan_leaving(source, person, writer, {"left": True, "left_out": True})
             continue
         values = {**mapped.fields, **mapped.flags, "sid": sid_of(entry)}
         after = complete(values, dn=entry.dn, content_hash=digest)
@@ -178,14 +178,16 @@ def _plan_leavers(
     leavers = [guid for guid, content in known.items() if content not in (_SEEN, _LEFT)]
     for person in _people_of(source, leavers):
         if person["dn"] not in unusable:
-            _plan_leaving(source, person, writer)
+            _plan_leaving(source, person, writer, {"left": True})
 
 
-def _plan_leaving(source: DirectorySource, person: dict[str, Any], writer: PlanWriter) -> None:
+def _plan_leaving(
+    source: DirectorySource, person: dict[str, Any], writer: PlanWriter, after: dict[str, Any]
+) -> None:
     writer.add(
         source_id=source.pk, kind="person", key=person["guid"], subject=person["guid"],
         name=person["display_name"] or person["login"], action="leave", before={"left": False},
-        after={"left": True}, base_version=person["version"],
+        after=after, base_version=person["version"],
         category=Category.NONE if _is_out(person) else Category.SERVICE,
     )  # fmt: skip
 

@@ -88,6 +88,7 @@ def _preset(entry: Entry) -> dict[str, Any]:
         "group_filter": preset.group_filter,
         "mapping": dict(preset.fields),
         "disabled_expression": preset.disabled,
+        "photo_attribute": preset.photo,
     }
 
 

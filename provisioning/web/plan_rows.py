@@ -46,7 +46,8 @@ LOOKS = {
 # Fields of the rows in the order in which they are shown; all others are the console's own.
 _ACCOUNT = {
     "state": "State", "aor": "SIP URI", "number": "Number", "pool": "Home pool", "site": "Site",
-    "profile": "Client profile", "rule": "Account rule", "name": "Name", "SIP URI": "SIP URI",
+    "profile": "Client profile", "rule": "Account rule", "name": "Name", "kind": "Kind",
+    "SIP URI": "SIP URI",
 }  # fmt: skip
 _PERSON = {**{name: label_of(name) for name in PERSON_FIELDS}, "dn": "DN", "disabled": "Disabled",
            "locked_out": "Locked out", "must_change_password": "Must change password"}  # fmt: skip
@@ -161,6 +162,8 @@ def _summary(change: PlannedChange) -> str:
         added, removed = len(change.after.get("added", ())), len(change.after.get("removed", ()))
         parts = [f"{n:,} {word}" for n, word in ((added, "joining"), (removed, "leaving")) if n]
         return ", ".join(parts)
+    if change.action == "leave" and change.after.get("left_out"):
+        return "left out by the attribute map"
     if change.action == "leave":
         return "not in the directory any more"
     if change.action == "resolve":
