@@ -32,7 +32,8 @@ Names = dict[str, dict[int, str]]
 class Column(NamedTuple):
     """A column that can be shown or hidden; `sort` is empty where it gives no order.
 
-    `field` is what it reads of an account, `cell` the text that it shows.
+    `field` is what it reads of an account, `cell` the text that it shows; a `wide` one is left out
+    where there is little room.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Column(NamedTuple):
     cell: Callable[[Account, Names], str]
     sort: str = ""
     css: str = ""
+    wide: bool = False
 
 
 def _e164(account: Account, names: Names) -> str:
@@ -51,7 +53,14 @@ def _e164(account: Account, names: Names) -> str:
 def _named(name: str, label: str) -> Column:
     """A column with the name of what the account refers to."""
     field = f"{name}_id"
-    return Column(name, label, field, lambda row, names: names[name].get(getattr(row, field), ""))
+    return Column(
+        name,
+        label,
+        field,
+        lambda row, names: names[name].get(getattr(row, field), ""),
+        css="rt-cell-wide",
+        wide=True,
+    )
 
 
 COLUMNS = (
@@ -62,10 +71,9 @@ COLUMNS = (
     _named("pool", "Pool"),
     _named("rule", "Rule"),
     _named("profile", "Client profile"),
-    Column(
-        "changed", "Changed", "changed_at", lambda row, _: when(row.changed_at), css="rt-nowrap"
-    ),
-)
+    Column("changed", "Changed", "changed_at", lambda row, _: when(row.changed_at),
+           css="rt-nowrap rt-cell-wide", wide=True),
+)  # fmt: skip
 _DEFAULT = ("uri", "number", "site", "pool", "changed")
 
 
