@@ -14,6 +14,7 @@ from provisioning.drivers.base import (
     ForeignAccount,
     Kind,
     Outcome,
+    Row,
     RowChange,
     SipDomainRow,
     SubscriberRow,
@@ -24,7 +25,7 @@ from provisioning.drivers.kamailio.store import KamailioStore
 from tests.drivers.conftest import Backend
 from tests.drivers.rows import DOMAIN, alias, gone, subscriber, wanted
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     SipDomainRow(DOMAIN),
     subscriber("alice"),
     subscriber("bob", None),
@@ -81,6 +82,55 @@ def test_only_the_rows_asked_for_are_read(store: KamailioStore) -> None:
     ) == [subscriber("alice")]
     assert list(store.read(Kind.SUBSCRIBER, [])) == []
     assert list(store.read(Kind.SIP_DOMAIN, [DOMAIN, ""])) == [SipDomainRow(DOMAIN)]
+
+
+def test_only_rows_that_are_not_as_wanted_differ(store: KamailioStore, backend: Backend) -> None:
+    store.apply(wanted(*ROWS))
+    for kind in Kind:
+        assert store.differing(kind, [row for row in ROWS if wanted(row)[0].kind is kind]) == {}
+
+    changed, missing = subscriber("alice", "new"), subscriber("carol")
+    assert store.differing(Kind.SUBSCRIBER, [changed, subscriber("bob", None), missing]) == {
+        changed.key: subscriber("alice"),
+        missing.key: None,
+    }
+    assert store.differing(Kind.SUBSCRIBER, [subscriber("bob", "back")]) == {
+        f"bob@{DOMAIN}": subscriber("bob", None)
+    }
+    moved = alias("+442079460001", "bob")
+    assert store.differing(Kind.ALIAS, [moved]) == {moved.key: alias("+442079460001", "alice")}
+    assert store.differing(Kind.SUBSCRIBER, []) == {}
+
+
+def test_a_row_with_a_further_secret_or_a_twin_differs(
+    store: KamailioStore, backend: Backend
+) -> None:
+    store.apply(wanted(*ROWS))
+    backend.execute("UPDATE subscriber SET password = 'clear' WHERE username = 'alice'")
+    backend.insert(
+        "dbaliases",
+        {"alias_username": "+442079460001", "alias_domain": DOMAIN, "username": "bob",
+         "domain": DOMAIN},
+    )  # fmt: skip
+    rows: tuple[Row, ...] = (subscriber("alice"), alias("+442079460001", "alice"))
+
+    for row in rows:
+        kind = wanted(row)[0].kind
+        assert list(store.differing(kind, [row])) == [row.key]
+        store.apply(wanted(row))
+        assert store.differing(kind, [row]) == {}
+
+
+@pytest.mark.parametrize("user", ["a\nb", "", "x" * 65])
+def test_a_row_that_cannot_be_written_differs_and_hides_no_other(
+    store: KamailioStore, user: str
+) -> None:
+    store.apply(wanted(subscriber("alice")))
+    bad = subscriber(user)
+
+    found = store.differing(Kind.SUBSCRIBER, [bad, subscriber("alice"), subscriber("bob")])
+
+    assert found == {bad.key: None, f"bob@{DOMAIN}": None}
 
 
 def test_a_long_stream_and_a_long_push_miss_nothing_between_pages(
