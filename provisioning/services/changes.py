@@ -15,7 +15,7 @@ from provisioning.directory.mapping import PersonMapping
 from provisioning.directory.reader import Reader
 from provisioning.directory.selection import filters_of_values
 from provisioning.directory.ways import read_changes
-from provisioning.models import DirectoryGroup, DirectorySource, Person
+from provisioning.models import DirectoryGroup, DirectorySource, Person, PlannedChange, Run
 from provisioning.services.plan import as_json
 
 _DIGEST = 16
@@ -61,6 +61,42 @@ def note_fallback(*, source: DirectorySource, reason: str) -> None:
     """Keep why everything was read, for the source's page."""
     source.fell_back, source.fell_back_at = clean_line(reason), timezone.now()
     source.save(update_fields=["fell_back", "fell_back_at"])
+
+
+def keep_cookie(*, run: Run) -> None:
+    """Let changes be read from where this run's reading began, now that nothing of it is open.
+
+    Until here the source has the cookie of before: a run that ends halfway is read again. What did
+    not fit any more is not told a second time, so everything is read next.
+    """
+    if run.source is None or run.cookie is None:
+        return
+    stale = run.changes.filter(status=PlannedChange.Status.STALE).exclude(kind="account")
+    cookie = None if stale.exists() else run.cookie
+    DirectorySource.objects.filter(pk=run.source.pk).update(cookie=cookie)
+    run.cookie = None  # an approved run ends a second time, when reading has gone on
+    run.save(update_fields=["cookie"])
+
+
+def found_nothing(*, run: Run) -> bool:
+    """Whether `run` read changes, came upon none that concern the console, and has nothing to say.
+
+    After a failed run there is something to say: that it works again.
+    """
+    if run.reading == Run.Reading.FULL or run.remark or run.source is None:
+        return False
+    if any(not name.startswith("read.") for name in run.counts):
+        return False
+    return not failed_last(source=run.source, before=run.pk)
+
+
+def failed_last(*, source: DirectorySource, before: int | None = None) -> bool:
+    """Whether the newest run of the source, or the newest one before a run's id, failed."""
+    runs = Run.objects.filter(source=source, dry=False)
+    if before is not None:
+        runs = runs.filter(pk__lt=before)
+    newest = runs.order_by("-id").first()
+    return newest is not None and newest.state == Run.State.FAILED
 
 
 def _settings(source: DirectorySource) -> bytes:

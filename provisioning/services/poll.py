@@ -9,7 +9,7 @@ from provisioning.core.errors import Busy, ProvisioningError
 from provisioning.directory.changes import ChangesRefused
 from provisioning.directory.reader import Reader
 from provisioning.models import DirectorySource, Run
-from provisioning.services.changes import PATIENCE, find_changes, sealed
+from provisioning.services.changes import PATIENCE, failed_last, find_changes, sealed
 from provisioning.services.failover import watched
 from provisioning.services.rule_book import RuleBook
 from provisioning.services.runs import execute_run
@@ -26,7 +26,7 @@ def read_changes(*, source: DirectorySource) -> Run | None:
     of the source is under way; what changed is told again then.
     """
     try:
-        if _nothing_changed(source):
+        if _nothing_changed(source) and not failed_last(source=source):
             return None
     except ChangesRefused as refused:
         if source.fell_back == refused.message and _lately(source):

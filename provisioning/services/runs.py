@@ -18,7 +18,7 @@ from provisioning.services import audit, bulk, leases, wake
 from provisioning.services.actor import RULES, SCHEDULE, SYNC, Actor
 from provisioning.services.apply import Outcome, apply_plan
 from provisioning.services.asked import ask_about, settle
-from provisioning.services.changes import note_fallback
+from provisioning.services.changes import found_nothing, keep_cookie, note_fallback
 from provisioning.services.check_limits import hold_breaches
 from provisioning.services.plan import UNAPPLIED, digest_of
 from provisioning.services.plan_changes import plan_changes
@@ -236,35 +236,15 @@ def _finish(run: Run, outcome: Outcome) -> None:
         if run.dry:
             _end(run, Run.State.PREVIEW)
             return
-        _keep_cookie(run)
+        keep_cookie(run=run)
         _end(run, Run.State.WAITING if waits else Run.State.DONE)
         if outcome.applied or waits:
             audit.record(
                 actor=_ACTORS[Run.Kind(run.kind)], action="applied", obj=run,
                 detail={"counts": dict(outcome.applied), "held": run.breaches if waits else []},
             )  # fmt: skip
-        if run.reading == Run.Reading.CHANGES and _found_nothing(run):
+        if found_nothing(run=run):
             run.delete()
-
-
-def _found_nothing(run: Run) -> bool:
-    """Whether a reading of changes came upon nothing that concerns the console."""
-    return not run.remark and all(name.startswith("read.") for name in run.counts)
-
-
-def _keep_cookie(run: Run) -> None:
-    """Let changes be read from where this run's reading began, now that nothing of it is open.
-
-    Until here the source has the cookie of before: a run that ends halfway is read again. What did
-    not fit any more is not told a second time, so everything is read next.
-    """
-    if run.source is None or run.cookie is None:
-        return
-    stale = run.changes.filter(status=PlannedChange.Status.STALE).exclude(kind="account")
-    cookie = None if stale.exists() else run.cookie
-    DirectorySource.objects.filter(pk=run.source.pk).update(cookie=cookie)
-    run.cookie = None  # an approved run ends a second time, when reading has gone on
-    run.save(update_fields=["cookie"])
 
 
 def _give_up(run: Run, state: Run.State, problem: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.timezone import localtime
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from provisioning.core.errors import ProvisioningError
@@ -139,6 +140,7 @@ def _settings(source: DirectorySource) -> list[dict[str, Any]]:
     for what, bases, text in filters:
         rows.append({"label": f"Bases of {what}", "value": bases, "mono": True})
         rows.append({"label": f"Filter of {what}", "value": text, "mono": True})
+    rows += _schedule(source)
     limit = f"{source.limit_percent} % or {source.limit_ceiling:,}, the smaller"
     rows += [
         {"label": "Key", "value": source.key_attribute, "mono": True},
@@ -156,3 +158,19 @@ def _why_in_use(source: DirectorySource) -> str:
     if source.broke_off:
         notes.append(f"{source.broke_off} broke off a read and is tried last")
     return " · ".join(notes)
+
+
+def _schedule(source: DirectorySource) -> list[dict[str, Any]]:
+    if not source.enabled:
+        return [{"label": "Schedule", "value": "paused: read only when asked"}]
+    every = f"every {source.interval_seconds:,} seconds"
+    if source.mode == DirectorySource.Mode.FULL:
+        return [{"label": "Schedule", "value": f"everything, {every}"}]
+    fallback = ""
+    if source.fell_back_at is not None:
+        day = localtime(source.fell_back_at)
+        fallback = f"everything was last read instead on {day:%-d %B %H:%M}: {source.fell_back}"
+    return [
+        {"label": "Changes", "value": f"{every}, by {source.get_mode_display()}", "note": fallback},
+        {"label": "Everything", "value": f"daily at {source.full_at:%H:%M} ({source.full_zone})"},
+    ]

@@ -250,6 +250,10 @@ def test_a_directory_that_is_away_leaves_one_failed_run(
     assert changes(source) is None
     assert Run.objects.filter(state=Run.State.FAILED).count() == 1
     slapd.start()
+    run = changes(source)
+    assert run is not None
+    assert (run.state, planned(run)) == (Run.State.DONE, [])
+    assert changes(source) is None
     slapd.modify(person_dn(people.people[0]), {"title": ["Director"]})
     assert planned(changes(source))
     assert proven(source)
