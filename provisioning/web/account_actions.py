@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from provisioning.core.errors import ProvisioningError
+from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import Account, Number, Pin
 from provisioning.services import accounts, blocks, numbers
@@ -168,7 +168,9 @@ def release(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Take its number away."""
 
     def act(account: Account, values: dict[str, Any]) -> str:
-        number = get_object_or_404(Number, account=account)
+        number = Number.objects.filter(account=account).first()
+        if number is None:
+            raise InvalidInput("It has no number any more. Nothing was changed.")
         released = numbers.release_number(
             number=number, free=values["free"], actor=actor_of(request)
         )

@@ -148,3 +148,24 @@ def test_what_failed_is_not_remembered(helpdesk: ConsoleUser) -> None:
     with pytest.raises(InvalidInput):
         do_once(key="abc", user=helpdesk, act=act)
     assert not SentForm.objects.exists()
+
+
+def test_what_somebody_else_did_meanwhile_is_said_in_the_dialog(as_helpdesk: Client) -> None:
+    blocked = make_account(state=State.BLOCKED, blocked=True)
+    for action, sent in (
+        ("block", {"reason": "Lost"}),
+        ("release", {}),
+        ("restore", {"reason": "x"}),
+    ):
+        response = as_helpdesk.post(reverse(f"account-{action}", args=[blocked.pk]), sent)
+        assert response.status_code == 422
+        assert "open data-refused" in dialog_of(response, action)
+    removed = make_account("Gone", state=State.REMOVED)
+    response = as_helpdesk.post(
+        reverse("account-assign", args=[removed.pk]), {"number": "+442079460009"}
+    )
+    assert "The account was removed." in dialog_of(response, "number")
+    number = Number.objects.create(e164="+442079460001", state="free", changed_at=timezone.now())
+    response = as_helpdesk.post(reverse("number-release", args=[number.pk]))
+    assert response.status_code == 422
+    assert "open data-refused" in dialog_of(response, "release")
