@@ -39,7 +39,7 @@ _CIRCLE = 30
 
 def measure() -> dict[str, float]:
     """`groups.closure_seconds`, and megabytes, seconds and milliseconds of the syncs."""
-    figures = {"groups.closure_seconds": _closure_seconds()}
+    figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory(prefix="rtcadmin-bench-") as folder:
         directory = Path(folder)
         slapd = Slapd(directory / "company", Authority(directory / "ca"), durable=False)
@@ -47,6 +47,8 @@ def measure() -> dict[str, float]:
         with slapd:
             for database in DATABASES:
                 figures |= _sync_figures(slapd, database)
+    # Last: what this process takes would count as the least that its children take.
+    figures["groups.closure_seconds"] = _closure_seconds()
     return {name: round(value, 2) for name, value in figures.items()}
 
 

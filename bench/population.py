@@ -99,7 +99,9 @@ def _people(count: int, places: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "login": login, "display_name": name, "given_name": given, "surname": surname,
             "mail": mail, "phone": number_of(n), "mobile": "", "title": "Specialist",
             "department": "Sales", "office": office, "country": "GB", "employee_id": str(n),
-            "sip_address": "", "disabled": False, "left_at": None, "name_key": fold(name),
+            "sip_address": "", "extension": "", "manager": "", "custom": "", "kind": "person",
+            "expires_at": "", "disabled": False, "locked_out": False,
+            "must_change_password": False, "left_at": None, "name_key": fold(name),
             "search_key": search_key(name, login, mail, number_of(n)), "problem": "",
             "version": 1, "first_seen_at": now, "changed_at": now,
         }  # fmt: skip
