@@ -44,34 +44,41 @@ class Desired:
 
 
 @dataclass(frozen=True, slots=True)
-class WantedPage:
-    """Keys of what a store should hold, and what their rows are made of."""
+class Page:
+    """Some keys, and what the rows that a store should hold there are made of."""
 
-    keys: list[str]
-    values: list[Values]
+    keys: Sequence[str]
+    values: Sequence[Values]
 
 
-def find_desired(*, store: ConfigStore, kind: Kind, keys: Sequence[str]) -> Desired:
-    """What `store` should hold at `keys` of `kind`."""
+def derive(*, store: ConfigStore, kind: Kind, page: Page) -> Desired:
+    """What `store` should hold at the keys of a page."""
+    if kind is Kind.SIP_DOMAIN:
+        return Desired(page.keys, {domain: SipDomainRow(domain) for domain, *_ in page.values}, {})
+    if kind is Kind.SUBSCRIBER:
+        return _derive_subscribers(store, page)
+    domains = _domains()
     rows: dict[str, Row] = {}
-    failed: dict[str, str] = {}
-    for start in range(0, len(keys), PAGE):
-        values = _find(store, kind, keys[start : start + PAGE])
-        rows |= _rows(store, kind, values, failed)
-    if kind is Kind.ALIAS:
-        # A number was looked for in every SIP domain.
-        wanted = set(keys)
-        rows = {key: row for key, row in rows.items() if key in wanted}
-    return Desired(keys, rows, failed)
+    for number, domain_id, user, *_ in page.values:
+        domain = domains[domain_id]
+        rows[f"{number}@{domain}"] = AliasRow(number, domain, user, domain)
+    return Desired(page.keys, rows, {})
 
 
-def derive(*, store: ConfigStore, kind: Kind, page: WantedPage) -> Desired:
-    """The rows of a page."""
-    failed: dict[str, str] = {}
-    return Desired(page.keys, _rows(store, kind, page.values, failed), failed)
+def page_of(*, store: ConfigStore, kind: Kind, keys: Sequence[str]) -> Page:
+    """A page of chosen keys."""
+    wanted = _wanted(store, kind).values_list(*_COLUMNS[kind])
+    if kind is Kind.SIP_DOMAIN:
+        return Page(keys, list(wanted.filter(domain__in=among(keys))))
+    if kind is Kind.SUBSCRIBER:
+        return Page(keys, list(wanted.filter(aor__in=among(keys))))
+    values = list(wanted.filter(e164__in=among(key.partition("@")[0] for key in keys)))
+    # A number may have come in another SIP domain.
+    chosen, found = set(keys), _keys(kind, values)
+    return Page(keys, [each for each, key in zip(values, found, strict=True) if key in chosen])
 
 
-def wanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[WantedPage]:
+def wanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[Page]:
     """Everything of `kind` that `store` should hold, by pages.
 
     No cursor stays open between pages: on SQLite nobody could write meanwhile without failing.
@@ -80,10 +87,10 @@ def wanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[WantedPage]:
     last = 0
     while values := list(rows.filter(pk__gt=last)[:PAGE]):
         last = values[-1][-1]
-        yield WantedPage(_keys(kind, values), values)
+        yield Page(_keys(kind, values), values)
 
 
-def unwanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[list[str]]:
+def unwanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[Page]:
     """Owned keys of `kind` at which nothing should be, or nobody should register, by pages."""
     number = Substr(OuterRef("key"), 1, StrIndex(OuterRef("key"), Value("@")) - 1)
     domain = Substr(OuterRef("key"), StrIndex(OuterRef("key"), Value("@")) + 1)
@@ -96,9 +103,9 @@ def unwanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[list[str]]:
     owned = OwnedRow.objects.filter(~Exists(wanted), store=store, kind=kind)
     keys = owned.order_by("key").values_list("key", flat=True)
     last = ""
-    while page := list(keys.filter(key__gt=last)[:PAGE]):
-        yield page
-        last = page[-1]
+    while found := list(keys.filter(key__gt=last)[:PAGE]):
+        yield page_of(store=store, kind=kind, keys=found)
+        last = found[-1]
 
 
 def among(texts: Iterable[str]) -> RawSQL:
@@ -147,46 +154,24 @@ def _wanted(store: ConfigStore, kind: Kind) -> QuerySet[Any, Any]:
     return Number.objects.filter(account__pool_id=store.pool_id, account__state__in=_ON_SERVER)
 
 
-def _find(store: ConfigStore, kind: Kind, keys: Sequence[str]) -> list[Values]:
-    wanted = _wanted(store, kind).values_list(*_COLUMNS[kind])
-    if kind is Kind.SIP_DOMAIN:
-        return list(wanted.filter(domain__in=among(keys)))
-    if kind is Kind.SUBSCRIBER:
-        return list(wanted.filter(aor__in=among(keys)))
-    return list(wanted.filter(e164__in=among(key.partition("@")[0] for key in keys)))
-
-
 def _keys(kind: Kind, values: Sequence[Values]) -> list[str]:
     if kind is Kind.SIP_DOMAIN:
         return [domain for domain, *_ in values]
-    domains = dict(SipDomain.objects.values_list("pk", "domain"))
+    domains = _domains()
     return [f"{user}@{domains[domain_id]}" for user, domain_id, *_ in values]
 
 
-def _rows(
-    store: ConfigStore, kind: Kind, values: Sequence[Values], failed: dict[str, str]
-) -> dict[str, Row]:
-    if kind is Kind.SIP_DOMAIN:
-        return {domain: SipDomainRow(domain) for domain, *_ in values}
-    if kind is Kind.SUBSCRIBER:
-        return _subscribers(store, values, failed)
-    domains = dict(SipDomain.objects.values_list("pk", "domain"))
-    return {
-        f"{number}@{domains[domain_id]}": AliasRow(
-            number, domains[domain_id], user, domains[domain_id]
-        )
-        for number, domain_id, user, *_ in values
-    }
+def _domains() -> dict[int, str]:
+    return dict(SipDomain.objects.values_list("pk", "domain"))
 
 
-def _subscribers(
-    store: ConfigStore, accounts: Iterable[Values], failed: dict[str, str]
-) -> dict[str, Row]:
+def _derive_subscribers(store: ConfigStore, page: Page) -> Desired:
     rows: dict[str, Row] = {}
+    failed: dict[str, str] = {}
     realms = {domain.pk: (domain.domain, domain.realm) for domain in SipDomain.objects.all()}
     algorithm: Algorithm = "SHA-256" if store.algorithm == "SHA-256" else "MD5"
     ring = keyring()
-    for user, domain_id, state, uid, auth_user, sealed, *_ in accounts:
+    for user, domain_id, state, uid, auth_user, sealed, *_ in page.values:
         domain, realm = realms[domain_id]
         key, digest = f"{user}@{domain}", None
         if state in _USABLE and sealed is not None:
@@ -197,4 +182,4 @@ def _subscribers(
                 continue
             digest = ha1(auth_user, realm, secret, algorithm)
         rows[key] = SubscriberRow(user, domain, digest)
-    return rows
+    return Desired(page.keys, rows, failed)

@@ -22,14 +22,7 @@ from provisioning.services.activation import (
     reloads_pending,
 )
 from provisioning.services.comparison import Difference, Result, find_difference, make_so
-from provisioning.services.desired import (
-    Desired,
-    WantedPage,
-    derive,
-    find_desired,
-    unwanted_pages,
-    wanted_pages,
-)
+from provisioning.services.desired import Page, derive, page_of, unwanted_pages, wanted_pages
 from provisioning.services.driver_access import open_store
 
 log = structlog.stdlib.get_logger(__name__)
@@ -43,7 +36,6 @@ _INTERNAL = "An internal error stopped this change; the log has the details. The
 _GENERAL = (ProvisioningError, OperationalError, InterfaceError)
 
 Tell = Callable[[int], None]
-Pages = Callable[..., Iterable[WantedPage | list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +155,8 @@ class _StorePush:
         differences = []
         for kind in Kind:
             if keys := [each.key for each in claimed if each.kind is kind]:
-                desired = find_desired(store=self.store, kind=kind, keys=keys)
-                differences.append(self._difference(kind, desired))
+                page = page_of(store=self.store, kind=kind, keys=keys)
+                differences.append(self._difference(kind, page))
         results = make_so(
             store=self.store, driver=self.driver, differences=differences, renew=self._renew
         )
@@ -190,8 +182,7 @@ class _StorePush:
         ready = outbox.pending(store_id=self.store.pk)
         whole = {each.kind: each for each in _claim(ready.filter(key=PendingChange.ALL))}
         failed: set[tuple[Kind, str]] = set()
-        passes: list[tuple[Kind, Pages]] = []
-        passes += [(kind, unwanted_pages) for kind in reversed(Kind) if kind in whole]
+        passes = [(kind, unwanted_pages) for kind in reversed(Kind) if kind in whole]
         passes += [(kind, wanted_pages) for kind in Kind if kind in whole]
         dead = _claim(PendingChange.objects.filter(store=self.store, kind__in=whole, dead=True))
         for kind, pages in passes:
@@ -207,11 +198,10 @@ class _StorePush:
                 self._settle([whole[kind]], failed={}, waiting={})
             activate_servers(store=self.store)
 
-    def _page(self, kind: Kind, page: WantedPage | list[str], dead: Sequence[Claimed]) -> list[str]:
+    def _page(self, kind: Kind, page: Page, dead: Sequence[Claimed]) -> list[str]:
         """Make one page of a full pass so; returns the keys that failed."""
-        keys = page.keys if isinstance(page, WantedPage) else page
         try:
-            difference = self._difference(kind, self._desired(kind, page))
+            difference = self._difference(kind, page)
             # Noted before the rows change, so that no crash forgets their registrations.
             self._mark(kind, difference.revoked())
             results = make_so(
@@ -221,20 +211,16 @@ class _StorePush:
             raise
         except Exception:
             log.exception("page tried key by key", store=self.store.name, kind=kind)
-            self._mark(kind, keys)
-            return list(keys)
+            self._mark(kind, page.keys)
+            return list(page.keys)
         self._count(results.values())
         given_up = {each.key for each in dead if each.kind is kind}
         failed = list(results[kind].failed)
         self._mark(kind, [key for key in failed if key not in given_up])
         return failed
 
-    def _desired(self, kind: Kind, page: WantedPage | list[str]) -> Desired:
-        if isinstance(page, WantedPage):
-            return derive(store=self.store, kind=kind, page=page)
-        return find_desired(store=self.store, kind=kind, keys=page)
-
-    def _difference(self, kind: Kind, desired: Desired) -> Difference:
+    def _difference(self, kind: Kind, page: Page) -> Difference:
+        desired = derive(store=self.store, kind=kind, page=page)
         return find_difference(store=self.store, driver=self.driver, kind=kind, desired=desired)
 
     def _mark(self, kind: Kind, keys: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ from provisioning.services.comparison import find_difference
 from provisioning.services.desired import (
     Desired,
     derive,
-    find_desired,
+    page_of,
     unwanted_pages,
     wanted_pages,
 )
@@ -77,12 +77,12 @@ def _preview(store: ConfigStore, driver: StoreDriver, kind: Kind, everything: bo
 def _pages(store: ConfigStore, kind: Kind, keys: list[str] | None) -> Iterator[Desired]:
     """What is desired at `keys`, or everywhere."""
     if keys is not None:
-        yield find_desired(store=store, kind=kind, keys=keys)
+        yield derive(store=store, kind=kind, page=page_of(store=store, kind=kind, keys=keys))
         return
-    for unwanted in unwanted_pages(store=store, kind=kind):
-        desired = find_desired(store=store, kind=kind, keys=unwanted)
+    for page in unwanted_pages(store=store, kind=kind):
+        desired = derive(store=store, kind=kind, page=page)
         # The rows among them come again below.
-        without = [key for key in unwanted if key not in desired.rows]
+        without = [key for key in page.keys if key not in desired.rows]
         yield Desired(without, {}, desired.failed)
     for page in wanted_pages(store=store, kind=kind):
         yield derive(store=store, kind=kind, page=page)
