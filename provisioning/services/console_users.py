@@ -10,11 +10,12 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput, Rejected
 from provisioning.core.roles import Role
 from provisioning.core.text import require_line
-from provisioning.models import ConsoleUser, DirectorySource
+from provisioning.models import ConsoleUser, DirectorySource, ProvisioningLink
 from provisioning.services import audit
 from provisioning.services.actor import Actor
 
@@ -63,6 +64,8 @@ def change(
 ) -> None:
     """Change what `user` may do; whoever may not sign in any more is signed out at once.
 
+    Links made by somebody who may no longer sign in, or export secrets, are revoked.
+
     Raises Rejected when the actor would take something from himself, when the last local
     administrator would go, or when a directory decides the name and the role.
     """
@@ -89,7 +92,11 @@ def change(
         if not user.is_active:
             user.session_version += 1
         user.save()
-        audit.record(actor=actor, action="changed console user", obj=user, detail=changed)
+        facts: dict[str, Any] = dict(changed)
+        if not (user.is_active and user.may_export_secrets):
+            revoked = revoke_links_of(users=[user.pk])
+            facts |= {"links revoked": revoked} if revoked else {}
+        audit.record(actor=actor, action="changed console user", obj=user, detail=facts)
 
 
 def set_password(*, user: ConsoleUser, password: str, actor: Actor) -> None:
@@ -161,6 +168,17 @@ def end_directory_sessions(*, source: DirectorySource, guids: Iterable[str]) -> 
     """
     users = ConsoleUser.objects.filter(source=source, guid__in=list(guids))
     return users.update(session_version=F("session_version") + 1)
+
+
+def revoke_links_of(*, users: Iterable[int]) -> int:
+    """Make useless what these console users (ids) left outside: links, of which this many worked.
+
+    A link hands out a secret, so it ends with the right of whoever made it.
+    """
+    now = timezone.now()
+    made = ProvisioningLink.objects.filter(created_by__in=list(users), revoked_at__isnull=True)
+    working = made.filter(expires_at__gt=now).exclude(one_time=True, used_at__isnull=False)
+    return working.update(revoked_at=now)
 
 
 def _directory_username(user: ConsoleUser, login: str) -> str:

@@ -21,7 +21,7 @@ from provisioning.models import (
 )
 from provisioning.services import audit
 from provisioning.services.actor import Actor
-from provisioning.services.console_users import end_directory_sessions
+from provisioning.services.console_users import end_directory_sessions, revoke_links_of
 
 
 def add_role_group(
@@ -61,7 +61,8 @@ def end_lost_sessions(*, run: Run) -> int:
     """Sign out whom the directory, as `run` has read it, no longer lets in with their role.
 
     Whether the limits hold the change does not matter: nothing else follows from it, and whoever
-    still has a role signs in again with that. Returns how many console users it were.
+    still has a role signs in again with that. Links made by those without any are revoked. Returns
+    how many console users it were.
     """
     if run.source is None:
         return 0
@@ -70,7 +71,12 @@ def end_lost_sessions(*, run: Run) -> int:
     users = dict(ConsoleUser.objects.filter(source=run.source).values_list("guid", "role"))
     roles = _roles_after(run.source, found, users)
     lost = {guid for guid, role in users.items() if guid in gone or roles.get(guid, role) != role}
-    return end_directory_sessions(source=run.source, guids=lost) if lost else 0
+    if not lost:
+        return 0
+    out = [guid for guid in lost if guid in gone or roles[guid] is None]
+    strangers = ConsoleUser.objects.filter(source=run.source, guid__in=out)
+    revoke_links_of(users=strangers.values_list("pk", flat=True))
+    return end_directory_sessions(source=run.source, guids=lost)
 
 
 def _roles_after(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from provisioning.core.roles import Role
-from provisioning.models import ConsoleUser, RoleGroup, Run
+from provisioning.models import ConsoleUser, ProvisioningLink, RoleGroup, Run
 from provisioning.services import console_users
 from provisioning.services.actor import Actor
 from tests.conftest import PASSWORD
@@ -146,6 +147,24 @@ def test_a_held_removal_signs_nobody_out_again_who_has_signed_in_with_what_is_le
     company.sync()
     assert Run.objects.filter(state=Run.State.WAITING).exists()
     assert is_in(client)
+
+
+def test_links_of_a_directory_user_end_when_the_directory_gives_no_role_any_more(
+    company: Company, team: Team, ann: Somebody
+) -> None:
+    sign_in(company, ann)
+    user = ConsoleUser.objects.get(guid=ann.guid)
+    link = ProvisioningLink.objects.create(
+        account=company.account(ann), format="linphone", token_hash="0" * 64, created_by=user,
+        expires_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
+    company.sync()
+    link.refresh_from_db()
+    assert link.revoked_at is None
+    team.members.remove(ann)
+    company.sync()
+    link.refresh_from_db()
+    assert link.revoked_at is not None
 
 
 def test_a_preview_of_a_sync_signs_nobody_out(company: Company, team: Team, ann: Somebody) -> None:

@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput
+from provisioning.core.roles import Role
 from provisioning.models import (
     Account,
     AuditEvent,
@@ -24,7 +25,7 @@ from provisioning.models import (
     SipServer,
 )
 from provisioning.profiles.base import File
-from provisioning.services import documents, links
+from provisioning.services import console_users, documents, links
 from provisioning.services.actor import Actor
 from provisioning.services.blocks import block_account
 from tests.factories import make_account, make_pool, make_store
@@ -223,3 +224,23 @@ def test_two_requests_at_once_get_one_document(
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(fetch, range(2))) == [False, True]
+
+
+@pytest.mark.parametrize("taken", ["is_active", "may_export_secrets"])
+def test_a_link_ends_with_the_right_of_whoever_made_it(
+    actor: Actor, client: Client, taken: str
+) -> None:
+    account = an_account()
+    clerk = ConsoleUser.objects.create_user(
+        "carl", "correct horse battery", role=Role.HELPDESK, may_export_secrets=True
+    )
+    theirs = links.create_link(
+        account=account, format="linphone", actor=Actor.of(clerk), one_time=False
+    )
+    mine = links.create_link(account=account, format="linphone", actor=actor)
+    rights = {"is_active": True, "may_export_secrets": True} | {taken: False}
+    console_users.change(user=clerk, name="Carl", role=Role.HELPDESK, actor=actor, **rights)
+    assert client.get(path_of(theirs)).status_code == 404
+    assert client.get(path_of(mine)).status_code == 200
+    event = AuditEvent.objects.get(action="changed console user")
+    assert event.detail["links revoked"] == 1
