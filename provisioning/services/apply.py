@@ -127,9 +127,11 @@ def _apply_once(
         if "group" in kinds:
             stale |= apply_groups(run, window)
         if "account" in kinds:
-            lock_accounts(window)
+            if planned["account.update"]:
+                lock_accounts(window)
             stale |= apply_accounts(window, planned)
-            settle_conflicts(window)
+            if planned["account.resolve"]:
+                settle_conflicts(window)
         if stale:
             ask_about(run.changes.filter(status=PlannedChange.Status.STALE))
             applied = _count(run, window)

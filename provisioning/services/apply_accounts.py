@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from provisioning.core.account import new_secret
@@ -66,7 +67,7 @@ FROM {TABLE} p WHERE {PLANNED} AND p.action = 'update' AND {ITS_ACCOUNT}
 
 _BARE = f"""
 SELECT {ACCOUNT}.id, {ACCOUNT}.user_part FROM {TABLE} p JOIN {ACCOUNT} ON {ITS_ACCOUNT}
-WHERE {PLANNED} AND p.action IN ('create', 'update') AND NOT EXISTS (
+WHERE {PLANNED} AND p.action = 'update' AND NOT EXISTS (
     SELECT 1 FROM {_CREDENTIAL} WHERE {_CREDENTIAL}.account_id = {ACCOUNT}.id)
 """  # noqa: S608
 # A credential's user name follows its account's; the version tells clients to fetch again.
@@ -131,15 +132,16 @@ def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> bool:
     by kind and action. Returns whether some rows did not fit any more; they are marked as out of
     date.
     """
-    stale = mark_stale_accounts(window)
+    changes = planned["account.update"] > 0
+    stale = mark_stale_accounts(window, changes=changes)
     keys = _push_keys(window)
     creates = planned["account.create"]
-    if creates and bulk.insert_new(_CREATE, window) < creates:
+    new = bulk.insert_new(_CREATE, window, "id", "user_part") if creates else ()
+    if len(new) < creates:
         stale += mark_stale_creates(window)
-    changes = planned["account.update"] > 0
     for statement in (_UPDATE, _RENAME_CREDENTIALS, _RELEASE) if changes else ():
         bulk.execute(statement, window)
-    _add_credentials(window)
+    _add_credentials([*new, *(bulk.fetch(_BARE, window) if changes else ())])
     bulk.execute(_ASSIGN, window)
     for statement in (_RESTATE, _REVOKE_LINKS) if changes else ():
         bulk.execute(statement, window)
@@ -149,11 +151,11 @@ def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> bool:
     return stale > 0
 
 
-def _add_credentials(window: dict[str, Any]) -> None:
-    """Give every new account a random secret of its own, sealed."""
+def _add_credentials(accounts: Iterable[tuple[int, str]]) -> None:
+    """Give each account (id, user part) a random secret of its own, sealed."""
     ring, now = keyring(), bulk.moment()
     rows = []
-    for account_id, user_part in bulk.fetch(_BARE, window):
+    for account_id, user_part in accounts:
         uid = secrets.token_hex(16)
         sealed = ring.seal(new_secret(), Credential.place(uid))
         rows.append((account_id, uid, user_part, sealed, 1, now))

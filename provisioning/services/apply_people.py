@@ -68,7 +68,7 @@ def apply_people(window: dict[str, Any], planned: Counter[str]) -> bool:
     """
     stale = 0
     creates = planned["person.create"]
-    if creates and bulk.insert_new(_CREATE, window) < creates:
+    if creates and len(bulk.insert_new(_CREATE, window, "id")) < creates:
         stale += bulk.execute(_STALE_CREATES, window)
     if sum(count for name, count in planned.items() if name.startswith("person.")) > creates:
         stale += bulk.execute(_STALE_CHANGES, window)

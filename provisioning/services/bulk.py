@@ -60,17 +60,18 @@ def execute(sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> int
         return int(cursor.rowcount)
 
 
-def insert_new(sql: str, parameters: Mapping[str, Any]) -> int:
-    """Run an INSERT … SELECT; how many rows were new.
+def insert_new(sql: str, parameters: Mapping[str, Any], *columns: str) -> Sequence[tuple[Any, ...]]:
+    """Run an INSERT … SELECT; the `columns` of each row that was new.
 
     All of them nearly always are, and the database is asked for those that are not only when it
     refused: ON CONFLICT looks into every unique index before it writes to it.
     """
     try:
         with transaction.atomic():
-            return execute(sql, parameters)
+            return fetch(f"{sql} RETURNING {', '.join(columns)}", parameters)
     except IntegrityError:
-        return execute(f"{sql} ON CONFLICT DO NOTHING", parameters)
+        also = f"ON CONFLICT DO NOTHING RETURNING {', '.join(columns)}"
+        return fetch(f"{sql} {also}", parameters)
 
 
 def execute_many(sql: str, rows: Sequence[Sequence[Any]]) -> None:

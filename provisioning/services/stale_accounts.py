@@ -71,9 +71,12 @@ def lock_accounts(window: dict[str, Any]) -> None:
         bulk.execute(_LOCK, window)
 
 
-def mark_stale_accounts(window: dict[str, Any]) -> int:
-    """Take rows out of the window that no longer fit what is; how many."""
-    stale = bulk.execute(_UPDATES, window) + bulk.execute(_RENAMES, window)
+def mark_stale_accounts(window: dict[str, Any], *, changes: bool) -> int:
+    """Take rows out of the window that no longer fit what is; how many.
+
+    `changes` is whether it has more than new accounts.
+    """
+    stale = bulk.execute(_UPDATES, window) + bulk.execute(_RENAMES, window) if changes else 0
     while more := bulk.execute(_NUMBERS, window):
         stale += more  # whoever waits for the number of a stale row has to wait as well
     return stale

@@ -126,14 +126,14 @@ def test_who_asks_while_a_run_applies_gets_another_decision(
     mine = Person.objects.filter(pk=company.person(ann).pk)
     asked.ask(mine)
     ann.set(display_name="Ann Lee")
-    add_credentials = apply_accounts._add_credentials
+    mark_stale = apply_accounts.mark_stale_accounts
 
-    def meanwhile(window: dict[str, object]) -> None:
+    def meanwhile(window: dict[str, object], *, changes: bool) -> int:
         asked.ask(mine)
-        add_credentials(window)
+        return mark_stale(window, changes=changes)
 
     with monkeypatch.context() as patched:
-        patched.setattr(apply_accounts, "_add_credentials", meanwhile)
+        patched.setattr(apply_accounts, "mark_stale_accounts", meanwhile)
         company.sync()
     assert mine.get().to_decide == 2
     company.sync()
