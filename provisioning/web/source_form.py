@@ -60,7 +60,7 @@ def source_new(request: ConsoleRequest) -> HttpResponse:
         f"Add {DEFAULT_MAPPINGS[kind].label}",
         "Nothing is kept before the last step, and nothing is applied by it.",
     )
-    context |= _hrefs(form.instance) | {"form": form, "steps": _steps(1)}
+    context |= _hrefs(None) | {"form": form, "steps": _steps(1)}
     return render(request, "sources/wizard.html", context, status=422 if form.errors else 200)
 
 
@@ -79,7 +79,7 @@ def source_edit(request: ConsoleRequest, pk: int) -> HttpResponse:
         "Changes of the map or the filters are planned and limited like any other change.",
     )
     context["crumbs"].append((title, href_of("source", pk)))
-    context |= _hrefs(source) | {"form": form, "kind": DEFAULT_MAPPINGS[source.kind].label}
+    context |= _hrefs(pk) | {"form": form, "kind": DEFAULT_MAPPINGS[source.kind].label}
     return render(request, "sources/edit.html", context, status=422 if form.errors else 200)
 
 
@@ -129,9 +129,9 @@ def _steps(now: int) -> list[dict[str, str]]:
     return [{"label": label, "state": state} for label, state in zip(_STEPS, states, strict=True)]
 
 
-def _hrefs(source: DirectorySource) -> dict[str, str]:
+def _hrefs(pk: int | None) -> dict[str, str]:
     """Where the form sends what it holds, to be tried out."""
     names = ("test", "sample", "filter", "attributes", "look", "guess")
-    if source.pk is None:
+    if pk is None:
         return {f"{name}_href": href_of(f"source-{name}") for name in names}
-    return {f"{name}_href": href_of(f"source-edit-{name}", source.pk) for name in names}
+    return {f"{name}_href": href_of(f"source-edit-{name}", pk) for name in names}
