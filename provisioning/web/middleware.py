@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable
 from contextvars import ContextVar
 from urllib.parse import urlencode, urlsplit
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
+from django.template.loader import render_to_string
 
+_log = logging.getLogger(__name__)
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 
@@ -29,6 +33,24 @@ class RequestId:
             return response
         finally:
             request_id.reset(token)
+
+
+class DatabaseBusy:
+    """Answers 503 instead of 500 when another writer held SQLite's database for too long."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The page that says so; every other error goes on."""
+        if not isinstance(exception, OperationalError) or "locked" not in str(exception):
+            return None
+        _log.warning("the database was locked for too long: %s", request.path)
+        page = render_to_string("503.html", {"reference": request_id.get()})
+        return HttpResponse(page, status=503, headers={"Retry-After": "10"})
 
 
 class SignInRequired(LoginRequiredMiddleware):

@@ -1,5 +1,9 @@
 // Toasts: from the page's messages, from the "toast" event of a response, and when a request fails.
 const SECONDS = 8;
+const TITLES = {
+  403: "You may not do that",
+  503: "The database is busy. Try again in a moment",
+};
 const holder = document.getElementById("toasts");
 const template = document.getElementById("toast-template");
 
@@ -39,7 +43,7 @@ if (holder) {
     const reference = xhr.getResponseHeader("X-Request-ID");
     showToast({
       tone: "red",
-      title: xhr.status === 403 ? "You may not do that" : "That did not work",
+      title: TITLES[xhr.status] ?? "That did not work",
       text: `Nothing was changed. ${reference ? `Reference ${reference}` : `The server answered ${xhr.status}.`}`,
     });
   });

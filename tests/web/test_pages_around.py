@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
@@ -224,3 +224,23 @@ def test_an_administrators_name_stands_at_the_top(
     as_administrator: Client, administrator: ConsoleUser
 ) -> None:
     assert administrator.name in text(as_administrator, "/")
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [("database is locked", 503), ("no such table", None)]
+)
+def test_a_database_that_stays_locked_is_said_to_be_busy(
+    as_helpdesk: Client, monkeypatch: pytest.MonkeyPatch, words: str, status: int | None
+) -> None:
+    def locked(**_: Any) -> None:
+        raise OperationalError(words)
+
+    monkeypatch.setattr("provisioning.services.blocks.block_account", locked)
+    address = f"/accounts/{make_account().pk}/block/"
+    if status is None:
+        with pytest.raises(OperationalError):
+            as_helpdesk.post(address, {"reason": "x"})
+        return
+    response = as_helpdesk.post(address, {"reason": "x"})
+    assert (response.status_code, response["Retry-After"]) == (status, "10")
+    assert "Nothing was changed" in response.content.decode()
