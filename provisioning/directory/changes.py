@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ldap
+from ldap.controls import LDAPControl
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.records import SourceRecord
 from provisioning.directory.bases import dns_of
 from provisioning.directory.dn import normalise_dn
 
+# LDAP_SERVER_NOTIFICATION_OID ([MS-ADTS] 3.1.1.3.4.1.9)
+_NOTIFICATION = "1.2.840.113556.1.4.528"
 # Besides what is asked for: what a rename, a move, a deletion and a membership show in.
 ALWAYS = ("name", "parentGUID", "isDeleted", "objectClass", "member", "uniqueMember")
 _COMPARED = re.compile(r"\(\s*([A-Za-z][A-Za-z0-9;-]*)\s*(?::[^=()]*)?[~<>]?=")
@@ -97,6 +100,10 @@ class Way(ABC):
     def read(self, connection: Any, base: str, cookie: str, question: Question) -> Found:
         """What happened below `base` since `cookie`; raises ChangesRefused or ldap.LDAPError."""
 
+    @abstractmethod
+    def listen(self, connection: Any, base: str) -> None:
+        """Start a search that never ends and answers whenever something changes below `base`."""
+
 
 def question_of(source: SourceRecord, attributes: frozenset[str]) -> Question:
     """What matters to `source`, whose mapping reads `attributes` (lower case)."""
@@ -162,6 +169,14 @@ def naming_contexts(connection: Any, source: SourceRecord) -> list[str]:
         inside = (context for name, context in by_dn if dn == name or is_below(dn, name))
         needed[next(inside, base)] = None
     return list(needed)
+
+
+def listen_for_notifications(connection: Any, base: str) -> None:
+    """Start a search that Active Directory answers with every entry that changes below `base`."""
+    connection.search_ext(
+        base, ldap.SCOPE_SUBTREE, "(objectClass=*)", ["objectGUID"],
+        serverctrls=[LDAPControl(_NOTIFICATION, True)],
+    )  # fmt: skip
 
 
 def is_group(classes: list[bytes]) -> bool:

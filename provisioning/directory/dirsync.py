@@ -18,6 +18,7 @@ from provisioning.directory.changes import (
     Question,
     Way,
     is_branch,
+    listen_for_notifications,
     naming_contexts,
 )
 from provisioning.directory.connection import code_and_words
@@ -103,6 +104,9 @@ class DirSync(Way):
             if _moved(values) and is_branch(_classes(connection, dn)):
                 found.everything = BRANCH_MOVED
         return found
+
+    def listen(self, connection: Any, base: str) -> None:
+        listen_for_notifications(connection, base)
 
 
 def _search(

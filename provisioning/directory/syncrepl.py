@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import ldap
@@ -48,6 +46,11 @@ class Syncrepl(Way):
         return _refresh(
             connection, base, cookie, "(objectClass=*)", by_membership=question.by_membership
         )
+
+    def listen(self, connection: Any, base: str) -> None:
+        cookie, _ = self.begin(connection, base)
+        consumer = _Consumer(connection, by_membership=False)
+        consumer.search(base, "refreshAndPersist", cookie, "(objectClass=*)")
 
 
 def _refresh(
@@ -115,28 +118,3 @@ class _Consumer(SyncreplConsumer):  # type: ignore[misc] # the library has no ty
             self.found.present = self._listed
         self._listed = set()
         self.complete = True
-
-
-def follow(connection: Any, base: str, *, wait: float, ring: Callable[[], None]) -> Iterator[None]:
-    """Listen below `base` (refreshAndPersist); calls `ring` after each change.
-
-    Yields at least every `wait` seconds, so that the caller can end it. Raises ChangesRefused or
-    ldap.LDAPError when the directory ends it. What changed is not told: whoever is rung reads it.
-    """
-    cookie, _ = Syncrepl().begin(connection, base)
-    consumer = _Consumer(connection, by_membership=False)
-    request = consumer.search(base, "refreshAndPersist", cookie, "(objectClass=*)")
-    while True:
-        began = time.monotonic()
-        try:
-            going = consumer.syncrepl_poll(msgid=request, timeout=wait)
-        except ldap.TIMEOUT:
-            yield
-            continue
-        if not going:
-            raise ChangesRefused("The directory ended the search for changes.")
-        if consumer.found.touched:
-            consumer.found.touched.clear()
-            ring()
-        if time.monotonic() - began >= wait:
-            yield

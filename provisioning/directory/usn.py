@@ -16,6 +16,7 @@ from provisioning.directory.changes import (
     Way,
     is_branch,
     is_group,
+    listen_for_notifications,
     naming_contexts,
 )
 from provisioning.directory.dirsync import UNSEEN
@@ -64,6 +65,9 @@ class Usn(Way):
             if question.by_membership and is_group(classes):
                 found.everything = "A group changed, and who is read depends on groups."
         return found
+
+    def listen(self, connection: Any, base: str) -> None:
+        listen_for_notifications(connection, base)
 
 
 def _cookie(controller: str, number: int) -> str:

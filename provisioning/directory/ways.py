@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import ldap
 
 from provisioning.directory import diagnosis
@@ -57,6 +60,35 @@ def read_changes(reader: Reader, way: str, cookie: bytes, attributes: frozenset[
         )
     except ldap.LDAPError as error:
         raise diagnosis.search_failed(source.name, 0, *code_and_words(error)) from error
+
+
+def listen(reader: Reader, way: str, *, wait: float) -> Iterator[bool]:
+    """Listen on the reader's connection, which is good for nothing else then.
+
+    Yields True when something changed, at the beginning too, and False after `wait` seconds without
+    a word. What changed is not told: that is read. Ends as `read_changes` raises.
+    """
+    how, connection = _way(reader, way), reader.connection
+    try:
+        for base in how.bases(connection, reader.source):
+            how.listen(connection, base)
+        yield True
+        while True:
+            yield _rang(connection, wait)
+    except ldap.LDAPError as error:
+        raise diagnosis.search_failed(reader.source.name, 0, *code_and_words(error)) from error
+
+
+def _rang(connection: Any, wait: float) -> bool:
+    try:
+        kind, *_ = connection.result4(
+            ldap.RES_ANY, all=0, timeout=wait, add_ctrls=1, add_intermediates=1
+        )
+    except ldap.TIMEOUT:
+        return False
+    if kind == ldap.RES_SEARCH_RESULT:
+        raise ChangesRefused("The directory ended the search for changes.")
+    return True
 
 
 def _way(reader: Reader, way: str) -> Way:
