@@ -9,7 +9,7 @@ from provisioning.core.errors import InvalidInput
 
 MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 
-_LARGEST_FILETIME = 0x7FFF_FFFF_FFFF_FFFF
+_NEVER = ("0", str(0x7FFF_FFFF_FFFF_FFFF))
 _WINDOWS_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WHOLE = re.compile(r"-?[0-9]{1,20}", re.ASCII)
@@ -38,9 +38,9 @@ def from_filetime(text: str) -> str:
 
     0 and the largest number are "never" ([MS-ADA1] 2.1, accountExpires).
     """
-    number = _whole(text, "a moment of Active Directory")
-    if number in (0, _LARGEST_FILETIME):
+    if text in _NEVER:
         return ""
+    number = _whole(text, "a moment of Active Directory")
     return _after(_WINDOWS_EPOCH, number // 10_000_000)
 
 

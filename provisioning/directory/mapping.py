@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from provisioning.core.errors import InvalidInput
-from provisioning.core.expression import Expression
+from provisioning.core.expression import MAX_RESULT, Expression
 from provisioning.core.expression_functions import REGION
 from provisioning.core.moments import read_moment
 from provisioning.core.records import KINDS, LEFT_OUT, PERSON_FIELDS, PERSON_FLAGS, Entry
@@ -242,7 +242,8 @@ def _reading(expression: Expression | None) -> Read:
         return lambda raw, decoded: ""
     (name, *_) = (*expression.names, "")
     if not _is_name(expression) or name in BINARY:
-        return lambda raw, decoded: expression(decoded)
+        evaluate = expression.root.evaluate
+        return lambda raw, decoded: evaluate(decoded)[:MAX_RESULT]
 
     def read(raw: Raw, decoded: Decoded) -> str:
         values = raw.get(name)

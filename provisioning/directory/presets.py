@@ -30,7 +30,7 @@ class Preset:
 # disabled and none of them left. A shared mailbox, equipment and the system's own have no
 # telephone; rooms have.
 _MAILBOX_KIND = (
-    "first("
+    "if(first(msExchRecipientTypeDetails, msExchRecipientDisplayType), first("
     # Room, remote room, linked room.
     "if(bit(msExchRecipientTypeDetails, 16, 8589934592, 2199023255552), 'room'), "
     # Shared, equipment, and both of them in the cloud.
@@ -39,7 +39,7 @@ _MAILBOX_KIND = (
     "if(bit(msExchRecipientTypeDetails, 8192, 16384, 8388608, 536870912, 68719476736, "
     "549755813888, 4398046511104), 'left out'), "
     "if(equals(msExchRecipientDisplayType, '7'), 'room'), "
-    "if(equals(msExchRecipientDisplayType, '8'), 'left out'))"
+    "if(equals(msExchRecipientDisplayType, '8'), 'left out')))"
 )
 _INET_ORG_PERSON = {
     "login": "uid",
