@@ -1,5 +1,6 @@
 // Toasts: from the page's messages, from the "toast" event of a response, and when a request fails.
 const SECONDS = 8;
+const KEPT = "toasts";
 const TITLES = {
   403: "You may not do that",
   503: "The database is busy. Try again in a moment",
@@ -31,8 +32,36 @@ export function showToast({ title, text = "", tone = "green" }) {
   expire(toast);
 }
 
+// A page that reloads by itself, such as the one of a run that has ended, keeps what it just said.
+function keep() {
+  const said = [...holder.children].map((toast) => ({
+    title: toast.querySelector("b").textContent,
+    text: toast.querySelector("p").textContent,
+    tone: toast.dataset.tone,
+  }));
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify({ page: location.href, said }));
+  } catch {
+    // Storage is switched off: it was readable until now.
+  }
+}
+
+function showKept() {
+  let kept = null;
+  try {
+    kept = JSON.parse(sessionStorage.getItem(KEPT));
+    sessionStorage.removeItem(KEPT);
+  } catch {
+    return;
+  }
+  const [navigation] = performance.getEntriesByType("navigation");
+  if (kept?.page === location.href && navigation?.type === "reload") kept.said.forEach(showToast);
+}
+
 if (holder) {
   for (const toast of holder.children) expire(toast);
+  showKept();
+  addEventListener("pagehide", keep);
 
   document.addEventListener("click", (event) => {
     event.target.closest("[data-dismiss]")?.closest(".rt-toast")?.remove();
