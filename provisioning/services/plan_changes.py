@@ -61,7 +61,9 @@ def plan_changes(*, run: Run, source: DirectorySource, progress: Progress) -> Pl
         last_person = plan.writer.ordinal
         groups: GroupPlan | None = None
         if record.group_bases and (
-            held.groups or source.groups_stale_since or _concern_groups(run, source, reader, keys)
+            held.groups
+            or source.groups_stale_since
+            or _concern_groups(run, source, record, reader, keys)
         ):
             membership = _everybody(run, source, record, reader)
             groups = plan_read_groups(source, reader, membership, book, plan)
@@ -102,11 +104,11 @@ def _held(source: DirectorySource) -> _Held:
 
 
 def _concern_groups(
-    run: Run, source: DirectorySource, reader: Reader, keys: Collection[str]
+    run: Run, source: DirectorySource, record: SourceRecord, reader: Reader, keys: Collection[str]
 ) -> bool:
     """Whether memberships may differ: a group changed, or a person to whom groups refer."""
     changed = run.changes.filter(kind="person").exclude(status=PlannedChange.Status.PROBLEM)
-    attributes = membership_attributes(reader.source)
+    attributes = membership_attributes(record)
     for action, after in changed.values_list("action", "after"):
         if action in ("create", "return", "leave") or "dn" in after or "sid" in after:
             return True

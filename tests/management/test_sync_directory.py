@@ -154,3 +154,15 @@ def test_progress_is_drawn_on_a_terminal_only(source: DirectorySource) -> None:
     call_command("sync_directory", stdout=out)
     assert "█" in out.getvalue() or "░" in out.getvalue()
     assert "\r" not in sync()
+
+
+def test_only_what_changed_is_read(source: DirectorySource, slapd: Slapd, people: Company) -> None:
+    assert "--changes goes with --apply" in sync("--changes", status=1)
+    assert "is set to be read completely" in sync("--changes", "--apply", status=1)
+    source.mode = "syncrepl"
+    source.save()
+    assert "Changes are read from the first full read on." in sync("--changes", "--apply")
+    assert "nothing changed" in sync("--changes", "--apply")
+    slapd.modify(person_dn(people.people[0]), {"title": ["Director"]})
+    assert "Read       1 people" in sync("--changes", "--apply")
+    assert sync("--changes", "--apply", "--json").strip() == "[]"

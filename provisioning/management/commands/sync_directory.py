@@ -9,8 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import Busy
 from provisioning.models import DirectorySource, Run
-from provisioning.services import runs
+from provisioning.services import poll, runs
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.changes import follows_changes
 from provisioning.services.run_report import KINDS, RunReport, report_run, words_of
 
 _BAR = 30
@@ -18,7 +19,7 @@ _FAILED, _HELD, _BUSY = 1, 2, 3
 
 
 class Command(BaseCommand):
-    """`sync_directory [source …] [--apply] [--json]`."""
+    """`sync_directory [source …] [--apply [--changes]] [--json]`."""
 
     help = (
         "Read directories and show what would change; with --apply, make it so within the limits. "
@@ -30,17 +31,29 @@ class Command(BaseCommand):
         """Which sources, for real or not, and how to print."""
         parser.add_argument("sources", nargs="*", metavar="source", help="names; none: all enabled")
         parser.add_argument("--apply", action="store_true", help="apply what is within the limits")
+        parser.add_argument(
+            "--changes", action="store_true",
+            help="with --apply: read only what changed since the last time",
+        )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print one JSON array")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Sync one source after the other; a source that fails does not keep the next from it."""
+        if options["changes"] and not options["apply"]:
+            raise CommandError("--changes goes with --apply: what was read is not told again.")
         statuses, reports = [], []
         for source in self._chosen(options["sources"]):
             try:
-                report = self._sync(source, apply=options["apply"], quiet=options["json"])
+                report = (
+                    self._read_changes(source, quiet=options["json"])
+                    if options["changes"]
+                    else self._sync(source, apply=options["apply"], quiet=options["json"])
+                )
             except Busy as error:
                 self.stderr.write(f"{source}: {error.message}")
                 statuses.append(_BUSY)
+                continue
+            if report is None:
                 continue
             reports.append(report)
             statuses.append(_status_of(report))
@@ -83,6 +96,14 @@ class Command(BaseCommand):
         if watched:
             self.stdout.write("\r\033[K", ending="")
         return report_run(run=run)
+
+    def _read_changes(self, source: DirectorySource, *, quiet: bool) -> RunReport | None:
+        if not follows_changes(source):
+            raise CommandError(f"{source} is set to be read completely each time.")
+        run = poll.read_changes(source=source)
+        if run is None and not quiet:
+            self.stdout.write(f"{source}: nothing changed.")
+        return report_run(run=run) if run is not None else None
 
     def _draw(self, phase: Run.Phase, done: int, total: int) -> None:
         full = round(_BAR * min(done, total) / total) if total else 0
