@@ -203,6 +203,13 @@ class Slapd(DirectoryServer):
             for dn, _ in found:
                 config.delete_s(dn)
 
+    def hide(self, attribute: str) -> None:
+        """Takes from everybody the right to read one attribute. Lasts until the next start."""
+        access = "to attrs=userPassword by self write by anonymous auth by * none"
+        self._reconfigure(
+            "olcAccess", [access, f"to attrs={attribute} by * none", f"to * {READERS}"]
+        )
+
     def forget_syncprov(self) -> None:
         """Takes the overlay away that tells others what changed. Lasts until the next start."""
         with self.session(CONFIG_DN, self._state.secret("config")) as config:

@@ -6,41 +6,27 @@ import socket
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.records import SourceRecord
 from provisioning.directory import diagnosis
-from provisioning.directory.bases import dns_of, searches
+from provisioning.directory.bases import dns_of
 from provisioning.directory.certificate import Inspection, identity_of, inspect, unreachable
 from provisioning.directory.conversation import PAGED_RESULTS, Conversation, converse
 from provisioning.directory.endpoint import Endpoint, endpoints
-from provisioning.directory.guid import canonical_guid
 from provisioning.directory.incremental import find_offer
+from provisioning.directory.probe_entries import (
+    NO_ATTRIBUTES,
+    read_attributes,
+    read_groups,
+    read_people,
+)
+from provisioning.directory.step import Step, listed
 
-COUNT_LIMIT = 5000
-SAMPLE = 20
 EXPIRY_WARNING_DAYS = 30
-# RFC 4511 section 4.5.1.8: no attributes, only the entries' names.
-_NO_ATTRIBUTES = ("1.1",)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step: whether it worked, what was found (`detail`: more of it, in lines), what to do.
-
-    `advice` is empty where nothing is to be done; beside a step that worked it is a warning.
-    `milliseconds` is how long the step took.
-    """
-
-    name: str
-    ok: bool
-    text: str
-    detail: str = ""
-    advice: str = ""
-    milliseconds: int = 0
 
 
 def probe_directory(source: SourceRecord, attributes: Collection[str] = ()) -> Iterator[Step]:
@@ -108,9 +94,9 @@ def _first_server(
             yield _timed("Bases", lambda: _bases(source, conversation))
             yield _timed("Paging", lambda: _paging(conversation))
             yield _timed("Changes", lambda: _changes(source))
-            yield _timed("People", lambda: _people(source, conversation))
-            yield _timed("Attributes", lambda: _attributes(source, conversation, attributes))
-            yield _timed("Groups", lambda: _groups(source, conversation))
+            yield _timed("People", lambda: read_people(source, conversation))
+            yield _timed("Attributes", lambda: read_attributes(source, conversation, attributes))
+            yield _timed("Groups", lambda: read_groups(source, conversation))
 
 
 def _resolve(endpoint: Endpoint) -> Step:
@@ -192,15 +178,11 @@ def _bases(source: SourceRecord, conversation: Conversation) -> Step:
         raise InvalidInput("There is no base for people. Enter one such as ou=people,dc=example.")
     for base in bases:
         try:
-            conversation.look_at(base, _NO_ATTRIBUTES)
+            conversation.look_at(base, NO_ATTRIBUTES)
         except ProvisioningError as error:
             contexts = conversation.about().get("namingcontexts", ())
-            return Step("Bases", False, error.message, _listed("The directory keeps", contexts))
+            return Step("Bases", False, error.message, listed("The directory keeps", contexts))
     return Step("Bases", True, f"{len(bases)} found.", "\n".join(bases))
-
-
-def _listed(what: str, values: Collection[str]) -> str:
-    return "\n".join((f"{what}:", *values)) if values else ""
 
 
 def _paging(conversation: Conversation) -> Step:
@@ -224,81 +206,6 @@ def _changes(source: SourceRecord) -> Step:
         "Changes", True, "The directory does not tell what changed: everything is read each time.",
         "", offer.advice,
     )  # fmt: skip
-
-
-def _people(source: SourceRecord, conversation: Conversation) -> Step:
-    count = _count(conversation, source.person_bases, source.person_filter)
-    if count:
-        return Step("People", True, f"{_bounded(count)} match the filter.", source.person_filter)
-    return Step(
-        "People",
-        False,
-        "Nobody matches the filter, or the bind account may not see anybody.",
-        source.person_filter,
-        "Check bases and filter, and the account's right to read below the bases.",
-    )
-
-
-def _attributes(
-    source: SourceRecord, conversation: Conversation, attributes: Collection[str]
-) -> Step:
-    key = source.key_attribute
-    seen: set[str] = set()
-    for asked in searches(source.person_bases, source.person_filter):
-        for dn, raw in conversation.search(asked, sorted({*attributes, key}), limit=SAMPLE):
-            try:
-                canonical_guid(key.lower(), raw.get(key.lower()))
-            except ValueError as error:
-                return Step(
-                    "Attributes", False, f"{key} of {dn} {error}.",
-                    advice="Choose the key attribute of this directory: objectGUID for Active "
-                    "Directory, entryUUID for OpenLDAP, nsUniqueId for 389 Directory Server.",
-                )  # fmt: skip
-            seen |= raw.keys()
-    missing = sorted({name.lower() for name in attributes} - seen)
-    if missing:
-        return _unseen(conversation, missing, len(attributes))
-    return Step("Attributes", True, f"The key and all {len(attributes)} attributes can be read.")
-
-
-def _unseen(conversation: Conversation, missing: list[str], count: int) -> Step:
-    defined = " ".join(conversation.attribute_types()).lower()
-    unknown = [name for name in missing if defined and f"'{name}'" not in defined]
-    return Step(
-        "Attributes", True, f"{len(missing)} of {count} were not seen in a sample.",
-        "\n".join(
-            text
-            for text in (
-                _listed("Not in the directory's schema", unknown),
-                _listed("Not seen", [name for name in missing if name not in unknown]),
-            )
-            if text
-        ),
-        "Check the spelling of those that the schema does not have. If people do have the others, "
-        "give the bind account the right to read them."
-        if unknown
-        else "If people do have them, give the bind account the right to read them.",
-    )  # fmt: skip
-
-
-def _groups(source: SourceRecord, conversation: Conversation) -> Step:
-    if not source.group_bases:
-        return Step("Groups", True, "Groups are not read.")
-    count = _count(conversation, source.group_bases, source.group_filter)
-    advice = "" if count else "Check bases and filter if rules are to use groups."
-    return Step("Groups", True, f"{_bounded(count)} match the filter.", source.group_filter, advice)
-
-
-def _count(conversation: Conversation, bases: Collection[str], filter_: str) -> int:
-    count = 0
-    for asked in searches(bases, filter_):
-        more = COUNT_LIMIT + 1 - count
-        count += len(conversation.search(asked, _NO_ATTRIBUTES, limit=more)) if more else 0
-    return count
-
-
-def _bounded(count: int) -> str:
-    return f"More than {COUNT_LIMIT:,}" if count > COUNT_LIMIT else f"{count:,}"
 
 
 def _other_server(source: SourceRecord, endpoint: Endpoint) -> Step:

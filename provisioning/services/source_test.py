@@ -12,6 +12,8 @@ from provisioning.directory.bases import Search, searches
 from provisioning.directory.conversation import Conversation, ask_first
 from provisioning.directory.filters import Fault, find_fault
 from provisioning.directory.mapping import PersonMapping, compile_mapping
+from provisioning.directory.probe_entries import COUNT_LIMIT
+from provisioning.directory.step import Step as Found
 from provisioning.models import DirectorySource
 from provisioning.services import targets
 from provisioning.services.connection_test import Step, StepState
@@ -108,7 +110,7 @@ def guess_source(*, source: DirectorySource, secret: str | None) -> Guess:
     return Guess(kind, vendor, contexts, base)
 
 
-def _steps(found: Iterable[probe.Step]) -> Iterator[Step]:
+def _steps(found: Iterable[Found]) -> Iterator[Step]:
     for step in found:
         state = StepState.FAILED if not step.ok else StepState.OK
         if step.ok and step.advice:
@@ -122,14 +124,14 @@ def _try(conversation: Conversation, asked: list[Search]) -> FilterTrial:
     dns: set[str] = set()
     first: dict[str, str] = {}
     for search in asked:
-        rows = conversation.search(search, _NAMES, limit=probe.COUNT_LIMIT + 1)
+        rows = conversation.search(search, _NAMES, limit=COUNT_LIMIT + 1)
         dns.update(dn for dn, _ in rows)
         for dn, attributes in rows[:_FIRST]:
             names = (attributes[name.lower()][0] for name in _NAMES if name.lower() in attributes)
             first.setdefault(dn, next(names, b"").decode("utf-8", "replace"))
     return FilterTrial(
-        count=min(len(dns), probe.COUNT_LIMIT),
-        more=len(dns) > probe.COUNT_LIMIT,
+        count=min(len(dns), COUNT_LIMIT),
+        more=len(dns) > COUNT_LIMIT,
         milliseconds=round((time.monotonic() - began) * 1000),
         first=tuple(list(first.items())[:_FIRST]),
     )

@@ -6,6 +6,8 @@ function enhance(form) {
   const next = form.querySelector("[data-wizard-next]");
   const first = marks.length - steps.length;
   const wrong = steps.findIndex((step) => step.querySelector(".rt-errors, [aria-invalid=true]"));
+  // The first step, the kind, was done before this page: its tick is the pattern.
+  const tick = [...marks[0].children].map((part) => part.cloneNode(true));
   let now = Math.max(wrong, 0);
 
   function show(focus) {
@@ -15,6 +17,8 @@ function enhance(form) {
     marks.forEach((mark, place) => {
       const state = place < now + first ? "done" : place === now + first ? "now" : "todo";
       mark.className = `rt-step-${state}`;
+      for (const part of [...mark.children]) part.remove();
+      if (state === "done") mark.prepend(...tick.map((part) => part.cloneNode(true)));
       if (state === "now") mark.setAttribute("aria-current", "step");
       else mark.removeAttribute("aria-current");
     });
