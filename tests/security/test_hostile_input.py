@@ -99,6 +99,11 @@ def in_turn(names: Collection[str], turn: int) -> Fields:
     }
 
 
+def turns(names: Collection[str]) -> range:
+    """One is enough where a view looks at nothing of what it is sent."""
+    return range(len(HOSTILE) if names else 1)
+
+
 def query(client: Client, address: str, fields: Fields) -> None:
     """Sends them at once; where that is refused, in halves, so that none hides behind another."""
     if send(client, "get", address, fields) >= REFUSED and len(fields) > 1:
@@ -113,9 +118,9 @@ def test_no_query_breaks_a_page(
 ) -> None:
     for pattern in PLACES[place]:
         address = furnished.address(pattern)
-        names = names_asked_for(monkeypatch, browser, address, "get") | {"unknown"}
-        for turn in range(len(HOSTILE)):
-            query(browser, address, in_turn(names, turn))
+        names = names_asked_for(monkeypatch, browser, address, "get")
+        for turn in turns(names):
+            query(browser, address, in_turn(names | {"unknown"}, turn))
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -127,7 +132,7 @@ def test_no_post_breaks_an_action(
         with transaction.atomic():
             names = names_asked_for(monkeypatch, browser, address, "post")
             transaction.set_rollback(True)
-        for turn in range(len(HOSTILE)):
+        for turn in turns(names):
             send(browser, "post", address, in_turn(names, turn))
 
 
