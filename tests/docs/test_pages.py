@@ -63,7 +63,7 @@ def test_the_presets_are_written_down_as_they_are(kind: str) -> None:
     preset = DEFAULT_MAPPINGS[kind]
     text = sections(page("directory.md"))["Presets"].replace("\\|", "|")
     for value in (preset.key_attribute, preset.person_filter, preset.group_filter, preset.disabled):
-        assert f"`{value}`" in text
+        assert not value or f"`{value}`" in text
 
 
 def test_every_command_has_its_section() -> None:
