@@ -70,8 +70,7 @@ class Entry:
         """What the details hold, in a few words."""
         if not self.rows:
             return "Details"
-        done = "set" if self.action.startswith("created") else "changed"
-        return f"{len(self.rows)} field{'' if len(self.rows) == 1 else 's'} {done}"
+        return f"{len(self.rows)} field{'' if len(self.rows) == 1 else 's'} changed"
 
     @property
     def title(self) -> str:
@@ -80,14 +79,17 @@ class Entry:
         return text[:1].upper() + text[1:]
 
     def brief(self) -> Entry:
-        """The entry among others: nothing of what is new, the first fields of what changed."""
-        rows = [] if self.action.startswith("created") else self.rows[:BRIEF_FIELDS]
-        return replace(self, rows=rows)
+        """The entry among others: the first fields of what changed."""
+        return replace(self, rows=self.rows[:BRIEF_FIELDS])
 
     @classmethod
     def of(cls, event: AuditEvent) -> Entry:
         """The entry of `event`."""
-        told = tell(event.detail)
+        rows, facts = tell(event.detail)
+        if event.action.startswith("created"):
+            # Nothing of what is new was there before.
+            facts = [(name, value) for name, _, value in rows if value not in ("", None)] + facts
+            rows = []
         return cls(
             id=event.pk,
             at=event.at,
@@ -96,8 +98,8 @@ class Entry:
             object_name=event.object_name,
             href=object_href(event.object_type, event.object_id),
             reference=event.request_id,
-            rows=told.rows,
-            facts=told.facts,
+            rows=rows,
+            facts=facts,
         )
 
 
