@@ -25,6 +25,7 @@ from ldap.filter import escape_filter_chars
 from provisioning.core.errors import ProvisioningError, Unreachable
 from provisioning.core.records import Entry, SourceRecord
 from provisioning.core.roles import Role, highest
+from provisioning.directory.bases import read_base
 from provisioning.directory.certificate import Untrusted
 from provisioning.directory.connection import open_connection
 from provisioning.directory.endpoint import endpoints
@@ -42,6 +43,7 @@ _LOGIN_FILTERS = {
     "389ds": "(uid=%(user)s)",
     "other": "(uid=%(user)s)",
 }
+_SCOPES = {"subtree": ldap.SCOPE_SUBTREE, "one": ldap.SCOPE_ONELEVEL}
 _MEMBER_ATTRIBUTES = ("member", "uniqueMember")
 
 
@@ -90,8 +92,6 @@ class _SourceBackend(LDAPBackend):  # type: ignore[misc] # the library has no ty
         self.settings = LDAPSettings(
             "AUTH_LDAP_",
             {
-                "BIND_DN": record.bind_dn,
-                "BIND_PASSWORD": record.bind_secret,
                 "USER_SEARCH": _union(record.person_bases, person_filter, wanted),
                 "GROUP_SEARCH": _union(record.group_bases, group_filter, [self.key, "cn"]),
                 "GROUP_TYPE": _Groups(_MEMBER_ATTRIBUTES[0]),
@@ -189,6 +189,17 @@ class _Person(_LDAPUser):  # type: ignore[misc] # the library has no types
         """The groups in the directory, with the attributes that were asked for."""
         return self._get_groups()._get_group_infos()  # type: ignore[no-any-return]
 
+    def _bind(self) -> None:
+        """Be the bind account, whichever way it signs in: a new connection is signed in already.
+
+        The library would send what is kept as a password, which may be a keytab or a private key.
+        """
+        if self._connection is not None:
+            self._connection.unbind_s()
+            self._connection = None
+        self._get_connection()
+        self._connection_bound = True
+
     def _get_connection(self) -> Any:
         """One connection, certificate checked and every wait bounded, to the first that answers."""
         if self._connection is None:
@@ -224,7 +235,10 @@ def _connect(record: SourceRecord) -> Any:
 
 def _union(bases: Iterable[str], text: str, attributes: list[str]) -> Any:
     """The search below every base; None without any."""
-    searches = [LDAPSearch(base, ldap.SCOPE_SUBTREE, text, attributes) for base in bases]
+    searches = []
+    for base in map(read_base, bases):
+        own = f"(&{text}{_literal(base.filter)})" if base.filter else text
+        searches.append(LDAPSearch(base.dn, _SCOPES[base.scope], own, attributes))
     if len(searches) < 2:
         return next(iter(searches), None)
     return LDAPSearchUnion(*searches)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
+from lab.authority import Authority
 from lab.people import DOMAIN, Company, Person, company
 from lab.samba import DomainController
 from lab.samba_entries import BASE, GROUPS
@@ -269,6 +270,25 @@ def test_a_percent_sign_in_a_dn_is_only_a_character(
     slapd.rename(person_dn(person), "uid=100%s")
     client, _ = sign_in("100%s", slapd.person_password)
     assert client.get("/").status_code == 200
+
+
+def test_people_sign_in_through_a_source_that_signs_in_with_a_certificate(
+    slapd: Slapd, source: DirectorySource, authority: Authority, administrator: ConsoleUser
+) -> None:
+    """Their passwords are tried, its private key never is, and bases may be narrower."""
+    leaf = authority.leaf("rtcadmin")
+    source.bind_method, source.bind_dn = "external", ""
+    source.client_certificate = leaf.certificate.read_text()
+    source.person_bases = f"{PEOPLE}?one?(uid=*)"
+    source.set_bind_secret(leaf.key.read_text())
+    source.save()
+    person = company(60).people[0]
+    group = next(each for each in company(60).groups if person.uid in each.people)
+    give_role(slapd, source, group.name, Role.HELPDESK)
+    client, _ = sign_in(person.uid, slapd.person_password)
+    assert client.get("/").status_code == 200
+    _, page = sign_in(person.uid, "wrong")
+    assert REFUSED in page
 
 
 @pytest.mark.samba
