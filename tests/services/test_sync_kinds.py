@@ -10,7 +10,7 @@ from provisioning.drivers.base import Kind
 from provisioning.models import Account, Person, Run
 from provisioning.profiles.registry import RENDERERS
 from provisioning.services import documents
-from provisioning.services.desired import find_desired
+from provisioning.services.desired import wanted_pages
 from tests.services.directory import Company, company, rows_of
 
 __all__ = ["company"]
@@ -121,8 +121,7 @@ def test_a_new_and_disabled_person_is_prepared_and_nobody_can_use_the_account(
     account = company.account(ann)
     assert account.state == State.PREPARED
     assert (account.number.e164, account.number.state) == ("+442079460001", "reserved")
-    desired = find_desired(store=company.store, kind=Kind.SUBSCRIBER, keys=[account.aor])
-    assert not desired.rows
+    assert not list(wanted_pages(store=company.store, kind=Kind.SUBSCRIBER))
     for renderer in RENDERERS.values():
         with pytest.raises(InvalidInput, match="prepared"):
             documents.render(
