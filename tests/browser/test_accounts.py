@@ -46,6 +46,40 @@ def test_an_account_is_blocked_with_a_reason_that_the_dialog_asks_for(signed_in:
     assert AuditEvent.objects.filter(action__contains="blocked").exists()
 
 
+def test_a_refused_number_stays_in_the_dialog_until_it_is_mended(signed_in: Console) -> None:
+    account = make_account("Boardroom")
+    signed_in.open(f"/accounts/{account.pk}/")
+    signed_in.button("Assign number").click()
+    dialog = "dialog#number[open]"
+    signed_in.find(f"{dialog} [name=number]").send_keys("seven")
+    signed_in.button("Assign", dialog).click()
+    refused = signed_in.find(f"{dialog} [name=number][aria-invalid]")
+    assert refused.get_property("value") == "seven"
+    assert signed_in.path == f"/accounts/{account.pk}/"
+    assert signed_in.violations() == []
+    # The browser's console tells of every answer that is a refusal.
+    assert all("422" in complaint for complaint in signed_in.complaints())
+    refused.clear()
+    refused.send_keys("+44 20 7946 0001")
+    signed_in.button("Assign", dialog).click()
+    signed_in.wait_for_text("Boardroom has +442079460001 now.")
+
+
+def test_a_filter_is_saved_as_a_tab_and_removed_again(signed_in: Console) -> None:
+    make_account("Boardroom")
+    signed_in.open("/accounts/?q=board")
+    signed_in.find("#views summary").click()
+    signed_in.find("#view-name").send_keys("Boards")
+    signed_in.button("Save", "#views").click()
+    signed_in.wait_for_text("Only you see it.")
+    assert signed_in.find("#views [aria-current]").text == "Boards"
+    signed_in.find("#views summary").click()
+    assert signed_in.violations() == []
+    signed_in.find('[aria-label="Remove the view Boards"]').click()
+    signed_in.wait_for_text("is removed.")
+    assert not signed_in.all("#views summary")
+
+
 def test_a_link_shows_its_address_and_qr_code_once(signed_in: Console) -> None:
     account = make_account("Boardroom")
     SipServer.objects.create(
