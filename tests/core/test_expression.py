@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -18,13 +17,6 @@ from provisioning.core.expression import (
 )
 from provisioning.core.expression_functions import FUNCTIONS, REGION
 from provisioning.core.expression_reason import explain_value
-from provisioning.core.moments import (
-    from_filetime,
-    from_generalized,
-    from_unix_day,
-    moment,
-    read_moment,
-)
 
 ANN: Mapping[str, Sequence[str]] = {
     "displayname": ["Ann Example"],
@@ -261,25 +253,6 @@ def test_numbers_are_read_by_the_region_that_comes_with_the_values() -> None:
     assert number.names == {"telephone"}
     assert number({**ANN, REGION: ["GB"]}) == "+442079460001"
     assert not compile_expression("e164(telephone, c)").needs_region
-
-
-@given(st.integers(0, 200_000_000_000))
-def test_a_moment_survives_every_notation(seconds: int) -> None:
-    at = datetime.fromtimestamp(seconds, UTC)
-    ticks = int((at - datetime(1601, 1, 1, tzinfo=UTC)).total_seconds()) * 10_000_000
-    assert read_moment(from_filetime(str(ticks))) == at
-    assert read_moment(from_generalized(f"{at:%Y%m%d%H%M%S}.0Z")) == at
-    assert read_moment(moment(at)) == at
-
-
-@given(st.text(max_size=30) | st.text("0123456789.Z+-", max_size=20))
-def test_any_text_is_a_moment_or_refused(text: str) -> None:
-    for read in (from_filetime, from_generalized, from_unix_day):
-        try:
-            found = read(text)
-        except InvalidInput:
-            continue
-        assert not found or read_moment(found)
 
 
 def test_it_names_the_attributes_it_reads_in_lower_case() -> None:
