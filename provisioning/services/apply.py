@@ -117,6 +117,7 @@ def _apply_once(
     """Apply one window in one transaction; what was planned in it and what was applied."""
     with transaction.atomic():
         progress.hold()
+        bulk.commit_lazily()  # the end of the run is durable, and what was lost is applied again
         bulk.postpone_indexing()
         planned = applied = _count(run, window)
         kinds = {name.partition(".")[0] for name in planned}

@@ -115,6 +115,23 @@ def commit_lazily() -> None:
         execute("SET LOCAL synchronous_commit = off")
 
 
+@contextmanager
+def checkpointing_rarely() -> Iterator[None]:
+    """Let SQLite copy its log into the database after 64 MB instead of 4, while much is written.
+
+    A page of an index is written over and over again, and copied each time otherwise.
+    """
+    if connection.vendor != "sqlite":
+        yield
+        return
+    (before,) = fetch("PRAGMA wal_autocheckpoint")[0]
+    execute("PRAGMA wal_autocheckpoint = 16000")
+    try:
+        yield
+    finally:
+        execute(f"PRAGMA wal_autocheckpoint = {before:d}")
+
+
 def postpone_indexing() -> None:
     """In the current transaction, let PostgreSQL add to its search indexes without sorting.
 

@@ -108,7 +108,7 @@ def execute_run(*, run_id: int, watch: Watch | None = None) -> Run:
     progress = Progress(run, owner, watch)
     try:
         asked: Mapping[int, int] = {}
-        with bulk.collecting_rarely():
+        with bulk.collecting_rarely(), bulk.checkpointing_rarely():
             if run.phase != Run.Phase.APPLY:
                 asked = _plan(run, progress)
             outcome = Outcome() if run.dry else apply_plan(run=run, progress=progress)
