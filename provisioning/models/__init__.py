@@ -1,6 +1,7 @@
 """What is kept, one file a noun."""
 
 from provisioning.models.account import Account, Credential, Pin
+from provisioning.models.alias import Alias
 from provisioning.models.audit import AuditEvent
 from provisioning.models.console import ConsoleUser
 from provisioning.models.domain import SipDomain
@@ -9,7 +10,9 @@ from provisioning.models.number import Number, NumberRange
 from provisioning.models.person import Person
 from provisioning.models.pool import ConfigStore, ServerPool, SipServer
 from provisioning.models.profile import ClientProfile, ProvisioningLink
+from provisioning.models.proposal import Proposal
 from provisioning.models.push import OwnedRow, PendingChange, PushPause
+from provisioning.models.rehire import Rehire
 from provisioning.models.rule import AccountRule
 from provisioning.models.run import PlannedChange, Run
 from provisioning.models.saved_view import SavedView
@@ -20,6 +23,7 @@ from provisioning.models.source import DirectorySource, RoleGroup
 __all__ = [
     "Account",
     "AccountRule",
+    "Alias",
     "AuditEvent",
     "ClientProfile",
     "ConfigStore",
@@ -36,8 +40,10 @@ __all__ = [
     "Person",
     "Pin",
     "PlannedChange",
+    "Proposal",
     "ProvisioningLink",
     "PushPause",
+    "Rehire",
     "RoleGroup",
     "Run",
     "SavedView",

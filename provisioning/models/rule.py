@@ -41,6 +41,12 @@ class AccountRule(models.Model):
         "SIP URI formula (before the @)", max_length=500, default="lower(login)"
     )
     follow_user = models.BooleanField("follow changes of the formula's value", default=False)
+    alias_days = models.PositiveSmallIntegerField(
+        "old SIP URI leads on for (days)",
+        default=0,
+        db_default=0,
+        help_text="Calls to it reach the account, and nobody else gets it; 0: it ends at once",
+    )
     number_source = models.CharField(
         max_length=10, choices=NumberSource, default=NumberSource.DIRECTORY
     )
@@ -55,6 +61,15 @@ class AccountRule(models.Model):
         null=True,
         blank=True,
         verbose_name="client profile",
+    )
+    locked_out_is_disabled = models.BooleanField(
+        "whoever is locked out is disabled", default=False, db_default=False
+    )
+    must_change_is_disabled = models.BooleanField(
+        "whoever must change the password is disabled", default=False, db_default=False
+    )
+    grace_days = models.PositiveSmallIntegerField(
+        "leavers are kept for (days)", null=True, blank=True, help_text="Empty: as the source says"
     )
     version = models.PositiveIntegerField(default=1)
 

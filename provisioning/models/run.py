@@ -14,6 +14,7 @@ class Run(models.Model):
         SYNC = "sync", "Directory sync"
         RULES = "rules", "Account rules"
         EXPIRY = "expiry", "Expired people"
+        RENAMES = "renames", "Accepted SIP URIs"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
