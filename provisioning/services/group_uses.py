@@ -64,11 +64,12 @@ def follow_used_groups() -> dict[int, list[GroupUse]]:
     """
     uses = find_uses()
     with transaction.atomic():
-        followed = DirectoryGroup.objects.filter(follows_nested=True)
-        for group in DirectoryGroup.objects.filter(pk__in=uses, follows_nested=False):
-            bulk.execute(_KEEP_NESTED, [group.pk, group.pk])
-        idle = followed.exclude(pk__in=uses)
-        GroupMember.objects.filter(group__in=idle, direct=False).delete()
-        idle.update(follows_nested=False)
-        DirectoryGroup.objects.filter(pk__in=uses).update(follows_nested=True)
+        kept = set(DirectoryGroup.objects.filter(follows_nested=True).values_list("pk", flat=True))
+        if asked := uses.keys() - kept:
+            for group in asked:
+                bulk.execute(_KEEP_NESTED, [group, group])
+            DirectoryGroup.objects.filter(pk__in=asked).update(follows_nested=True)
+        if idle := kept - uses.keys():
+            GroupMember.objects.filter(group__in=idle, direct=False).delete()
+            DirectoryGroup.objects.filter(pk__in=idle).update(follows_nested=False)
     return uses
