@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.records import SourceRecord
@@ -31,12 +31,12 @@ class Offer:
 
 
 def find_offer(source: SourceRecord) -> Offer:
-    """The first way that works for this bind account at the first server; changes nothing."""
+    """The first way that works for this bind account; changes nothing."""
     key = source.key_attribute.lower()
     refusals = []
     for way, name in _WAYS.get(key, ()):
         try:
-            with Reader(replace(source, uris=source.uris[:1])) as reader:
+            with Reader(source) as reader:
                 start = begin(reader, way)
         except ProvisioningError as error:
             refusals.append(f"{name}: {error.message}")

@@ -30,21 +30,34 @@ EXPIRY_WARNING_DAYS = 30
 
 
 def probe_directory(source: SourceRecord, attributes: Collection[str] = ()) -> Iterator[Step]:
-    """Test the first server from its name to its entries, up to the first step that fails.
+    """Test the first server that can be reached and trusted, up to the first step that fails.
 
-    Then the other servers, one step each. `attributes` are those that the mapping reads. Nothing is
-    changed, and no ProvisioningError is raised.
+    Servers before it are tested as far as that goes; those after it get one step each. `attributes`
+    are those that the mapping reads. Nothing is changed, and no ProvisioningError is raised.
     """
     try:
-        first, *others = endpoints(source)
+        servers = endpoints(source)
     except InvalidInput as error:
         yield Step("Address", False, error.message)
         return
-    for step in _first_server(source, first, attributes):
+    while servers:
+        endpoint = servers.pop(0)
+        first = endpoint.uri == endpoints(source)[0].uri
+        reached = True
+        for step in _reach(source, endpoint):
+            yield step if first else replace(step, name=f"{endpoint.uri}: {step.name}")
+            reached = reached and step.ok
+            if not reached:
+                break
+        if reached:
+            break
+    else:
+        return
+    for step in _conversation(source, endpoint, attributes):
         yield step
         if not step.ok:
             return
-    for other in others:
+    for other in servers:
         yield _timed(other.uri, partial(_other_server, source, other))
 
 
@@ -77,10 +90,9 @@ def _timed(name: str, act: Callable[[], Step]) -> Step:
     return replace(step, milliseconds=round((time.monotonic() - began) * 1000))
 
 
-def _first_server(
+def _conversation(
     source: SourceRecord, endpoint: Endpoint, attributes: Collection[str]
 ) -> Iterator[Step]:
-    yield from _reach(source, endpoint)
     with ExitStack() as stack:
         opened: list[Conversation] = []
 
@@ -93,7 +105,7 @@ def _first_server(
             conversation = opened[0]
             yield _timed("Bases", lambda: _bases(source, conversation))
             yield _timed("Paging", lambda: _paging(conversation))
-            yield _timed("Changes", lambda: _changes(source))
+            yield _timed("Changes", lambda: _changes(replace(source, uris=(endpoint.uri,))))
             yield _timed("People", lambda: read_people(source, conversation))
             yield _timed("Attributes", lambda: read_attributes(source, conversation, attributes))
             yield _timed("Groups", lambda: read_groups(source, conversation))

@@ -29,7 +29,7 @@ _KINDS = {
     "389ds": "Red Hat Directory Server and FreeIPA, too",
     "other": "Whatever speaks LDAP: everything can be set by hand",
 }
-_STEPS = ("Kind", "Address", "Sign-in", "What to read", "Test", "Schedule and limits")
+_STEPS = ("Kind", "Address", "Sign-in", "What to read", "Test", "Schedule")
 
 
 @needs(Capability.CONFIGURE)

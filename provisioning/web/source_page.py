@@ -129,7 +129,8 @@ def _settings(source: DirectorySource) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [
         {"label": "Addresses", "value": ", ".join(source.uris.split()), "mono": True},
         {"label": "In use", "value": source.server_in_use or "not read yet", "mono": True,
-         "note": _why_in_use(source)},
+         "note": f"{source.broke_off} broke off a read and is tried last" if source.broke_off
+         else ""},
         {"label": "Encryption", "value": source.get_tls_display(),
          "note": "own authority" if source.ca_pem else ""},
         {"label": "Signs in with", "value": source.get_bind_method_display(),
@@ -150,14 +151,6 @@ def _settings(source: DirectorySource) -> list[dict[str, Any]]:
          "note": f"or {source.limit_membership_percent} % of a group's members"},
     ]  # fmt: skip
     return rows
-
-
-def _why_in_use(source: DirectorySource) -> str:
-    """Why this server and no other before it."""
-    notes = [f"not used: {reason}" for reason in source.passed_over]
-    if source.broke_off:
-        notes.append(f"{source.broke_off} broke off a read and is tried last")
-    return " · ".join(notes)
 
 
 def _schedule(source: DirectorySource) -> list[dict[str, Any]]:

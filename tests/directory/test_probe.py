@@ -136,6 +136,15 @@ def test_the_other_servers_are_tested_too(slapd: Slapd, source: MakeSource) -> N
     assert steps[localhost].ok
 
 
+def test_a_server_that_is_down_does_not_keep_the_next_from_being_tested(
+    slapd: Slapd, source: MakeSource
+) -> None:
+    steps = steps_of(source(uris=("ldaps://127.0.0.1:1", slapd.tls_uri)))
+    assert not steps["Connection"].ok
+    assert steps[f"{slapd.tls_uri}: Certificate"].ok
+    assert steps["Groups"].ok
+
+
 def test_a_size_limit_fails_the_count_with_advice(slapd: Slapd, source: MakeSource) -> None:
     slapd.limit_reads(20)
     *_, last = probe_directory(source())

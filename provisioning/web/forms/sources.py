@@ -112,7 +112,6 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
             "aria-describedby": "id_disabled_expression_helptext result-disabled",
         }  # fmt: skip
         method = self.data.get("bind_method") or source.bind_method
-        self.fields["bind_method"].required = False
         self.fields["bind_dn"].required = method != Method.EXTERNAL
         self.fields["secret"].required = method == Method.SIMPLE and not source.sealed_bind_secret
         if source.sealed_bind_secret:
@@ -123,10 +122,6 @@ class SourceForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable
             )
             self.fields["secret"].help_text = f"{kept}; type to replace it. {erased}"
             self.fields["secret_file"].help_text = f"{kept}; choose a file to replace it. {erased}"
-
-    def clean_bind_method(self) -> str:
-        """A form that does not name a way of signing in means the one that is kept."""
-        return str(self.cleaned_data["bind_method"] or self.instance.bind_method)
 
     def clean(self) -> dict[str, Any]:
         """Gather uploads and the attribute map; the model and the service judge the rest."""
