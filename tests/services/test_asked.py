@@ -6,8 +6,9 @@ import pytest
 
 from provisioning.core.states import State
 from provisioning.models import Person, Pin, PlannedChange, Run
-from provisioning.services import apply_accounts, asked, blocks, review, runs
+from provisioning.services import asked, blocks, review, runs
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.stale_accounts import mark_stale_accounts
 from tests.factories import make_pool
 from tests.services.directory import Company, Somebody, company, rows_of
 
@@ -126,14 +127,13 @@ def test_who_asks_while_a_run_applies_gets_another_decision(
     mine = Person.objects.filter(pk=company.person(ann).pk)
     asked.ask(mine)
     ann.set(display_name="Ann Lee")
-    mark_stale = apply_accounts.mark_stale_accounts
 
     def meanwhile(window: dict[str, object], *, changes: bool) -> int:
         asked.ask(mine)
-        return mark_stale(window, changes=changes)
+        return mark_stale_accounts(window, changes=changes)
 
     with monkeypatch.context() as patched:
-        patched.setattr(apply_accounts, "mark_stale_accounts", meanwhile)
+        patched.setattr("provisioning.services.apply_accounts.mark_stale_accounts", meanwhile)
         company.sync()
     assert mine.get().to_decide == 2
     company.sync()
