@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from lab.kamailio import SqliteStore
+from provisioning.directory.kerberos import KEYTAB
 from provisioning.models import (
     AccountRule,
     AuditEvent,
@@ -257,6 +259,18 @@ def test_a_rotated_secret_is_kept_and_shows_nowhere(
     details = json.dumps(list(AuditEvent.objects.values_list("detail", flat=True)))
     assert "bind-secret" not in details
     assert "another-secret" not in details
+
+
+def test_a_keytab_is_taken_from_its_file_as_it_is(
+    document: Document, apply: Apply, tmp_path: Path
+) -> None:
+    keytab = KEYTAB + b"\0\0\0\x05\xff\xfe\x00\x01\x02"
+    (tmp_path / "bind").write_bytes(keytab)
+    document["sources"][0] |= {"bind_method": "gssapi", "bind_dn": "reader@EXAMPLE.COM"}
+    apply(document, fails=3)
+    source = DirectorySource.objects.get()
+    assert base64.b64decode(source.bind_secret()) == keytab
+    assert apply(document, fails=3)["sources"] == "unchanged"
 
 
 def test_a_source_that_moves_keeps_the_secret_that_the_file_gives(
