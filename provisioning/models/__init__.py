@@ -16,6 +16,7 @@ from provisioning.models.rehire import Rehire
 from provisioning.models.rule import AccountRule
 from provisioning.models.run import PlannedChange, Run
 from provisioning.models.saved_view import SavedView
+from provisioning.models.scim import ScimFeed, ScimMember, ScimResource, ScimToken
 from provisioning.models.sent_form import SentForm
 from provisioning.models.site import Site
 from provisioning.models.source import DirectorySource, RoleGroup
@@ -47,6 +48,10 @@ __all__ = [
     "RoleGroup",
     "Run",
     "SavedView",
+    "ScimFeed",
+    "ScimMember",
+    "ScimResource",
+    "ScimToken",
     "SentForm",
     "ServerPool",
     "SipDomain",

@@ -21,6 +21,7 @@ class DirectorySource(Limited):
         OPENLDAP = "openldap", "OpenLDAP"
         DS389 = "389ds", "389 Directory Server"
         OTHER = "other", "Other LDAP directory"
+        SCIM = "scim", "SCIM (Entra ID, Okta)"
 
     class Tls(models.TextChoices):
         LDAPS = "ldaps", "LDAPS (TLS from the start)"
@@ -32,6 +33,7 @@ class DirectorySource(Limited):
         DIRSYNC = "dirsync", "DirSync (Active Directory)"
         USN = "usn", "uSNChanged (Active Directory, one domain controller)"
         SYNCREPL = "syncrepl", "syncrepl (OpenLDAP with the syncprov overlay)"
+        SCIM = "scim", "What the SCIM client wrote"
 
     class BindMethod(models.TextChoices):
         SIMPLE = "simple", "Password"
