@@ -123,14 +123,14 @@ def _read(store: PostgresqlStore) -> float:
 
 def _measure_deltas(console: BenchConsole, database: str) -> float:
     """One account from its commit to read back: message, worker and all."""
-    with _worker(console, database):
+    with worker_of(console, database):
         call = f"{_ONCE}.push_single_accounts({DELTAS})"
         milliseconds: list[float] = json.loads(console.call(call, _ONCE))
     return statistics.median(milliseconds)
 
 
 @contextmanager
-def _worker(console: BenchConsole, database: str) -> Iterator[None]:
+def worker_of(console: BenchConsole, database: str) -> Iterator[None]:
     """A Celery worker: with files as messages beside SQLite, with Redis beside PostgreSQL."""
     with ExitStack() as stack:
         broker = "filesystem://"

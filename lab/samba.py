@@ -150,8 +150,13 @@ class DomainController(DirectoryServer):
         """A connection over LDAPS, bound as anybody: DN, user@domain, or DOMAIN\\name."""
         return Session(self.tls_uri, name, password, ca_file=self.ca_file)
 
+    @property
+    def administrator(self) -> tuple[str, str]:
+        """Name and password of somebody with every right."""
+        return ADMINISTRATOR, self._administrator_password
+
     def administer(self) -> Session:
-        return self.session(ADMINISTRATOR, self._administrator_password)
+        return self.session(*self.administrator)
 
     def add_person(self, person: Person) -> str:
         """Adds somebody who may sign in with `person_password`; returns the DN."""
