@@ -18,6 +18,7 @@ class Category(StrEnum):
     POOL = "pool"
     CREDENTIAL = "credential"
     MEMBERSHIP = "membership"
+    DIRECTORY = "directory"
 
 
 LABELS: dict[Category, str] = {
@@ -27,6 +28,7 @@ LABELS: dict[Category, str] = {
     Category.POOL: "changed home pool",
     Category.CREDENTIAL: "new credential",
     Category.MEMBERSHIP: "removed membership",
+    Category.DIRECTORY: "changed value in the directory",
 }
 
 _TAKES_AWAY = (Category.SERVICE, Category.MEMBERSHIP)

@@ -20,6 +20,7 @@ from provisioning.models.scim import ScimFeed, ScimMember, ScimResource, ScimTok
 from provisioning.models.sent_form import SentForm
 from provisioning.models.site import Site
 from provisioning.models.source import DirectorySource, RoleGroup
+from provisioning.models.write_back import WriteBack, WrittenAttribute, WrittenValue
 
 __all__ = [
     "Account",
@@ -57,4 +58,7 @@ __all__ = [
     "SipDomain",
     "SipServer",
     "Site",
+    "WriteBack",
+    "WrittenAttribute",
+    "WrittenValue",
 ]

@@ -46,6 +46,16 @@ class Number(models.Model):
         db_constraint=False,
     )
     note = models.CharField(max_length=200, blank=True)
+    used_in = models.ForeignKey(
+        "provisioning.DirectorySource",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        editable=False,
+        db_index=False,
+        help_text="The directory that says that the number is used elsewhere",
+    )
     quarantined_until = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(auto_now=True)
 

@@ -14,6 +14,7 @@ class Run(models.Model):
         SYNC = "sync", "Directory sync"
         RULES = "rules", "Account rules"
         EXPIRY = "expiry", "Expired people"
+        WRITE_BACK = "write-back", "Write-back"
         RENAMES = "renames", "Accepted SIP URIs"
 
     class State(models.TextChoices):
@@ -112,8 +113,12 @@ class PlannedChange(models.Model):
     source_id = models.BigIntegerField()
     ordinal = models.PositiveIntegerField()
     kind = models.CharField(
-        max_length=10, choices=[("person", "Person"), ("group", "Group"), ("account", "Account")]
-    )
+        max_length=10,
+        choices=[
+            ("person", "Person"), ("group", "Group"), ("account", "Account"),
+            ("value", "Directory value"),
+        ],
+    )  # fmt: skip
     key = models.CharField(max_length=80)
     subject = models.CharField(
         max_length=36, help_text="GUID of the person or group that the change follows from"

@@ -63,6 +63,13 @@ class DirectorySource(Limited):
     mapping = models.JSONField("attribute map", default=dict)
     disabled_expression = models.CharField("“disabled” when", max_length=500, blank=True)
     photo_attribute = models.CharField("photo", max_length=100, blank=True)
+    elsewhere_expression = models.CharField(
+        "number used elsewhere",
+        max_length=500,
+        blank=True,
+        default="",
+        help_text="A number that Teams or anything else serves; it is never given to an account",
+    )
     key_attribute = models.CharField(max_length=50)
     page_size = models.PositiveIntegerField(default=1000)
     connect_timeout = models.PositiveIntegerField("seconds to connect", null=True, blank=True)
