@@ -37,7 +37,7 @@ def find_changes(*, source: DirectorySource, reader: Reader, mapping: PersonMapp
     """What changed since the source's cookie; raises ChangesRefused where all has to be read."""
     cookie = bytes(source.cookie or b"")
     if not cookie:
-        raise ChangesRefused("Changes are read from the first full read on.")
+        raise ChangesRefused(source.fell_back or "Changes are read from the first full read on.")
     if cookie[:_DIGEST] != _settings(source):
         raise ChangesRefused("What is read of this directory was set otherwise.")
     attributes = frozenset(mapping.attributes)
@@ -60,7 +60,7 @@ def keys_of(*, source: DirectorySource, reader: Reader, changes: Changes) -> set
 def note_fallback(*, source: DirectorySource, reason: str) -> None:
     """Keep why everything was read, for the source's page."""
     source.fell_back, source.fell_back_at = clean_line(reason), timezone.now()
-    source.save(update_fields=["fell_back", "fell_back_at"])
+    source.save(update_fields=["fell_back", "fell_back_at", "cookie"])
 
 
 def keep_cookie(*, run: Run) -> None:

@@ -28,8 +28,8 @@ def read_changes(*, source: DirectorySource) -> Run | None:
     try:
         if _nothing_changed(source) and not failed_last(source=source):
             return None
-    except ChangesRefused as refused:
-        if source.fell_back == refused.message and _lately(source):
+    except ChangesRefused:
+        if not source.cookie and _fell_back_lately(source):
             return None
     except ProvisioningError as error:
         if _is_known(source, error):
@@ -59,7 +59,7 @@ def _nothing_changed(source: DirectorySource) -> bool:
     return True
 
 
-def _lately(source: DirectorySource) -> bool:
+def _fell_back_lately(source: DirectorySource) -> bool:
     return source.fell_back_at is not None and timezone.now() - source.fell_back_at < PATIENCE
 
 

@@ -38,12 +38,16 @@ class Proof:
 
     @classmethod
     def begin(cls, *, source: DirectorySource, reader: Reader, mapping: PersonMapping) -> Self:
-        """Note where the directory is now; why it cannot be told is kept at the source."""
+        """Note where the directory is now; why it cannot be told is kept at the source.
+
+        A cookie of before is forgotten then: nothing could go on from it.
+        """
         cookie = None
         if follows_changes(source):
             try:
                 start = begin(reader, source.mode)
             except ChangesRefused as refused:
+                source.cookie = None
                 note_fallback(source=source, reason=refused.message)
             else:
                 cookie = sealed(source, start.cookie)
