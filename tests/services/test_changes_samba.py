@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 
@@ -32,7 +33,9 @@ def branch(samba: DomainController) -> Iterator[str]:
     samba.add(dn, {"objectClass": ["organizationalUnit"]})
     yield dn
     with samba.administer() as connection:
-        found = connection.search_s(BASE, ldap.SCOPE_SUBTREE, "(wWWHomePage=changes)", ["cn"])
+        found = connection.search_s(
+            BASE, ldap.SCOPE_SUBTREE, f"(wWWHomePage={mark_of(dn)})", ["cn"]
+        )
         for each, _ in found:
             if each:
                 connection.delete_s(each)
@@ -61,6 +64,13 @@ def source(request: pytest.FixtureRequest, samba: DomainController, branch: str)
     return source
 
 
+def mark_of(branch: str) -> str:
+    """By which the entries of one test are found, wherever they were moved."""
+    found = re.search("OU=([0-9a-f]{12}),", branch)
+    assert found is not None
+    return found[1]
+
+
 def add_person(samba: DomainController, branch: str, name: str) -> str:
     """Somebody enabled; returns the DN."""
     dn = f"CN={name},{branch}"
@@ -72,7 +82,7 @@ def add_person(samba: DomainController, branch: str, name: str) -> str:
             "displayName": [name],
             "unicodePwd": [quoted(samba.person_password)],
             "userAccountControl": [str(NORMAL)],
-            "wWWHomePage": ["changes"],
+            "wWWHomePage": [mark_of(branch)],
         },
     )
     return dn
@@ -85,7 +95,7 @@ def add_group(samba: DomainController, branch: str, name: str, *members: str) ->
         dn,
         {
             "objectClass": ["top", "group"], "sAMAccountName": [f"{name}-{uuid.uuid4().hex[:6]}"],
-            "wWWHomePage": ["changes"], "member": members,
+            "wWWHomePage": [mark_of(branch)], "member": members,
         },
     )  # fmt: skip
     return dn
