@@ -9,6 +9,7 @@ from typing import Any
 from provisioning.core.telephone import numbers_between
 from provisioning.models import Account, Number, NumberRange
 from provisioning.services import bulk
+from provisioning.services.claims import Claims
 from provisioning.services.decide import Decision
 
 _HOLDERS = f"""
@@ -51,7 +52,16 @@ class Wish:
         """Whose account it is."""
         return str(self.after["name"])
 
-    def refuse(self, problem: str) -> None:
+    @property
+    def keeps(self) -> bool:
+        """A number that somebody gives up is there for others of the same plan."""
+        return False
+
+    def refuse(self, holder: str) -> None:
+        """Leave the number as it is, for `holder` has the other one."""
+        self.leave(f"The number {self.wanted} already belongs to {holder}.")
+
+    def leave(self, problem: str) -> None:
         """Leave the number as it is and say why."""
         self.decision.problems.append(problem)
         self.after["number"] = self.current
@@ -61,9 +71,7 @@ class NumberDesk:
     """Keeps numbers unique over one plan; holds only the numbers that the plan moves."""
 
     def __init__(self) -> None:
-        self._claimed: dict[str, str] = {}
-        self._released: set[str] = set()
-        self._waiting: list[Wish] = []
+        self._claims: Claims[Wish] = Claims()
         self._holdings: dict[str, Holding] = {}
         self._free: dict[int, Iterator[str]] = {}
 
@@ -85,53 +93,21 @@ class NumberDesk:
             return True
         holding = self._holdings.get(wish.wanted)
         if holding is None:
-            self._claim(wish)
+            self._claims.claim(wish)
         elif holding.account_id is not None and holding.account_id != wish.account_id:
             wish.holder = holding.account_name
-            self._waiting.append(wish)
+            self._claims.wait(wish)
             return False
         elif holding.account_id is None and holding.state in _UNAVAILABLE:
             why = _UNAVAILABLE[Number.State(holding.state)]
-            wish.refuse(f"The number {wish.wanted} {why}.")
+            wish.leave(f"The number {wish.wanted} {why}.")
         else:
-            self._claim(wish)
+            self._claims.claim(wish)
         return True
 
     def finish(self) -> None:
-        """Settle the wishes for numbers that others have: given up meanwhile, chains and circles.
-
-        A wish is refused when the holder of its number keeps it, and then, one after the other, so
-        are the wishes for the number that it would have given up.
-        """
-        hopeful: dict[str, Wish] = {}
-        for wish in self._waiting:
-            rival = hopeful.get(wish.wanted)
-            taken_by = rival.name if rival else self._claimed.get(wish.wanted)
-            if taken_by is None:
-                hopeful[wish.wanted] = wish
-            else:
-                wish.refuse(_belongs(wish.wanted, taken_by))
-        given_up = self._released | {wish.current for wish in hopeful.values()}
-        hopeless = [wish for wish in hopeful.values() if wish.wanted not in given_up]
-        while hopeless:
-            wish = hopeless.pop()
-            del hopeful[wish.wanted]
-            wish.refuse(_belongs(wish.wanted, wish.holder))
-            if wish.current in hopeful:
-                hopeless.append(hopeful[wish.current])
-        for wish in hopeful.values():
-            self._claim(wish)
-        self._waiting = []
-
-    def _claim(self, wish: Wish) -> None:
-        wanted = wish.wanted
-        if wanted and wanted in self._claimed:
-            wish.refuse(_belongs(wanted, self._claimed[wanted]))
-            return
-        if wanted:
-            self._claimed[wanted] = wish.name
-        if wish.current:
-            self._released.add(wish.current)
+        """Settle the wishes for numbers that others have."""
+        self._claims.finish()
 
     def _take_free(self, number_range: NumberRange, wish: Wish) -> None:
         if number_range.pk not in self._free:
@@ -142,12 +118,8 @@ class NumberDesk:
             )
             every = numbers_between(number_range.first, number_range.last)
             self._free[number_range.pk] = (number for number in every if number not in taken)
-        number = next((n for n in self._free[number_range.pk] if n not in self._claimed), "")
+        number = next((n for n in self._free[number_range.pk] if not self._claims.holder(n)), "")
         if not number:
-            wish.refuse(f"The range {number_range.name} has no free number left.")
+            wish.leave(f"The range {number_range.name} has no free number left.")
             return
         wish.after["number"] = number
-
-
-def _belongs(number: str, name: str) -> str:
-    return f"The number {number} already belongs to {name}."
