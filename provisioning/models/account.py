@@ -169,6 +169,10 @@ class Pin(models.Model):
     reason = models.CharField(max_length=200)
     ends_on = models.DateField(null=True, blank=True)
     by = models.ForeignKey("provisioning.ConsoleUser", on_delete=models.SET_NULL, null=True)
+    run = models.ForeignKey(
+        "provisioning.Run", on_delete=models.SET_NULL, null=True, related_name="pins",
+        help_text="The run that undid another and keeps what it restored",
+    )  # fmt: skip
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

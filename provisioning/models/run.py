@@ -14,6 +14,7 @@ class Run(models.Model):
         SYNC = "sync", "Directory sync"
         RULES = "rules", "Account rules"
         EXPIRY = "expiry", "Expired people"
+        UNDO = "undo", "Undo"
         WRITE_BACK = "write-back", "Write-back"
         RENAMES = "renames", "Accepted SIP URIs"
 
@@ -45,6 +46,9 @@ class Run(models.Model):
         null=True,
         blank=True,
         related_name="runs",
+    )
+    undoes = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="undone_by"
     )
     reading = models.CharField(max_length=7, choices=Reading, default=Reading.FULL)
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
