@@ -10,7 +10,7 @@ from typing import Any
 from provisioning.core.account import new_secret
 from provisioning.core.states import MEANINGS
 from provisioning.drivers.base import Kind
-from provisioning.models import Credential, ProvisioningLink
+from provisioning.models import Credential, PendingChange, ProvisioningLink
 from provisioning.models.fields import keyring
 from provisioning.services import bulk, outbox
 from provisioning.services.apply_people import PERSON
@@ -123,6 +123,8 @@ WHERE {PLANNED} AND (p.action = 'create' OR p.after ->> 'state' IS NOT NULL
 LIMIT {outbox.BULK + 1}
 """  # noqa: S608
 
+_ALL_KEYS = {kind: [PendingChange.ALL] for kind in (Kind.SUBSCRIBER, Kind.ALIAS)}
+
 
 def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> bool:
     """Make the accounts, credentials and numbers of one window of a plan so, and mark what to push.
@@ -134,8 +136,8 @@ def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> bool:
     """
     changes = planned["account.update"] > 0
     stale = mark_stale_accounts(window, changes=changes)
-    keys = _push_keys(window)
     creates = planned["account.create"]
+    keys = _ALL_KEYS if creates > outbox.BULK else _push_keys(window)
     new = bulk.insert_new(_CREATE, window, "id", "user_part") if creates else ()
     if len(new) < creates:
         stale += mark_stale_creates(window)
@@ -168,8 +170,7 @@ def _push_keys(window: dict[str, Any]) -> dict[Kind, list[str]]:
     """Server-side keys that the window changes, old and new; too many for the outbox become all."""
     rows = bulk.fetch(_CHANGED_KEYS, window)
     if len(rows) > outbox.BULK:
-        everything = ["*"] * (outbox.BULK + 1)
-        return {Kind.SUBSCRIBER: everything, Kind.ALIAS: everything}
+        return _ALL_KEYS
     aors: set[str] = set()
     aliases: set[str] = set()
     for old_aor, new_aor, old_number, new_number, aor, number in rows:
