@@ -82,6 +82,20 @@ class InUse:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Emptied:
+    """So many values that a directory would lose: held, whatever the limits say."""
+
+    count: int
+
+    def __str__(self) -> str:
+        what = "1 value" if self.count == 1 else f"{self.count:,} values"
+        return (
+            f"{what} that the console wrote would be emptied in the directory. That never happens "
+            "without approval."
+        )
+
+
 def find_breaches(
     *,
     scope: str,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import ssl
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -31,6 +31,7 @@ _ABOUT = (
 )  # fmt: skip
 _SCOPES = {"subtree": ldap3.SUBTREE, "one": ldap3.LEVEL}
 PAGED_RESULTS = "1.2.840.113556.1.4.319"
+ASSERTION = "1.3.6.1.1.12"
 # Where somebody is looked for by a text, whatever the directory.
 _SEARCHED = ("cn", "displayName", "givenName", "sn", "mail", "uid", "sAMAccountName")
 
@@ -95,6 +96,25 @@ class Conversation:
             if not cookie or len(rows) >= limit:
                 return rows[:limit]
 
+    def modify(
+        self, dn: str, changes: Mapping[str, list[Any]], assertion: bytes = b""
+    ) -> tuple[int, str]:
+        """Change one entry, all of it or nothing; the result code and the server's words.
+
+        `changes` is as ldap3 takes them; `assertion` the value of the control of RFC 4528. Raises
+        Unreachable where nobody knows whether it was changed.
+        """
+        controls = [(ASSERTION, True, assertion)] if assertion else None
+        try:
+            self._connection.modify(dn, dict(changes), controls=controls)
+        except LDAPException as error:
+            raise Unreachable(
+                f"The connection broke while {dn} was written{diagnosis.said(str(error))}. What "
+                "was written before stays; the next run looks whether this was."
+            ) from error
+        result = self._connection.result
+        return int(result["result"]), str(result["message"] or "")
+
     def _ask(self, base: str, filter_: str, attributes: Collection[str], **more: Any) -> list[Row]:
         return [
             (item["dn"], {n.lower(): list(v) for n, v in item["raw_attributes"].items() if v})
@@ -117,13 +137,18 @@ class Conversation:
 
 
 @contextmanager
-def converse(source: SourceRecord, endpoint: Endpoint) -> Iterator[Conversation]:
-    """Sign in to one server; raises InvalidInput, Rejected, Untrusted or Unreachable."""
+def converse(
+    source: SourceRecord, endpoint: Endpoint, *, writes: bool = False
+) -> Iterator[Conversation]:
+    """Sign in to one server; raises InvalidInput, Rejected, Untrusted or Unreachable.
+
+    Without `writes` the connection refuses by itself to change anything.
+    """
     diagnosis.require_identity(source)
     if endpoint.tls != "none":
         identity = identity_of(source)
         require_trust(endpoint, source.ca_pem, source.connect_timeout, identity)
-    connection = _connection(source, endpoint)
+    connection = _connection(source, endpoint, writes=writes)
     try:
         _sign_in(source, endpoint, connection)
         yield Conversation(source, connection)
@@ -203,7 +228,7 @@ def _answering(source: SourceRecord, endpoint: Endpoint) -> str:
         raise unreachable(endpoint, error) from error
 
 
-def _connection(source: SourceRecord, endpoint: Endpoint) -> Any:
+def _connection(source: SourceRecord, endpoint: Endpoint, *, writes: bool) -> Any:
     server = ldap3.Server(
         _answering(source, endpoint),
         port=endpoint.port,
@@ -217,7 +242,7 @@ def _connection(source: SourceRecord, endpoint: Endpoint) -> Any:
         **_WAYS[source.bind_method](source, endpoint),
         auto_referrals=False,
         check_names=False,
-        read_only=True,
+        read_only=not writes,
         # Whole seconds: ldap3 packs them into an integer.
         receive_timeout=math.ceil(source.read_timeout),
     )

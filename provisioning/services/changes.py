@@ -87,12 +87,14 @@ def found_nothing(*, run: Run) -> bool:
         return False
     if any(not name.startswith("read.") for name in run.counts):
         return False
-    return not failed_last(source=run.source, before=run.pk)
+    return not failed_last(source=run.source, before=run.pk, kind=Run.Kind(run.kind))
 
 
-def failed_last(*, source: DirectorySource, before: int | None = None) -> bool:
+def failed_last(
+    *, source: DirectorySource, before: int | None = None, kind: Run.Kind = Run.Kind.SYNC
+) -> bool:
     """Whether the newest run of the source, or the newest one before a run's id, failed."""
-    runs = Run.objects.filter(source=source, dry=False)
+    runs = Run.objects.filter(source=source, dry=False, kind=kind)
     if before is not None:
         runs = runs.filter(pk__lt=before)
     newest = runs.order_by("-id").first()

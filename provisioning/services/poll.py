@@ -64,8 +64,9 @@ def _fell_back_lately(source: DirectorySource) -> bool:
 
 
 def _is_known(source: DirectorySource, error: ProvisioningError) -> bool:
-    """Whether the newest run of the source failed for the same reason."""
-    newest = Run.objects.filter(source=source, dry=False).order_by("-id").first()
+    """Whether the newest sync of the source failed for the same reason."""
+    syncs = Run.objects.filter(source=source, kind=Run.Kind.SYNC, dry=False)
+    newest = syncs.order_by("-id").first()
     return newest is not None and (newest.state, newest.problem) == (
         Run.State.FAILED, error.message,
     )  # fmt: skip

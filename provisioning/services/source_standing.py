@@ -15,7 +15,9 @@ def with_newest_run(sources: QuerySet[DirectorySource]) -> QuerySet[DirectorySou
     Of the newest run that was no preview and came to an end, or waits for approval; all None where
     there was none.
     """
-    newest = Run.objects.filter(source=OuterRef("pk"), dry=False, state__in=_ENDED).order_by("-id")
+    newest = Run.objects.filter(
+        source=OuterRef("pk"), kind=Run.Kind.SYNC, dry=False, state__in=_ENDED
+    ).order_by("-id")
     return sources.annotate(
         newest_run=Subquery(newest.values("pk")[:1]),
         newest_state=Subquery(newest.values("state")[:1]),

@@ -26,7 +26,8 @@ def sources(request: ConsoleRequest) -> HttpResponse:
     following = find_next_reads()
     context = {
         "title": "Sources & sync",
-        "lead": "The directories that people and groups are read from. Nothing is written there.",
+        "lead": "The directories that people and groups are read from. Nothing is written there "
+        "unless a source says so.",
         "rows": [
             (source, runs.get(source.last_run), following.get(source.pk))  # type: ignore[attr-defined]
             for source in found
@@ -41,7 +42,8 @@ def with_figures(sources: QuerySet[DirectorySource]) -> QuerySet[DirectorySource
     counted = people.values("source").annotate(
         all=Count("pk"), conflicts=Count("pk", filter=~Q(problem=""))
     )
-    newest = Run.objects.filter(source=OuterRef("pk"), dry=False).order_by("-id")
+    syncs = Run.objects.filter(source=OuterRef("pk"), kind=Run.Kind.SYNC, dry=False)
+    newest = syncs.order_by("-id")
     waiting = newest.filter(state=Run.State.WAITING)
     number = IntegerField()
     return sources.annotate(
