@@ -141,8 +141,8 @@ def packed(cookies: Mapping[str, str]) -> bytes:
 def unpacked(cookie: bytes) -> dict[str, str]:
     """The cookies by base; raises ChangesRefused for what `packed` did not make."""
     try:
-        cookies = json.loads(cookie)
-    except ValueError as error:
+        cookies = dict(json.loads(cookie))
+    except (ValueError, TypeError) as error:
         raise ChangesRefused("It was not kept where the last reading ended.") from error
     return {str(base): str(value) for base, value in cookies.items()}
 

@@ -40,10 +40,14 @@ class Standing:
     total: int = 0
 
 
+def _reads_changes(run: Run) -> bool:
+    return run.reading == Run.Reading.CHANGES
+
+
 def steps_of(run: Run) -> list[Step]:
     """The steps of `run`: a run of the rules reads nothing, a preview applies nothing."""
     steps = [
-        (phase, label)
+        (phase, "Read changes" if phase == Run.Phase.READ and _reads_changes(run) else label)
         for phase, label in _STEPS
         if not (phase == Run.Phase.READ and run.source_id is None)
         if not (phase == Run.Phase.APPLY and run.dry)
