@@ -3,8 +3,8 @@
 `sync.delta_ms.<way>.<database>`: from the moment the directory has the change to the committed row,
 the reading itself included. `sync.change_to_server_seconds.<database>`: somebody is locked in
 OpenLDAP until the credential in Kamailio's database is another one, with a follower and a worker as
-they run everywhere. OpenLDAP and the console have 100,000 people (BENCH_PEOPLE makes it fewer); Active
-Directory is the lab's, with 60.
+they run everywhere. OpenLDAP and the console have 100,000 people, BENCH_PEOPLE makes it fewer;
+Active Directory is the lab's, with 60.
 """
 
 from __future__ import annotations
