@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,9 +68,13 @@ class Wish:
 
 
 class NumberDesk:
-    """Keeps numbers unique over one plan; holds only the numbers that the plan moves."""
+    """Keeps numbers unique over one plan; holds only the numbers that the plan moves.
 
-    def __init__(self) -> None:
+    The `returning` numbers are in quarantine and may be given all the same: to who had them before.
+    """
+
+    def __init__(self, *, returning: Collection[str] = ()) -> None:
+        self._returning = returning
         self._claims: Claims[Wish] = Claims()
         self._holdings: dict[str, Holding] = {}
         self._free: dict[int, Iterator[str]] = {}
@@ -98,7 +102,11 @@ class NumberDesk:
             wish.holder = holding.account_name
             self._claims.wait(wish)
             return False
-        elif holding.account_id is None and holding.state in _UNAVAILABLE:
+        elif (
+            holding.account_id is None
+            and holding.state in _UNAVAILABLE
+            and wish.wanted not in self._returning
+        ):
             why = _UNAVAILABLE[Number.State(holding.state)]
             wish.leave(f"The number {wish.wanted} {why}.")
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,7 +12,7 @@ from provisioning.core.errors import InvalidInput
 from provisioning.core.states import State
 from provisioning.core.telephone import normalise
 from provisioning.core.text import require_line
-from provisioning.models import Account, Number, Pin
+from provisioning.models import Account, Number, Pin, Run
 from provisioning.services import audit, outbox
 from provisioning.services.actor import Actor
 from provisioning.services.pins import set_pin
@@ -31,6 +31,11 @@ class NumberTaken(InvalidInput):
             "release it there first."
         )
         self.holder = holder
+
+
+def end_of_quarantine(run: Run) -> datetime:
+    """When the numbers that `run` takes away are free again: one moment for all of them."""
+    return (run.started_at or run.created_at) + QUARANTINE
 
 
 def assign_number(*, account: Account, e164: str, actor: Actor) -> Number:
