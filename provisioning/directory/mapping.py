@@ -102,6 +102,11 @@ class PersonMapping:
         self._decoded = sorted(spoken - BINARY.keys())
         self._converted = sorted(names & BINARY.keys())
 
+    @property
+    def identity(self) -> bytes:
+        """16 bytes that are others when this mapping may read an entry otherwise."""
+        return self._seed.digest()
+
     def digest(self, entry: Entry) -> bytes:
         """16 bytes that change with the DN, a value that is read, or the mapping itself.
 

@@ -28,9 +28,9 @@ def follows_changes(source: DirectorySource) -> bool:
     return source.mode != DirectorySource.Mode.FULL
 
 
-def sealed(source: DirectorySource, cookie: bytes) -> bytes:
+def sealed(source: DirectorySource, mapping: PersonMapping, cookie: bytes) -> bytes:
     """`cookie` together with what it is good for: a source that is set otherwise reads all."""
-    return _settings(source) + cookie
+    return _settings(source, mapping) + cookie
 
 
 def find_changes(*, source: DirectorySource, reader: Reader, mapping: PersonMapping) -> Changes:
@@ -38,7 +38,7 @@ def find_changes(*, source: DirectorySource, reader: Reader, mapping: PersonMapp
     cookie = bytes(source.cookie or b"")
     if not cookie:
         raise ChangesRefused(source.fell_back or "Changes are read from the first full read on.")
-    if cookie[:_DIGEST] != _settings(source):
+    if cookie[:_DIGEST] != _settings(source, mapping):
         raise ChangesRefused("What is read of this directory was set otherwise.")
     attributes = frozenset(mapping.attributes)
     changes = read_changes(reader, source.mode, cookie[_DIGEST:], attributes)
@@ -101,11 +101,11 @@ def failed_last(
     return newest is not None and newest.state == Run.State.FAILED
 
 
-def _settings(source: DirectorySource) -> bytes:
+def _settings(source: DirectorySource, mapping: PersonMapping) -> bytes:
     """Changes with every setting that decides what is read of an entry, or of which entries."""
     settings = (
         source.mode, source.person_bases, source.person_filter, source.group_bases,
-        source.group_filter, source.key_attribute, source.mapping, source.disabled_expression,
+        source.group_filter, source.key_attribute, mapping.identity.hex(),
     )  # fmt: skip
     return hashlib.blake2b(as_json(settings).encode(), digest_size=_DIGEST).digest()
 

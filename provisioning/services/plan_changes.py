@@ -48,7 +48,7 @@ def plan_changes(*, run: Run, source: DirectorySource, progress: Progress) -> Pl
     with Reader(record) as reader, watched(source, reader):
         plan.remarks.extend(f"Not used: {reason}" for reason in reader.passed_over)
         changes = find_changes(source=source, reader=reader, mapping=mapping)
-        plan.cookie = sealed(source, changes.cookie)
+        plan.cookie = sealed(source, mapping, changes.cookie)
         held = _held(source)
         keys = keys_of(source=source, reader=reader, changes=changes) | held.people
         if len(keys) > _MOST:

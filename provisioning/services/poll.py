@@ -55,7 +55,7 @@ def _nothing_changed(source: DirectorySource) -> bool:
         return False
     # A run that ended meanwhile may have gone further.
     same = DirectorySource.objects.filter(pk=source.pk, cookie=source.cookie)
-    same.update(cookie=sealed(source, changes.cookie), last_changes_at=timezone.now())
+    same.update(cookie=sealed(source, mapping, changes.cookie), last_changes_at=timezone.now())
     return True
 
 

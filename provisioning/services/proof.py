@@ -50,7 +50,7 @@ class Proof:
                 source.cookie = None
                 note_fallback(source=source, reason=refused.message)
             else:
-                cookie = sealed(source, start.cookie)
+                cookie = sealed(source, mapping, start.cookie)
                 source.unseen = start.unseen
                 source.save(update_fields=["unseen"])
         return cls(source, reader, mapping, cookie)
