@@ -133,7 +133,7 @@ def _changed(
     old: dict[str, Any] | None, memberships: Memberships,
 ) -> PersonView:  # fmt: skip
     if old is None:
-        return PersonView(source.pk, guid, after, {}, True, memberships.get(guid, ()))
+        return PersonView(source.pk, guid, after, True, memberships.get(guid, ()))
     if action == "leave":
         return _view(old, {}, present=False, memberships=memberships)
     return _view(old, after, present=True, memberships=memberships)
@@ -146,7 +146,6 @@ def _view(
         source_id=row["source_id"],
         guid=row["guid"],
         values={name: after.get(name, row[name]) for name in _VALUES},
-        before={name: row[name] for name in _VALUES if name in after},
         present=present,
         groups=memberships.get(row["guid"], ()),
         person_id=row["id"],

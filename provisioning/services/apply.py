@@ -7,20 +7,19 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 import structlog
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import Count, Max, Min, QuerySet, TextField
 from django.db.models.functions import Cast, Length
-from django.utils import timezone
 
 from provisioning.models import PlannedChange, Run
 from provisioning.services import bulk
 from provisioning.services.apply_accounts import apply_accounts
 from provisioning.services.apply_groups import apply_groups
 from provisioning.services.apply_people import apply_people, keep_conflicts, settle_conflicts
+from provisioning.services.apply_renames import find_circles, keep_proposals
 from provisioning.services.asked import ask_about
 from provisioning.services.numbers import QUARANTINE
 from provisioning.services.progress import Progress
@@ -37,7 +36,6 @@ WINDOW = 20_000
 _ATTEMPTS = 3
 # A member of a group in the plan's JSON: a GUID, quotes, commas and brackets.
 _MEMBER_LENGTH = 45
-_DEFAULT_GRACE_DAYS = 30
 
 
 @dataclass(slots=True)
@@ -57,7 +55,6 @@ def apply_plan(*, run: Run, progress: Progress) -> Outcome:
     """
     windows = list(_windows(run))
     progress.phase(Run.Phase.APPLY, sum(last - first + 1 for first, last in windows))
-    grace = timedelta(days=run.source.grace_days if run.source else _DEFAULT_GRACE_DAYS)
     outcome = Outcome()
     for first, last in windows:
         window = {
@@ -65,7 +62,6 @@ def apply_plan(*, run: Run, progress: Progress) -> Outcome:
             "first": first,
             "last": last,
             "now": bulk.moment(),
-            "grace": bulk.moment(timezone.now() + grace),
             "quarantine": bulk.moment((run.started_at or run.created_at) + QUARANTINE),
         }
         _apply_window(run, window, progress, outcome)
@@ -73,11 +69,15 @@ def apply_plan(*, run: Run, progress: Progress) -> Outcome:
     if run.approved_at is None:  # an approved run kept its conflicts when it was first applied
         with transaction.atomic():
             keep_conflicts(run)
+            keep_proposals(run)
     return outcome
 
 
 def _windows(run: Run) -> Iterator[tuple[int, int]]:
-    """First and last ordinals of at most WINDOW steps: a row is one, and so is each membership."""
+    """First and last ordinals of at most WINDOW steps: a row is one, and so is each membership.
+
+    A circle of SIP URIs stays in one.
+    """
     planned = run.changes.filter(status=PlannedChange.Status.PLANNED, ordinal__gt=run.applied_to)
     ends = planned.aggregate(first=Min("ordinal"), last=Max("ordinal"))
     if ends["first"] is None:
@@ -85,10 +85,12 @@ def _windows(run: Run) -> Iterator[tuple[int, int]]:
     length = Length(Cast("after", TextField()))
     groups = planned.filter(kind="group").annotate(length=length).values_list("ordinal", "length")
     sizes = {ordinal: 1 + length // _MEMBER_LENGTH for ordinal, length in groups}
-    first, steps = ends["first"], 0
+    circles = find_circles(run, planned)
+    first, steps, until = ends["first"], 0, 0
     for ordinal in range(first, ends["last"] + 1):
         steps += sizes.get(ordinal, 1)
-        if steps >= WINDOW or ordinal == ends["last"]:
+        until = max(until, circles.get(ordinal, 0))
+        if (steps >= WINDOW and ordinal >= until) or ordinal == ends["last"]:
             yield first, ordinal
             first, steps = ordinal + 1, 0
 

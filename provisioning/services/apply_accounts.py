@@ -10,10 +10,22 @@ from typing import Any
 from provisioning.core.account import new_secret
 from provisioning.core.states import MEANINGS
 from provisioning.drivers.base import Kind
-from provisioning.models import Credential, PendingChange, ProvisioningLink
+from provisioning.models import (
+    AccountRule,
+    Credential,
+    DirectorySource,
+    PendingChange,
+    ProvisioningLink,
+)
 from provisioning.models.fields import keyring
 from provisioning.services import bulk, outbox
 from provisioning.services.apply_people import PERSON
+from provisioning.services.apply_renames import (
+    aliases_of_changed,
+    end_replaced,
+    make_way,
+    withdraw_proposals,
+)
 from provisioning.services.plan import TABLE
 from provisioning.services.stale_accounts import (
     ACCOUNT,
@@ -49,6 +61,11 @@ SELECT {PERSON}.id, 'main', p.after ->> 'kind', CAST(p.after ->> 'domain' AS big
     1, %(now)s, %(now)s
 FROM {TABLE} p JOIN {PERSON} ON {ITS_PERSON} WHERE {PLANNED} AND p.action = 'create'
 """  # noqa: S608
+# As long as the rule that the account has says, or else its source.
+_GRACE_DAYS = f"""
+COALESCE((SELECT grace_days FROM {AccountRule._meta.db_table} WHERE id = {ACCOUNT}.rule_id),
+         (SELECT grace_days FROM {DirectorySource._meta.db_table} WHERE id = p.source_id))
+"""  # noqa: S608
 _UPDATE = f"""
 UPDATE {ACCOUNT} SET
     user_part = {_text("user_part")}, aor = {_text("aor")}, name = {_text("name")},
@@ -60,7 +77,7 @@ UPDATE {ACCOUNT} SET
     state_since = CASE WHEN p.after ->> 'state' IS NULL THEN {ACCOUNT}.state_since
                        ELSE %(now)s END,
     grace_until = CASE WHEN p.after ->> 'state' IS NULL THEN {ACCOUNT}.grace_until
-                       WHEN p.after ->> 'state' = 'grace' THEN %(grace)s END,
+                       WHEN p.after ->> 'state' = 'grace' THEN {{grace_until}} END,
     version = {ACCOUNT}.version + 1, changed_at = %(now)s
 FROM {TABLE} p WHERE {PLANNED} AND p.action = 'update' AND {ITS_ACCOUNT}
 """  # noqa: S608
@@ -74,14 +91,14 @@ WHERE {PLANNED} AND p.action = 'update' AND NOT EXISTS (
 _RENAME_CREDENTIALS = f"""
 UPDATE {_CREDENTIAL} SET auth_user = {ACCOUNT}.user_part, version = {_CREDENTIAL}.version + 1
 FROM {ACCOUNT}, {TABLE} p
-WHERE {PLANNED} AND p.action = 'update' AND p.after ->> 'user_part' IS NOT NULL AND {ITS_ACCOUNT}
+WHERE {PLANNED} AND p.action = 'update' AND p.after ->> 'aor' IS NOT NULL AND {ITS_ACCOUNT}
   AND {_CREDENTIAL}.account_id = {ACCOUNT}.id
 """  # noqa: S608
 _REVOKE_LINKS = f"""
 UPDATE {_LINK} SET revoked_at = %(now)s WHERE revoked_at IS NULL AND account_id IN (
     SELECT {ACCOUNT}.id FROM {TABLE} p JOIN {ACCOUNT} ON {ITS_ACCOUNT}
     WHERE {PLANNED} AND p.action = 'update'
-      AND (p.after ->> 'state' IN ({_UNUSABLE}) OR p.after ->> 'user_part' IS NOT NULL))
+      AND (p.after ->> 'state' IN ({_UNUSABLE}) OR p.after ->> 'aor' IS NOT NULL))
 """  # noqa: S608
 
 _NUMBERED = f"{PLANNED} AND p.after ->> 'number' IS NOT NULL"
@@ -137,20 +154,32 @@ def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> bool:
     changes = planned["account.update"] > 0
     stale = mark_stale_accounts(window, changes=changes)
     creates = planned["account.create"]
-    keys = _ALL_KEYS if creates > outbox.BULK else _push_keys(window)
+    keys = _ALL_KEYS if creates > outbox.BULK else _push_keys(window, changes=changes)
     new = bulk.insert_new(_CREATE, window, "id", "user_part") if creates else ()
     if len(new) < creates:
         stale += mark_stale_creates(window)
-    for statement in (_UPDATE, _RENAME_CREDENTIALS, _RELEASE) if changes else ():
-        bulk.execute(statement, window)
+    if changes:
+        _change(window)
     _add_credentials([*new, *(bulk.fetch(_BARE, window) if changes else ())])
     bulk.execute(_ASSIGN, window)
     for statement in (_RESTATE, _REVOKE_LINKS) if changes else ():
         bulk.execute(statement, window)
+    if planned["account.withdraw"]:
+        withdraw_proposals(window)
     stores = outbox.manageable_stores()
     for kind, wanted in keys.items():
         outbox.mark(store_ids=stores, kind=kind, keys=wanted)
     return stale > 0
+
+
+def _change(window: dict[str, Any]) -> None:
+    """Change the accounts of a window and let go of the numbers that they give up."""
+    renames = make_way(window)
+    bulk.execute(_UPDATE.format(grace_until=bulk.days_later(_GRACE_DAYS)), window)
+    bulk.execute(_RELEASE, window)
+    if renames:
+        bulk.execute(_RENAME_CREDENTIALS, window)
+        end_replaced(window)
 
 
 def _add_credentials(accounts: Iterable[tuple[int, str]]) -> None:
@@ -166,16 +195,17 @@ def _add_credentials(accounts: Iterable[tuple[int, str]]) -> None:
         bulk.insert_rows(_CREDENTIAL, columns, rows)
 
 
-def _push_keys(window: dict[str, Any]) -> dict[Kind, list[str]]:
+def _push_keys(window: dict[str, Any], *, changes: bool) -> dict[Kind, list[str]]:
     """Server-side keys that the window changes, old and new; too many for the outbox become all."""
     rows = bulk.fetch(_CHANGED_KEYS, window)
     if len(rows) > outbox.BULK:
         return _ALL_KEYS
     aors: set[str] = set()
-    aliases: set[str] = set()
+    aliases = aliases_of_changed(window) if changes else set()
     for old_aor, new_aor, old_number, new_number, aor, number in rows:
         mine = {each for each in (old_aor, new_aor, aor) if each}
         aors |= mine
+        aliases |= {each for each in (old_aor, new_aor) if each and old_aor}
         domains = {each.partition("@")[2] for each in mine}
         numbers = {each for each in (old_number, new_number, number) if each}
         aliases |= {outbox.alias_key(each, domain) for each in numbers for domain in domains}

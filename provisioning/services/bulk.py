@@ -105,6 +105,13 @@ def texts(column: str, key: str, alias: str) -> str:
     return f"json_each({column}, '$.{key}') AS {alias}"
 
 
+def days_later(days: str) -> str:
+    """The moment so many days (an SQL expression) after the parameter `now`."""
+    if connection.vendor == "postgresql":
+        return f"CAST(%(now)s AS timestamptz) + CAST({days} AS integer) * interval '1 day'"
+    return f"datetime(%(now)s, ({days}) || ' days')"
+
+
 def commit_lazily() -> None:
     """Let PostgreSQL commit the current transaction in memory first.
 

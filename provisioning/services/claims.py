@@ -46,6 +46,10 @@ class Claims(Generic[W]):
         """Who claimed the value in this plan; empty for nobody."""
         return self._claimed.get(value, "")
 
+    def take(self, value: str, name: str) -> None:
+        """Note that `name`, who has nothing to give up, gets a value that nobody has."""
+        self._claimed[value] = name
+
     def claim(self, wish: W) -> bool:
         """Give the wish its value, unless somebody claimed it before."""
         wanted = wish.wanted

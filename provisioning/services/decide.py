@@ -14,12 +14,11 @@ from provisioning.services.rule_book import CompiledRule, RuleBook
 
 @dataclass(slots=True)
 class PersonView:
-    """A person as the run will leave them, and as they were."""
+    """A person as the run will leave them."""
 
     source_id: int
     guid: str
     values: dict[str, Any]
-    before: dict[str, Any]
     present: bool
     groups: Collection[int]
     person_id: int | None = None
@@ -56,17 +55,25 @@ class AccountView:
     number: str
     kind: str
     pins: dict[str, str] = field(default_factory=dict)
+    proposed: str = ""
+    accepted: bool = False
 
 
 @dataclass(slots=True)
 class Decision:
-    """What a person's account should be; `after` is None when there shall be none."""
+    """What a person's account should be; `after` is None when there shall be none.
+
+    `alias_days` is how long the former SIP URI leads on; `proposed` is one that somebody has to
+    accept first, `withdrawn` a proposal that fell away.
+    """
 
     after: dict[str, Any] | None
     rule: CompiledRule | None = None
     problems: list[str] = field(default_factory=list)
-    proposals: dict[str, tuple[str, str]] = field(default_factory=dict)
+    proposed: str = ""
     wants_number_of_range: bool = False
+    alias_days: int = 0
+    withdrawn: str = ""
 
 
 def decide_account(
@@ -102,7 +109,7 @@ def _known_account(
 ) -> Decision:  # fmt: skip
     standing = Standing(
         present=person.present,
-        disabled=person.is_out(now),
+        disabled=person.is_out(now) or (rule is not None and _disables(rule, person)),
         matched=rule is not None,
         blocked=account.blocked,
         pinned=State(account.pins["state"]) if "state" in account.pins else None,
@@ -133,7 +140,7 @@ def _new_account(
         return decision
     standing = Standing(
         present=True,
-        disabled=person.is_out(now),
+        disabled=person.is_out(now) or _disables(rule, person),
         matched=True,
         blocked=blocked,
         existed=False,
@@ -196,21 +203,19 @@ def _follow_formula(
         return
     aor = f"{user}@{domains[rule.rule.domain_id].domain}"
     if aor == account.aor:
-        return
-    if rule.rule.follow_user:
+        decision.withdrawn = account.proposed
+    elif rule.rule.follow_user or (account.accepted and aor == account.proposed):
         after.update(user_part=user, domain=rule.rule.domain_id, aor=aor)
-    elif _newly(person, rule, user):
-        decision.proposals["SIP URI"] = (account.aor, aor)
+        decision.alias_days = rule.rule.alias_days
+    elif aor != account.proposed:
+        decision.proposed = aor
 
 
-def _newly(person: PersonView, rule: CompiledRule, user: str) -> bool:
-    """Whether the formula's value changed with this very run, so that it is proposed once only."""
-    if not person.before:
-        return False
-    try:
-        return rule.user_part({**person.values, **person.before}) != user
-    except InvalidInput:
-        return True
+def _disables(rule: CompiledRule, person: PersonView) -> bool:
+    values = person.values
+    return rule.disables(
+        locked_out=values["locked_out"], must_change_password=values["must_change_password"]
+    )
 
 
 def _take_number(

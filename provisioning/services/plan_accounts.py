@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import islice
 from typing import Any
 
@@ -12,8 +12,8 @@ from provisioning.core.account import account_name_key, account_search_key
 from provisioning.core.limits import Category
 from provisioning.core.moments import moment
 from provisioning.core.states import State, loses_service
-from provisioning.models import Account, Pin, SipDomain
-from provisioning.services import bulk
+from provisioning.models import Account, Pin, Proposal, SipDomain
+from provisioning.services.address_desk import AddressDesk
 from provisioning.services.decide import (
     AccountView,
     Decision,
@@ -27,9 +27,7 @@ from provisioning.services.progress import Progress
 from provisioning.services.rule_book import RuleBook
 
 _CHUNK = 2000
-_HOLDERS = f"""
-SELECT aor, id, name FROM {Account._meta.db_table} WHERE state <> 'removed' AND
-"""  # noqa: S608
+_PROPOSED = "SIP URI"
 Decided = tuple[PersonView, AccountView | None, Decision]
 
 
@@ -41,7 +39,7 @@ class AccountPlanner:
         self.writer = writer
         self.progress = progress
         self._domains = {domain.pk: domain for domain in SipDomain.objects.all()}
-        self._claimed_aors: dict[str, str] = {}
+        self._addresses = AddressDesk()
         self._numbers = NumberDesk()
         self._postponed: list[Decided] = []
         self._now = moment(timezone.now())
@@ -50,7 +48,7 @@ class AccountPlanner:
         """Write a row for each account that has to change, each conflict that comes or goes."""
         stream = iter(people)
         while chunk := list(islice(stream, _CHUNK)):
-            accounts = _accounts_of(chunk)
+            accounts = accounts_of([p.person_id for p in chunk if p.person_id is not None])
             decided: list[Decided] = []
             for person in chunk:
                 if person.asked and person.person_id is not None:
@@ -64,40 +62,25 @@ class AccountPlanner:
             self._settle(decided)
             self.progress.advance(len(chunk))
         self._numbers.finish()
+        places = self._addresses.finish()
+        self._postponed.sort(key=lambda decided: places.get(id(decided[2]), -1))
         for person, account, decision in self._postponed:
             self._write(person, account, decision)
         self._postponed = []
 
     def _settle(self, decided: list[Decided]) -> None:
-        holders = _holders(
+        self._addresses.look_up(
             [d.after["aor"] for _, account, d in decided if d.after and _moves(account, d.after)]
         )
         self._numbers.look_up({d.after["number"] for _, _, d in decided if d.after} - {""})
         for person, account, decision in decided:
+            settled = True
             if decision.after is not None and _moves(account, decision.after):
-                self._settle_aor(account, decision, decision.after, holders)
-            if self._settle_number(account, decision):
+                settled = self._addresses.settle(account, decision, decision.after)
+            if self._settle_number(account, decision) and settled:
                 self._write(person, account, decision)
             else:
                 self._postponed.append((person, account, decision))
-
-    def _settle_aor(
-        self, account: AccountView | None, decision: Decision, after: dict[str, Any],
-        holders: dict[str, tuple[int, str]],
-    ) -> None:  # fmt: skip
-        aor = after["aor"]
-        holder_id, holder = holders.get(aor, (0, ""))
-        if account is not None and holder_id == account.id:
-            holder = ""
-        holder = holder or self._claimed_aors.get(aor, "")
-        if not holder:
-            self._claimed_aors[aor] = str(after["name"])
-            return
-        decision.problems.append(f"The SIP URI {aor} already belongs to {holder}.")
-        if account is None or account.state is State.REMOVED:
-            decision.after = None
-        else:
-            after.update(aor=account.aor, user_part=account.user_part, domain=account.domain_id)
 
     def _settle_number(self, account: AccountView | None, decision: Decision) -> bool:
         if decision.after is None:
@@ -112,16 +95,21 @@ class AccountPlanner:
             return
         if account is None:
             self._add(
-                person, action="create", after={**after, **_keys(after)},
+                person, action="create", after={**after, **keys_of(after)},
                 domain_id=after["domain"], pool_id=after["pool"],
             )  # fmt: skip
             return
-        self._write_change(person, account, after)
-        for what, (old, new) in decision.proposals.items():
+        self._write_change(person, account, after, decision.alias_days)
+        if decision.withdrawn:
             self._add(
-                person, action="update", before={what: old}, after={what: new},
-                base_version=account.version, status="proposed",
-                message=f"The rule keeps the {what}; its formula would now give another.",
+                person, action="withdraw", before={_PROPOSED: decision.withdrawn}, after={},
+            )  # fmt: skip
+        if decision.proposed:
+            self._add(
+                person, action="update", before={_PROPOSED: account.aor},
+                after={_PROPOSED: decision.proposed}, base_version=account.version,
+                status="proposed",
+                message="The rule keeps the SIP URI; its formula would now give another.",
             )  # fmt: skip
 
     def _write_problem(self, person: PersonView, problem: str) -> None:
@@ -133,7 +121,7 @@ class AccountPlanner:
             self._add(person, action="resolve", before={"problem": person.problem}, after={})
 
     def _write_change(
-        self, person: PersonView, account: AccountView, after: dict[str, Any]
+        self, person: PersonView, account: AccountView, after: dict[str, Any], alias_days: int
     ) -> None:
         known = as_fields(account)
         before = {field: value for field, value in known.items() if after[field] != value}
@@ -141,10 +129,14 @@ class AccountPlanner:
             return
         changes = {field: after[field] for field in before}
         if {"name", "aor", "number"} & changes.keys():
-            changes |= _keys(after)
+            changes |= keys_of(after)
+        if "aor" in before:
+            changes["user_part"] = after["user_part"]  # also where only the SIP domain changes
+        if alias_days:
+            changes["alias_days"] = alias_days
         self._add(
             person, action="update", before=before, after=changes, base_version=account.version,
-            category=_risk(account, after), domain_id=account.domain_id, pool_id=account.pool_id,
+            category=risk_of(account, after), domain_id=account.domain_id, pool_id=account.pool_id,
         )  # fmt: skip
 
     def _add(self, person: PersonView, **row: Any) -> None:
@@ -154,14 +146,16 @@ class AccountPlanner:
         )  # fmt: skip
 
 
-def _keys(after: dict[str, Any]) -> dict[str, str]:
+def keys_of(after: dict[str, Any]) -> dict[str, str]:
+    """What lists sort and search an account by."""
     return {
         "name_key": account_name_key(after["name"]),
         "search_key": account_search_key(after["name"], after["aor"], after["number"]),
     }
 
 
-def _risk(account: AccountView, after: dict[str, Any]) -> Category:
+def risk_of(account: AccountView, after: dict[str, Any]) -> Category:
+    """What the account risks by becoming `after`."""
     if account.state is State.REMOVED:
         return Category.NONE
     if loses_service(account.state, State(after["state"])):
@@ -180,8 +174,8 @@ def _moves(account: AccountView | None, after: dict[str, Any]) -> bool:
     return account is None or account.state is State.REMOVED or after["aor"] != account.aor
 
 
-def _accounts_of(people: list[PersonView]) -> dict[int, AccountView]:
-    ids = [person.person_id for person in people if person.person_id is not None]
+def accounts_of(ids: Collection[int]) -> dict[int, AccountView]:
+    """The accounts of these people, by the ids of the people."""
     if not ids:
         return {}
     rows = Account.objects.filter(person_id__in=ids, slot="main").values_list(
@@ -203,12 +197,8 @@ def _accounts_of(people: list[PersonView]) -> dict[int, AccountView]:
     for account_id, pinned, value in pins:
         if account_id in by_id:
             by_id[account_id].pins[pinned] = value
+    proposals = Proposal.objects.filter(account__in=by_id).values_list("account", "aor", "state")
+    for account_id, aor, state in proposals:
+        by_id[account_id].proposed = aor
+        by_id[account_id].accepted = state == Proposal.State.ACCEPTED
     return found
-
-
-def _holders(aors: list[str]) -> dict[str, tuple[int, str]]:
-    """Who has which of the `aors`: account id and name."""
-    if not aors:
-        return {}
-    rows = bulk.fetch(_HOLDERS + bulk.one_of("aor"), [bulk.array(aors)])
-    return {aor: (account_id, name) for aor, account_id, name in rows}

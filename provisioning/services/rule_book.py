@@ -48,6 +48,13 @@ class CompiledRule:
             )
         return check_user_part(value)
 
+    def disables(self, *, locked_out: bool, must_change_password: bool) -> bool:
+        """Whether the rule takes service from somebody who is in the directory in this standing."""
+        rule = self.rule
+        return (locked_out and rule.locked_out_is_disabled) or (
+            must_change_password and rule.must_change_is_disabled
+        )
+
     def number(self, values: Values, region: str) -> str:
         """The directory's number as E.164 or empty; raises InvalidInput when it is not a number."""
         formula = self.number_formula

@@ -6,12 +6,13 @@ from typing import Any
 
 from django.db import connection
 
-from provisioning.models import Account, Number
+from provisioning.models import Account, Alias, Number
 from provisioning.services import bulk
 from provisioning.services.apply_people import PERSON
 from provisioning.services.plan import TABLE
 
 ACCOUNT, NUMBER = Account._meta.db_table, Number._meta.db_table
+_ALIAS = Alias._meta.db_table
 # The planned accounts of a window (run, first, last).
 PLANNED = (
     "p.run_id = %(run)s AND p.kind = 'account' AND p.status = 'planned' "
@@ -36,9 +37,23 @@ _CREATES = f"""
 {_STALE} AND p.action = 'create' AND NOT EXISTS (
     SELECT 1 FROM {ACCOUNT} WHERE {ITS_ACCOUNT} AND {ACCOUNT}.created_at = %(now)s)
 """  # noqa: S608
+# The SIP URI's holder has to give it up within the same window, or did so in an earlier one.
 _RENAMES = f"""
 {_STALE} AND p.action = 'update' AND p.after ->> 'aor' IS NOT NULL AND EXISTS (
     SELECT 1 FROM {ACCOUNT} WHERE {_TAKEN} AND ({ACCOUNT}.person_id IS NULL
+        OR {ACCOUNT}.person_id <> {_ITS_PERSONS_ID})
+    AND NOT EXISTS (
+        SELECT 1 FROM {PERSON} holder JOIN {TABLE} q
+            ON q.kind = 'account' AND q.key = holder.guid || '/' || {ACCOUNT}.slot
+        WHERE holder.id = {ACCOUNT}.person_id AND q.source_id = holder.source_id
+            AND q.run_id = %(run)s AND q.status = 'planned' AND q.action = 'update'
+            AND q.ordinal BETWEEN %(first)s AND %(last)s AND q.after ->> 'aor' IS NOT NULL))
+"""  # noqa: S608
+# Nobody but its former account gets a SIP URI that leads on.
+_LED = f"""
+{_STALE} AND p.after ->> 'aor' IS NOT NULL AND EXISTS (
+    SELECT 1 FROM {_ALIAS} JOIN {ACCOUNT} ON {ACCOUNT}.id = {_ALIAS}.account_id
+    WHERE {_ALIAS}.aor = p.after ->> 'aor' AND ({ACCOUNT}.person_id IS NULL
         OR {ACCOUNT}.person_id <> {_ITS_PERSONS_ID}))
 """  # noqa: S608
 # What the same run released carries the end of its quarantine, the same one in every window.
@@ -76,7 +91,11 @@ def mark_stale_accounts(window: dict[str, Any], *, changes: bool) -> int:
 
     `changes` is whether it has more than new accounts.
     """
-    stale = bulk.execute(_UPDATES, window) + bulk.execute(_RENAMES, window) if changes else 0
+    stale = bulk.execute(_UPDATES, window) if changes else 0
+    if Alias.objects.exists():
+        stale += bulk.execute(_LED, window)
+    while changes and (more := bulk.execute(_RENAMES, window)):
+        stale += more
     while more := bulk.execute(_NUMBERS, window):
         stale += more  # whoever waits for the number of a stale row has to wait as well
     return stale

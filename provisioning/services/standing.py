@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from provisioning.core.states import MEANINGS, Standing, State, decide_state
 from provisioning.drivers.base import Kind
-from provisioning.models import Account, Number, Pin, ProvisioningLink
+from provisioning.models import Account, Alias, Number, Person, Pin, ProvisioningLink
 from provisioning.services import outbox
 from provisioning.services.matching import find_rules
+from provisioning.services.rule_book import CompiledRule
 
 # How long an account without a person is kept after its end date; people's sources have their own.
 GRACE = timedelta(days=30)
@@ -32,7 +33,7 @@ def locked(account_ids: Sequence[int]) -> list[Account]:
     """The accounts, locked for the caller's transaction, with person, source and SIP domain."""
     return list(
         Account.objects.select_for_update(of=("self",))
-        .select_related("person__source", "domain", "site")
+        .select_related("person__source", "domain", "site", "rule")
         .filter(pk__in=account_ids)
         .order_by("pk")
     )
@@ -56,7 +57,7 @@ def settle(accounts: Sequence[Account], *, now: datetime | None = None) -> list[
         pin = pinned.get(account.pk)
         standing = Standing(
             present=_is_present(account, now),
-            disabled=account.person is not None and account.person.is_out(now),
+            disabled=_is_disabled(account.person, rules, now),
             matched=account.person is None or rules[account.person.pk] is not None,
             blocked=account.blocked,
             pinned=State(pin) if pin else None,
@@ -101,7 +102,8 @@ def mark(accounts: Sequence[Account]) -> None:
         for number in numbers
         if number.account
     ]
-    outbox.mark(store_ids=stores, kind=Kind.ALIAS, keys=keys)
+    former = Alias.objects.filter(account__in=accounts).values_list("aor", flat=True)
+    outbox.mark(store_ids=stores, kind=Kind.ALIAS, keys=[*keys, *former])
 
 
 def _is_present(account: Account, now: datetime) -> bool:
@@ -109,6 +111,20 @@ def _is_present(account: Account, now: datetime) -> bool:
     if account.person is not None:
         return account.person.left_at is None
     return account.ends_on is None or account.ends_on >= timezone.localdate(now)
+
+
+def _is_disabled(
+    person: Person | None, rules: dict[int, CompiledRule | None], now: datetime
+) -> bool:
+    if person is None:
+        return False
+    rule = rules[person.pk]
+    return person.is_out(now) or (
+        rule is not None
+        and rule.disables(
+            locked_out=person.locked_out, must_change_password=person.must_change_password
+        )
+    )
 
 
 def _move(account: Account, move: Move, now: datetime) -> None:
@@ -125,4 +141,6 @@ def _move(account: Account, move: Move, now: datetime) -> None:
 def _grace_of(account: Account) -> timedelta:
     if account.person is None:
         return GRACE
-    return timedelta(days=account.person.source.grace_days)
+    rule_days = account.rule.grace_days if account.rule else None
+    source_days = account.person.source.grace_days
+    return timedelta(days=source_days if rule_days is None else rule_days)
