@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Literal, Self
 
 from provisioning.core.errors import InvalidInput
 
@@ -14,7 +16,43 @@ Algorithm = Literal["MD5", "SHA-256"]
 _USER_PART = re.compile(r"[a-z0-9+*][a-z0-9._+*~'-]{0,63}", re.ASCII)
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,64}}\Z){_LABEL}(\.{_LABEL})*", re.ASCII)
+_HA1 = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}", re.ASCII)
 _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedDigest:
+    """What a SIP server verified an account by before it was taken over; its clear text is unknown.
+
+    `ha1` is H(user:realm:secret); `ha1b` is H(user@domain:realm:secret), empty where the server
+    had none.
+    """
+
+    user: str
+    realm: str
+    algorithm: Algorithm
+    ha1: str = field(repr=False)
+    ha1b: str = field(default="", repr=False)
+
+    def fits(self, *, user: str, realm: str, algorithm: str) -> bool:
+        """Whether a server that asks for these verifies by it."""
+        return (self.user, self.realm, self.algorithm) == (user, realm, algorithm)
+
+    def as_text(self) -> str:
+        """All of it as one text, to be sealed."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """What `as_text` made a text of."""
+        return cls(**json.loads(text))
+
+
+def algorithm_of(digest: str) -> Algorithm | None:
+    """The algorithm that a stored HA1 was made with, by its length; None where it is no HA1."""
+    if not _HA1.fullmatch(digest):
+        return None
+    return "MD5" if len(digest) == 32 else "SHA-256"
 
 
 def check_user_part(value: str) -> str:

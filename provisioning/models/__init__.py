@@ -5,6 +5,7 @@ from provisioning.models.alias import Alias
 from provisioning.models.audit import AuditEvent
 from provisioning.models.console import ConsoleUser
 from provisioning.models.domain import SipDomain
+from provisioning.models.drift import Drift
 from provisioning.models.group import DirectoryGroup, GroupMember, GroupNesting
 from provisioning.models.number import Number, NumberRange
 from provisioning.models.person import Person
@@ -12,6 +13,7 @@ from provisioning.models.pool import ConfigStore, ServerPool, SipServer
 from provisioning.models.profile import ClientProfile, ProvisioningLink
 from provisioning.models.proposal import Proposal
 from provisioning.models.push import OwnedRow, PendingChange, PushPause
+from provisioning.models.push_record import PushRecord, RowImages
 from provisioning.models.rehire import Rehire
 from provisioning.models.rule import AccountRule
 from provisioning.models.run import PlannedChange, Run
@@ -33,6 +35,7 @@ __all__ = [
     "Credential",
     "DirectoryGroup",
     "DirectorySource",
+    "Drift",
     "GroupMember",
     "GroupNesting",
     "Number",
@@ -45,8 +48,10 @@ __all__ = [
     "Proposal",
     "ProvisioningLink",
     "PushPause",
+    "PushRecord",
     "Rehire",
     "RoleGroup",
+    "RowImages",
     "Run",
     "SavedView",
     "ScimFeed",

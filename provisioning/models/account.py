@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from provisioning.core.sip import ImportedDigest
 from provisioning.core.states import MEANINGS, State
 from provisioning.models.fields import keyring
 
@@ -124,6 +125,8 @@ class Credential(models.Model):
     uid = models.CharField(max_length=32, editable=False)
     auth_user = models.CharField("authentication user name", max_length=64)
     sealed_secret = models.BinaryField(null=True, editable=False)
+    # Where it was taken over from a SIP server without its clear text (core.sip.ImportedDigest).
+    sealed_import = models.BinaryField(null=True, editable=False)
     version = models.PositiveIntegerField(default=1)
     rotated_at = models.DateTimeField()
 
@@ -139,9 +142,20 @@ class Credential(models.Model):
         """Where a sealed secret belongs (the associated data of its seal)."""
         return f"Credential:{uid}:secret"
 
+    @staticmethod
+    def place_of_import(uid: str) -> str:
+        """Where a sealed imported digest belongs."""
+        return f"Credential:{uid}:import"
+
     def set_secret(self, secret: str) -> None:
-        """Seal a new clear text."""
+        """Seal a new clear text; an imported digest is of no use any more."""
         self.sealed_secret = keyring().seal(secret, self.place(self.uid))
+        self.sealed_import = None
+
+    def set_import(self, digest: ImportedDigest) -> None:
+        """Seal a digest whose clear text nobody here knows; a clear text of before is forgotten."""
+        self.sealed_import = keyring().seal(digest.as_text(), self.place_of_import(self.uid))
+        self.sealed_secret = None
 
     def secret(self) -> str | None:
         """The clear text, or None where only hashes were imported."""
@@ -150,6 +164,13 @@ class Credential(models.Model):
             if self.sealed_secret
             else None
         )
+
+    def imported(self) -> ImportedDigest | None:
+        """The digest that was taken over, or None where the clear text is known."""
+        if not self.sealed_import:
+            return None
+        text = keyring().open(bytes(self.sealed_import), self.place_of_import(self.uid))
+        return ImportedDigest.from_text(text)
 
 
 class Pin(models.Model):

@@ -53,6 +53,23 @@ class ConfigStore(Limited):
         default="MD5",
     )
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.OBSERVE)
+    # The managed scope; where one of these is empty, it narrows nothing.
+    scope_kinds = models.JSONField("managed kinds", default=list, blank=True)
+    scope_domains = models.ManyToManyField(
+        "provisioning.SipDomain", blank=True, related_name="+", verbose_name="managed SIP domains"
+    )
+    scope_groups = models.ManyToManyField(
+        "provisioning.DirectoryGroup", blank=True, related_name="+", verbose_name="managed groups"
+    )
+    repairs_drift = models.BooleanField(
+        "repairs drift by itself",
+        default=False,
+        help_text="Otherwise drift is reported and waits for somebody",
+    )
+    reconciled_at = models.DateTimeField(null=True, editable=False)
+    reconcile_problem = models.TextField(blank=True, editable=False)
+    # Differences that nobody ignores, as the last look left them.
+    drift_count = models.PositiveIntegerField(default=0, editable=False)
     lease_owner = models.CharField(max_length=64, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     not_before = models.DateTimeField(null=True, editable=False)
