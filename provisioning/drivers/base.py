@@ -34,12 +34,15 @@ class SipDomainRow:
 class SubscriberRow:
     """Credentials of one address-of-record.
 
-    `ha1` None means: known, but nobody can register. Key: user@domain.
+    `ha1` None means: known, but nobody can register. `ha1b` and `password` are further credentials
+    that some servers verify by; None means that nobody can register by them. Key: user@domain.
     """
 
     user: str
     domain: str
     ha1: str | None = field(repr=False)
+    ha1b: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
 
     @property
     def key(self) -> str:
@@ -88,7 +91,7 @@ class Outcome:
 class ForeignAccount:
     """An account found in an existing store, for the Observe report.
 
-    `digest_set` is whether it has an HA1.
+    `digest_set` is whether it has an HA1; `clear_text` whether it has a password in clear text.
     """
 
     user: str
@@ -96,6 +99,7 @@ class ForeignAccount:
     display_name: str = ""
     mail: str = ""
     digest_set: bool = True
+    clear_text: bool = False
 
 
 KindSupport = Literal["pushed", "served", "unsupported"]

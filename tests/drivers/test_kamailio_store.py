@@ -256,7 +256,7 @@ def test_what_merely_looks_disabled_is_replaced(
     store: KamailioStore, backend: Backend, held: str
 ) -> None:
     backend.insert("subscriber", {"username": "bob", "domain": DOMAIN, "ha1": held})
-    assert list(store.read(Kind.SUBSCRIBER)) == [SubscriberRow("bob", DOMAIN, held)]
+    assert list(store.read(Kind.SUBSCRIBER)) == [SubscriberRow("bob", DOMAIN, held, "", "")]
 
     store.apply(wanted(subscriber("bob", None)))
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Delete,
     FromClause,
+    Null,
     Select,
     Table,
     Text,
@@ -31,7 +32,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from provisioning.drivers.kamailio.tables import SECRETS, KindTable
+from provisioning.drivers.kamailio.tables import CREDENTIALS, KindTable
 from provisioning.drivers.kamailio.unusable import LIKE_UNUSABLE
 
 Values = Sequence[tuple[str, ...]]
@@ -42,7 +43,7 @@ class Incoming:
     """Rows handed to a statement as parameters, which become a table of `columns` and `n`.
 
     `n` counts from 0. On PostgreSQL each column is one text with a line per row, on SQLite all is
-    one JSON array of arrays. No value holds a line break or is empty.
+    one JSON array of arrays. No value holds a line break; only credentials may be empty.
     """
 
     dialect: str
@@ -54,7 +55,11 @@ class Incoming:
             lines = (func.string_to_array(text, literal_column("E'\\n'")) for text in texts)
             each = func.unnest(*lines).table_valued(*self.columns, with_ordinality="n")
             each = each.render_derived(name="each")
-            fields: list[ColumnElement[Any]] = [each.c[name] for name in self.columns]
+            fields: list[ColumnElement[Any]] = [
+                # One row of nothing is no line at all.
+                func.coalesce(each.c[name], "") if name in CREDENTIALS else each.c[name]
+                for name in self.columns
+            ]
             number = each.c.n - 1
         else:
             each = func.json_each(bindparam("rows", type_=Text)).table_valued(
@@ -87,7 +92,8 @@ def join_keys(
 def differing(target: KindTable, source: FromClause) -> Select[Any]:
     """`n` of the rows of `source` that `merge` would write, and what stands there: NULL if nothing.
 
-    A row that stands there twice, once otherwise, is among them too.
+    A row that stands there twice, once otherwise, is among them too. Credentials that are not in
+    `source` shall verify nobody.
     """
     table = target.table
     statement = select(source.c.n, *(table.c[name] for name in target.owned))
@@ -155,10 +161,10 @@ def _new_rows(target: KindTable, source: FromClause) -> tuple[list[str], Select[
 def _differs(target: KindTable, name: str, wanted: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether a column must be written; one unusable value is as good as another."""
     existing = target.table.c[name]
-    if name in SECRETS:
+    if isinstance(wanted, Null):
         return existing.not_like(LIKE_UNUSABLE)
     different = existing.is_distinct_from(wanted)
-    if name != "ha1":
+    if name not in CREDENTIALS:
         return different
     return and_(different, not_(and_(existing.like(LIKE_UNUSABLE), wanted.like(LIKE_UNUSABLE))))
 

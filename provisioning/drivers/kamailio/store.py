@@ -37,6 +37,7 @@ from provisioning.drivers.kamailio.tables import (
     compared_values,
     defects,
     key_values,
+    tells_secrets,
     written_values,
 )
 from provisioning.drivers.kamailio.unusable import is_unusable
@@ -94,10 +95,11 @@ class KamailioStore:
         bad = defects(kind, rows)
         found: dict[str, Row | None] = {rows[n].key: None for n in bad}
         good = [row for n, row in enumerate(rows) if n not in bad] if bad else rows
-        incoming, statement = _comparing(kind, self._store.dialect)
+        secrets = any(map(tells_secrets, good))
+        incoming, statement = _comparing(kind, self._store.dialect, secrets=secrets)
         for start in range(0, len(good), _PAGE):
             page = good[start : start + _PAGE]
-            parameters = incoming.parameters(compared_values(page))
+            parameters = incoming.parameters(compared_values(page, secrets=secrets))
             with self._database.transaction() as transaction:
                 answer = transaction.rows(statement, parameters)
             for n, *values in answer:
@@ -149,8 +151,8 @@ class KamailioStore:
         with self._database.transaction() as transaction:
             existing = columns_of(transaction, SUBSCRIBER.name)
         further = [name for name in _OPTIONAL_COLUMNS if name in existing]
-        for user, domain, ha1, *values in self._all(
-            SUBSCRIBER, ("username", "domain", "ha1", *further)
+        for user, domain, ha1, password, *values in self._all(
+            SUBSCRIBER, ("username", "domain", "ha1", "password", *further)
         ):
             known = dict(zip(further, values, strict=True))
             names = (known.get("first_name"), known.get("last_name"))
@@ -160,6 +162,7 @@ class KamailioStore:
                 display_name=" ".join(name for name in names if name),
                 mail=known.get("email_address") or "",
                 digest_set=bool(ha1) and not is_unusable(ha1),
+                clear_text=bool(password) and not is_unusable(password),
             )
 
     def close(self) -> None:
@@ -223,9 +226,9 @@ def _column(table: Table, name: str) -> Any:
 
 
 @cache
-def _comparing(kind: Kind, dialect: str) -> tuple[Incoming, Rendered]:
+def _comparing(kind: Kind, dialect: str, *, secrets: bool) -> tuple[Incoming, Rendered]:
     target = KIND_TABLES[kind]
-    incoming = Incoming(dialect, target.compared)
+    incoming = Incoming(dialect, target.owned if secrets else target.compared)
     return incoming, render(differing(target, incoming.source()), dialect)
 
 

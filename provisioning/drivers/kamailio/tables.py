@@ -78,8 +78,9 @@ EXPECTED_VERSIONS: Mapping[str, int] = MappingProxyType(
 )
 
 
-# Further credential columns of Kamailio's, which must verify nobody.
+# Further credential columns of Kamailio's. They verify nobody unless a row says otherwise.
 SECRETS = ("ha1b", "password")
+CREDENTIALS = ("ha1", *SECRETS)
 
 
 @dataclass(frozen=True)
@@ -145,22 +146,43 @@ def written_values(kind: Kind, rows: Sequence[Row]) -> list[tuple[str, ...]]:
     """The owned columns' values of each row, in the order of KindTable.owned."""
     nobodies = unusable(len(rows)) if kind is Kind.SUBSCRIBER else [""] * len(rows)
     return [
-        (*values, nobody, nobody) if nobody else values
-        for values, nobody in zip(_told(rows, nobodies), nobodies, strict=True)
+        (*values, *_secrets(row, nobody)) if isinstance(row, SubscriberRow) else values
+        for row, values, nobody in zip(rows, _told(rows, nobodies), nobodies, strict=True)
     ]
 
 
-def compared_values(rows: Sequence[Row]) -> list[tuple[str, ...]]:
-    """The values that tell whether a row is there, in the order of KindTable.compared."""
+def compared_values(rows: Sequence[Row], *, secrets: bool = False) -> list[tuple[str, ...]]:
+    """The values that tell whether a row is there, in the order of KindTable.compared.
+
+    With `secrets`, in the order of KindTable.owned.
+    """
     (nobody,) = unusable(1)
-    return list(_told(rows, repeat(nobody)))
+    told = _told(rows, repeat(nobody))
+    if not secrets:
+        return list(told)
+    return [
+        (*values, *_secrets(row, nobody)) if isinstance(row, SubscriberRow) else values
+        for row, values in zip(rows, told, strict=True)
+    ]
+
+
+def tells_secrets(row: Row) -> bool:
+    """Whether a row says what stands in SECRETS."""
+    return isinstance(row, SubscriberRow) and (row.ha1b is not None or row.password is not None)
+
+
+def _secrets(row: SubscriberRow, nobody: str) -> tuple[str, str]:
+    return (
+        nobody if row.ha1b is None else row.ha1b,
+        nobody if row.password is None else row.password,
+    )
 
 
 def _told(rows: Sequence[Row], nobodies: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """The values that a row itself tells; one of `nobodies` stands where nobody may be let in."""
     for row, nobody in zip(rows, nobodies, strict=False):
         if isinstance(row, SubscriberRow):
-            yield row.user, row.domain, row.ha1 or nobody
+            yield row.user, row.domain, nobody if row.ha1 is None else row.ha1
         elif isinstance(row, AliasRow):
             yield row.alias_user, row.alias_domain, row.user, row.domain
         else:
@@ -172,8 +194,10 @@ def _subscriber_from(values: Sequence[str]) -> SubscriberRow:
 
     It differs from every HA1 that is wanted, so it gets replaced.
     """
-    user, domain, ha1 = values[:3]
-    return SubscriberRow(user, domain, None if is_unusable(ha1) else ha1)
+    user, domain, *credentials = values
+    return SubscriberRow(
+        user, domain, *(None if is_unusable(value) else value for value in credentials)
+    )
 
 
 # Makes the record of the owned columns' values.
@@ -195,7 +219,9 @@ def defects(kind: Kind, rows: Sequence[Row]) -> dict[int, str]:
 
 
 def _defective(kind: Kind, rows: Sequence[Row]) -> bool:
-    """Whether some row has a defect; looked at by columns, which is quick."""
+    """Whether some row may have a defect; looked at by columns, which is quick."""
+    if any(map(tells_secrets, rows)):
+        return True
     target = KIND_TABLES[kind]
     columns = dict(zip(target.compared, zip(*compared_values(rows), strict=True), strict=False))
     for width, column in zip(target.widths, columns.values(), strict=False):
@@ -209,13 +235,13 @@ def _defective(kind: Kind, rows: Sequence[Row]) -> bool:
 def _defect(kind: Kind, row: Row) -> str:
     if not isinstance(row, _ROW_CLASSES[kind]):
         return f"The row does not belong to the key “{row.key[:80]}”."
-    if isinstance(row, SubscriberRow) and row.ha1 is not None and not _HA1.fullmatch(row.ha1):
+    if isinstance(row, SubscriberRow) and row.ha1 and not _HA1.fullmatch(row.ha1):
         return "The HA1 is not 32 or 64 lower-case hexadecimal digits."
     target = KIND_TABLES[kind]
-    (values,) = compared_values([row])
+    (values,) = compared_values([row], secrets=True)
     # SQLite does not enforce widths, and Kamailio copies into buffers made for them.
-    for column, width, value in zip(target.compared, target.widths, values, strict=False):
-        if not value:
+    for column, width, value in zip(target.owned, target.widths, values, strict=True):
+        if not value and column not in CREDENTIALS:
             return f"{column} is empty."
         if len(value) > width:
             return f"{column} has {len(value)} characters; the column holds {width}."
