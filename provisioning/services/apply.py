@@ -21,12 +21,13 @@ from provisioning.services.apply_groups import apply_groups
 from provisioning.services.apply_people import apply_people, keep_conflicts, settle_conflicts
 from provisioning.services.apply_renames import find_circles, keep_proposals
 from provisioning.services.asked import ask_about
-from provisioning.services.numbers import QUARANTINE
+from provisioning.services.numbers import end_of_quarantine
 from provisioning.services.progress import Progress
 from provisioning.services.stale_accounts import (
     lock_accounts,
     mark_stale_followers,
 )
+from provisioning.services.undo_pins import pin_restored
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -62,7 +63,8 @@ def apply_plan(*, run: Run, progress: Progress) -> Outcome:
             "first": first,
             "last": last,
             "now": bulk.moment(),
-            "quarantine": bulk.moment((run.started_at or run.created_at) + QUARANTINE),
+            "quarantine": bulk.moment(end_of_quarantine(run)),
+            "returning": bulk.moment(end_of_quarantine(run.undoes or run)),
         }
         _apply_window(run, window, progress, outcome)
         progress.advance(last - first + 1)
@@ -133,6 +135,8 @@ def _apply_once(
             if planned["account.update"]:
                 lock_accounts(window)
             stale |= apply_accounts(window, planned)
+            if run.undoes is not None:
+                pin_restored(run, _rows(run, window))
             if planned["account.resolve"]:
                 settle_conflicts(window)
         if stale:

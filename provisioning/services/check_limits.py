@@ -21,7 +21,7 @@ from provisioning.models import (
     SipDomain,
 )
 from provisioning.services import bulk
-from provisioning.services.plan import APPLIED, TABLE, Tally
+from provisioning.services.plan import APPLIED, TABLE, Tally, replaced_by
 
 _USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
 # A conflict that is gone changes nothing but a text, so it never waits.
@@ -92,11 +92,10 @@ def _earlier(run: Run, scope: _Scope) -> Mapping[Category, int]:
     was held once, so it has a message.
     """
     statuses = PlannedChange.Status
-    replaced = Run.objects.filter(kind=run.kind, source=run.source, state=Run.State.WAITING)
     rows = (
         PlannedChange.objects.filter(
             (APPLIED & Q(message=""))
-            | (Q(status=statuses.HELD, run__dry=False) & ~Q(run__in=replaced)),
+            | (Q(status=statuses.HELD, run__dry=False) & ~Q(run__in=replaced_by(run))),
             **{scope.column: scope.id},
             at__gte=timezone.now() - timedelta(hours=24),
         )

@@ -17,6 +17,7 @@ from provisioning.services.blocks import end_pin, record_moves
 from provisioning.services.expiry import is_expiry_due
 from provisioning.services.runs import request_expiry_run
 from provisioning.services.standing import locked, settle
+from provisioning.services.undo_pins import forget_pins
 
 # One transaction each, so that no lock is held long.
 _BATCH = 200
@@ -47,8 +48,11 @@ def _until_done(end: Callable[[datetime], int], now: datetime) -> int:
 
 def _end_pins(now: datetime) -> int:
     due = Pin.objects.filter(ends_on__lt=timezone.localdate(now)).order_by("pk")[:_BATCH]
+    with transaction.atomic():
+        forget_pins([pin.pk for pin in due if pin.run_id is not None])
     for pin in due:
-        end_pin(pin=pin, actor=SCHEDULE)
+        if pin.run_id is None:
+            end_pin(pin=pin, actor=SCHEDULE)
     return len(due)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from provisioning.core.limits import Category
 from provisioning.models import PlannedChange, Run
@@ -94,6 +94,13 @@ class PlanWriter:
                 bulk.commit_lazily()
                 bulk.insert_rows(TABLE, _COLUMNS, self._rows)
             self._rows = []
+
+
+def replaced_by(run: Run) -> QuerySet[Run]:
+    """The waiting runs whose place `run` takes: of the same kind, about the same."""
+    return Run.objects.filter(
+        kind=run.kind, source=run.source, undoes=run.undoes, state=Run.State.WAITING
+    ).exclude(pk=run.pk)
 
 
 def digest_of(run: Run, status: str) -> str:

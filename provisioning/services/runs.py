@@ -15,13 +15,14 @@ from provisioning.core.errors import Busy, InvalidInput, ProvisioningError
 from provisioning.directory.changes import ChangesRefused
 from provisioning.models import DirectorySource, PlannedChange, Run
 from provisioning.services import audit, bulk, leases, wake
-from provisioning.services.actor import RULES, SCHEDULE, SYNC, Actor
+from provisioning.services.actor import COMMAND_LINE, RULES, SCHEDULE, SYNC, Actor
 from provisioning.services.apply import Outcome, apply_plan
 from provisioning.services.asked import ask_about, settle
 from provisioning.services.changes import found_nothing, keep_cookie, note_fallback
 from provisioning.services.check_limits import hold_breaches
-from provisioning.services.plan import UNAPPLIED, digest_of
+from provisioning.services.plan import UNAPPLIED, digest_of, replaced_by
 from provisioning.services.plan_changes import plan_changes
+from provisioning.services.plan_undo import plan_undo
 from provisioning.services.progress import Lost, Progress, Stopped, Watch
 from provisioning.services.role_groups import end_lost_sessions
 from provisioning.services.sync import Plan, plan_expiry, plan_rules, plan_sync
@@ -37,17 +38,17 @@ def request_sync(*, source: DirectorySource, actor: Actor, dry: bool = False) ->
 
     One that is running may have read too early for what the caller wants, so another follows.
     """
-    return _request(Run(kind=Run.Kind.SYNC, source=source, dry=dry), actor)
+    return request(Run(kind=Run.Kind.SYNC, source=source, dry=dry), actor)
 
 
 def request_rules_run(*, actor: Actor, dry: bool = False) -> Run:
     """Queue a decision of every account by the account rules."""
-    return _request(Run(kind=Run.Kind.RULES, dry=dry), actor)
+    return request(Run(kind=Run.Kind.RULES, dry=dry), actor)
 
 
 def request_expiry_run() -> Run:
     """Queue a decision of the accounts of those who expired."""
-    return _request(Run(kind=Run.Kind.EXPIRY), SCHEDULE)
+    return request(Run(kind=Run.Kind.EXPIRY), SCHEDULE)
 
 
 def sync_here(
@@ -58,7 +59,13 @@ def sync_here(
     Raises Busy when another sync of the source is under way; nothing is left behind then. Whoever
     interrupts it stops it, as long as it does not apply yet.
     """
-    run = Run.objects.create(kind=Run.Kind.SYNC, source=source, dry=dry, requested_by=actor.user)
+    return carry_out(Run(kind=Run.Kind.SYNC, source=source, dry=dry), actor, watch)
+
+
+def carry_out(run: Run, actor: Actor, watch: Watch | None) -> Run:
+    """Carry out a new run in this process; as `sync_here` does."""
+    run.requested_by = actor.user
+    run.save()
     try:
         return execute_run(run_id=run.pk, watch=watch)
     except (Busy, KeyboardInterrupt):
@@ -67,11 +74,13 @@ def sync_here(
         raise
 
 
-def _request(run: Run, actor: Actor) -> Run:
+def request(run: Run, actor: Actor) -> Run:
+    """Queue a new run, or return the same one that is queued already."""
     with transaction.atomic():
         same = Run.objects.filter(
             kind=run.kind,
             source=run.source,
+            undoes=run.undoes,
             dry=run.dry,
             reading=run.reading,
             state=Run.State.QUEUED,
@@ -137,7 +146,7 @@ def execute_run(*, run_id: int, watch: Watch | None = None) -> Run:
 def _claim(run_id: int, owner: str) -> Run:
     with transaction.atomic():
         mine = Run.objects.filter(pk=run_id)
-        run = mine.select_related("source").get()
+        run = mine.select_related("source", "undoes", "requested_by").get()
         if run.state not in _OPEN:
             return run
         if run.source_id is not None:
@@ -165,6 +174,8 @@ def _plan(run: Run, progress: Progress) -> Mapping[int, int]:
     """Write the plan and check it; who was decided because somebody asked, and how often."""
     if run.source is not None:
         plan = _plan_source(run, run.source, progress)
+    elif run.undoes is not None:
+        plan = plan_undo(run=run, undone=run.undoes, progress=progress)
     elif run.kind == Run.Kind.EXPIRY:
         plan = plan_expiry(run=run, progress=progress)
     else:
@@ -207,9 +218,8 @@ def _plan_source(run: Run, source: DirectorySource, progress: Progress) -> Plan:
 
 def _replace_waiting(run: Run) -> None:
     """One waiting run per source is enough: the same changes stay there, others replace them."""
-    waiting = Run.objects.filter(kind=run.kind, source=run.source, state=Run.State.WAITING)
     held = PlannedChange.Status.HELD
-    for old in waiting.exclude(pk=run.pk):
+    for old in replaced_by(run):
         if run.digest and old.digest == run.digest:
             run.changes.filter(status=held).delete()
             run.digest = ""
@@ -238,13 +248,21 @@ def _finish(run: Run, outcome: Outcome) -> None:
             return
         keep_cookie(run=run)
         _end(run, Run.State.WAITING if waits else Run.State.DONE)
+        if waits:
+            log.warning("changes wait for approval", run=run.pk, limits=run.breaches)
         if outcome.applied or waits:
             audit.record(
-                actor=_ACTORS[Run.Kind(run.kind)], action="applied", obj=run,
+                actor=_actor_of(run), action="applied", obj=run,
                 detail={"counts": dict(outcome.applied), "held": run.breaches if waits else []},
             )  # fmt: skip
         if found_nothing(run=run):
             run.delete()
+
+
+def _actor_of(run: Run) -> Actor:
+    if run.kind == Run.Kind.UNDO:
+        return Actor.of(run.requested_by) if run.requested_by else COMMAND_LINE
+    return _ACTORS[Run.Kind(run.kind)]
 
 
 def _give_up(run: Run, state: Run.State, problem: str) -> None:

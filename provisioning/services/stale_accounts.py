@@ -57,7 +57,10 @@ _LED = f"""
         OR {ACCOUNT}.person_id <> {_ITS_PERSONS_ID}))
 """  # noqa: S608
 # What the same run released carries the end of its quarantine, the same one in every window.
-_BEFORE_THIS_RUN = "(n.quarantined_until IS NULL OR n.quarantined_until <> %(quarantine)s)"
+# An undo gives back what the run that it undoes released.
+_BEFORE_THIS_RUN = (
+    "(n.quarantined_until IS NULL OR n.quarantined_until NOT IN (%(quarantine)s, %(returning)s))"
+)
 # The number's holder has to give it up within the same plan.
 _NUMBERS = f"""
 {_STALE} AND p.after ->> 'number' <> '' AND EXISTS (
