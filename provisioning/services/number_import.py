@@ -244,11 +244,12 @@ def _apply(rows: Sequence[ImportRow], actor: Actor) -> None:
         number = known.get(row.e164) or Number(e164=row.e164)
         number.state, number.account_id = row.state, row.account_id
         number.note = row.note or number.note
+        number.used_in_id = None
         quarantined = row.state == Number.State.QUARANTINED
         number.quarantined_until = now + QUARANTINE if quarantined else None
         number.changed_at = now
         changed.append(number)
-    columns = ["state", "account", "note", "quarantined_until", "changed_at"]
+    columns = ["state", "account", "note", "used_in", "quarantined_until", "changed_at"]
     Number.objects.bulk_update([n for n in changed if n.pk], columns, batch_size=200)
     Number.objects.bulk_create([n for n in changed if not n.pk])
     _apply_to_accounts({row.account_id: row.e164 for row in rows if row.account_id}, actor)

@@ -110,7 +110,7 @@ def set_number_state(
         if current.account_id is not None:
             raise InvalidInput(f"{current} belongs to an account; release it first.")
         before = current.get_state_display()
-        current.state, current.note = state, note
+        current.state, current.note, current.used_in = state, note, None
         current.quarantined_until = (
             timezone.now() + QUARANTINE if state == Number.State.QUARANTINED else None
         )
