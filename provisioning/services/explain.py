@@ -26,6 +26,8 @@ from provisioning.services.person_facts import describe_standing
 from provisioning.services.plan import APPLIED
 from provisioning.services.rule_book import CompiledRule, RuleBook
 
+_DONE = {"create": "created", "update": "changed"}
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -104,15 +106,23 @@ def _winner(verdicts: list[RuleVerdict]) -> CompiledRule | None:
 
 def _rules(person: Person, verdicts: list[RuleVerdict] | None = None) -> Iterator[Explanation]:
     verdicts = judge(person) if verdicts is None else verdicts
+    places = _places()
     for verdict in verdicts:
         rule = verdict.rule.rule
         if verdict.why_not:
             because = f"does not match: {verdict.why_not}"
         else:
             because = f"matches first, so it decides{_through(person, rule.group)}"
-        yield Explanation(f"Rule {rule.position}", str(rule), because + _staleness(rule.group))
+        yield Explanation(f"Rule {places[rule.pk]}", str(rule), because + _staleness(rule.group))
     if _winner(verdicts) is None:
         yield Explanation("Account rule", "none", "no enabled rule matches this person")
+
+
+def _places() -> dict[int, int]:
+    """The place of each rule as the list of rules counts it, resting ones too, by id."""
+    return {
+        pk: place for place, pk in enumerate(AccountRule.objects.values_list("pk", flat=True), 1)
+    }
 
 
 def explain_membership(*, person: Person, group: str) -> Explanation:
@@ -294,5 +304,7 @@ def _last_run(account: Account) -> Iterator[Explanation]:
     if change is not None:
         at = timezone.localtime(change.at)
         yield Explanation(
-            "Last changed by", str(change.run), f"{change.action}, {at:%-d %b %Y, %H:%M}"
+            "Last changed by",
+            str(change.run),
+            f"{_DONE.get(change.action, change.action)}, {at:%-d %b %Y, %H:%M}",
         )

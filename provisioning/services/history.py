@@ -107,7 +107,7 @@ def _of_changes(person: Person | None, keys: list[tuple[str, str]]) -> list[Happ
     changes: list[PlannedChange] = []
     for kind, key in keys:
         changes += (
-            PlannedChange.objects.filter(_SETTLED, kind=kind, key=key, run__source=person.source_id)
+            PlannedChange.objects.filter(_SETTLED, kind=kind, key=key, source_id=person.source_id)
             .select_related("run")
             .order_by("-id")[:LATEST]
         )

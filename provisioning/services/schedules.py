@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from provisioning.models import DirectorySource
@@ -51,16 +52,19 @@ def keep_schedule(source: DirectorySource) -> set[int]:
 def find_next_reads() -> dict[int, datetime]:
     """When each source that is read on schedule is due, completely or by its changes, by id.
 
-    A schedule that never ran counts from when it was made or changed.
+    A schedule that never ran counts from when it was made or changed. The scheduler tells the
+    database what it sent only now and then, so what seems due already is due one interval later.
     """
+    now = timezone.now()
     found: dict[int, datetime] = {}
     often = PeriodicTask.objects.filter(
         task__in=(_SYNC, _CHANGES), interval__isnull=False, enabled=True
     )
     for task in often.select_related("interval"):
         counted_from = task.last_run_at or task.date_changed
-        due = counted_from + timedelta(seconds=task.interval.every)
-        found[json.loads(task.args)[0]] = due
+        every = timedelta(seconds=task.interval.every)
+        missed = max(0, (now - counted_from) // every)
+        found[json.loads(task.args)[0]] = counted_from + every * (missed + 1)
     return found
 
 

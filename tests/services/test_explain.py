@@ -42,16 +42,16 @@ def test_the_rule_that_decides_and_those_before_it_are_named() -> None:
     make_rule(name="Everybody", position=20)
     make_rule(name="Never asked", position=30)
     found = answers(make_account(person=person))
-    assert found["Rule 10"] == ("Board", "does not match: not in the group Executives")
-    assert found["Rule 20"] == ("Everybody", "matches first, so it decides")
-    assert "Rule 30" not in found
+    assert found["Rule 1"] == ("Board", "does not match: not in the group Executives")
+    assert found["Rule 2"] == ("Everybody", "matches first, so it decides")
+    assert "Rule 3" not in found
     assert "a rule matches" in found["State"][1]
 
 
 def test_a_member_of_the_group_falls_under_its_rule() -> None:
     person = make_person()
     make_rule(name="Board", group=make_group("Executives", members=(person,)))
-    assert person_answers(person)["Rule 100"][1] == (
+    assert person_answers(person)["Rule 1"][1] == (
         "matches first, so it decides: Ann Lee → Executives"
     )
 

@@ -101,6 +101,14 @@ def test_the_next_read_follows_from_the_last_message() -> None:
     }
 
 
+def test_the_next_read_is_ahead_of_us_though_the_scheduler_has_not_said_what_it_sent() -> None:
+    source = make_source(interval_seconds=60)
+    keep_schedule(source)
+    said = timezone.now() - timedelta(seconds=150)
+    PeriodicTask.objects.filter(name=f"sync source {source.pk}").update(last_run_at=said)
+    assert find_next_reads() == {source.pk: said + timedelta(seconds=180)}
+
+
 def test_a_source_that_is_read_by_its_changes_is_read_whole_once_a_day() -> None:
     source = make_source(
         mode="syncrepl", interval_seconds=5, full_at=time(2, 30), full_zone="Europe/Berlin"

@@ -95,3 +95,15 @@ def test_the_history_of_a_person_names_what_ids_stand_for(as_viewer: Client) -> 
     page = text_of(as_viewer.get(reverse("person-history", args=[person.pk])))
     assert "home pool Frankfurt Tokyo" in page
     assert "search key" not in page
+
+
+def test_the_history_tells_what_a_run_of_the_account_rules_did(as_viewer: Client) -> None:
+    person = make_person()
+    PlannedChange.objects.create(
+        run=Run.objects.create(kind="rules"), source_id=person.source_id, ordinal=1,
+        kind="account", key=f"{person.guid}/main", subject=person.guid, name=str(person),
+        action="create", after={"aor": "ann@example.com"}, status="applied", at=timezone.now(),
+    )  # fmt: skip
+    page = text_of(as_viewer.get(reverse("person-history", args=[person.pk])))
+    assert "Account created" in page
+    assert "ann@example.com" in page
