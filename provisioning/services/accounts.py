@@ -8,7 +8,6 @@ from datetime import date
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from provisioning.core.account import account_name_key, account_search_key
 from provisioning.core.errors import InvalidFields, InvalidInput, about
 from provisioning.core.sip import check_user_part
 from provisioning.core.states import State
@@ -19,12 +18,15 @@ from provisioning.models import (
     Credential,
     Number,
     Pin,
+    Proposal,
     ServerPool,
     SipDomain,
     Site,
 )
-from provisioning.services import audit, outbox
+from provisioning.services import audit
 from provisioning.services.actor import Actor
+from provisioning.services.addresses import check_free, number_of, set_keys, taken
+from provisioning.services.aliases import end_aliases
 from provisioning.services.credentials import make_credential, replace_secret
 from provisioning.services.numbers import assign_number, release_number
 from provisioning.services.pins import checked_reason, set_pin
@@ -78,12 +80,12 @@ def create_account(*, new: NewAccount, actor: Actor) -> Account:
     )
     set_keys(account, number="")
     with transaction.atomic():
-        _check_free(account)
+        check_free(account)
         try:
             with transaction.atomic():
                 account.save()
         except IntegrityError as error:
-            raise _taken(account.aor) from error
+            raise taken(account.aor) from error
         make_credential(account)
         audit.record(actor=actor, action="created", obj=account, detail=_facts(account))
         if new.number.strip():
@@ -121,7 +123,7 @@ def change_account(*, account: Account, change: AccountChange, actor: Actor) -> 
         else:
             _pin_changes(current, change, actor)
         current.pool, current.site, current.profile = change.pool, change.site, change.profile
-        set_keys(current, number=_number_of(current))
+        set_keys(current, number=number_of(current))
         after = _facts(current)
         changed = {
             field: [before.get(field, ""), after.get(field, "")]
@@ -134,53 +136,6 @@ def change_account(*, account: Account, change: AccountChange, actor: Actor) -> 
         settle([current])
         audit.record(actor=actor, action="changed", obj=current, detail=changed)
     return current
-
-
-def rename_account(*, account: Account, user_part: str, reason: str, actor: Actor) -> Account:
-    """Give the account another SIP URI; its authentication user name follows, links are revoked."""
-    user_part = check_user_part(user_part)
-    reason = checked_reason(reason)
-    with transaction.atomic():
-        current = locked([account.pk])[0]
-        former = give_address(current, domain=current.domain, user_part=user_part)
-        if current.person is not None:
-            set_pin(account=current, field=Pin.Field.USER_PART, value=user_part, reason=reason,
-                    actor=actor)  # fmt: skip
-        audit.record(
-            actor=actor,
-            action="renamed",
-            obj=current,
-            detail={"SIP URI": [former, current.aor], "reason": reason},
-        )
-    return current
-
-
-def give_address(account: Account, *, domain: SipDomain, user_part: str) -> str:
-    """Make the locked `account` have another SIP URI, in the caller's transaction.
-
-    The authentication user name follows, so clients must fetch again: links are revoked. The old
-    and the new SIP URI are marked for the push. Returns the former one; raises InvalidInput when
-    the new one is taken or no new one.
-    """
-    former, now = account.aor, timezone.now()
-    account.domain, account.user_part = domain, user_part
-    account.aor = f"{user_part}@{domain.domain}"
-    if account.aor == former:
-        raise InvalidInput(f"It already has the SIP URI {former}. Nothing was changed.")
-    _check_free(account)
-    number = _number_of(account)
-    set_keys(account, number=number)
-    account.version += 1
-    account.changed_at = now
-    account.save()
-    if hasattr(account, "credential"):
-        credential = account.credential
-        credential.auth_user = user_part
-        credential.version += 1
-        credential.save()
-    revoke_links([account], now=now)
-    outbox.mark_account(account, former_aor=former, numbers=[number])
-    return former
 
 
 def remove_account(*, account: Account, reason: str, actor: Actor) -> None:
@@ -215,17 +170,13 @@ def retire(account: Account, *, actor: Actor) -> None:
     account.save()
     account.pins.all().delete()
     revoke_links([account], now=now)
+    end_aliases(list(account.aliases.all()), actor=actor)
+    Proposal.objects.filter(account=account).delete()
     mark([account])
     if account.person is None:
         Credential.objects.filter(account=account).delete()
     else:
         replace_secret(account)
-
-
-def set_keys(account: Account, *, number: str) -> None:
-    """Fill the columns that lists sort and search by."""
-    account.name_key = account_name_key(account.name)
-    account.search_key = account_search_key(account.name, account.aor, number)
 
 
 def _change_own(account: Account, change: AccountChange) -> None:
@@ -251,19 +202,6 @@ def _pin_changes(account: Account, change: AccountChange, actor: Actor) -> None:
             )
 
 
-def _check_free(account: Account) -> None:
-    others = Account.objects.filter(domain=account.domain, user_part=account.user_part)
-    other = others.exclude(pk=account.pk).exclude(state=State.REMOVED).first()
-    if other is not None:
-        raise _taken(account.aor, other.name)
-
-
-def _taken(aor: str, holder: str = "") -> InvalidInput:
-    who = f" It belongs to {holder}." if holder else ""
-    text = f"The SIP URI {aor} is taken.{who} Nothing was changed."
-    return InvalidFields({"user_part": text})
-
-
 def _checked_name(name: str) -> str:
     name = _line(name, "The name")
     if not name:
@@ -276,10 +214,6 @@ def _line(value: str, what: str) -> str:
     if len(value) > 200:
         raise InvalidInput(f"{what} is longer than 200 characters.")
     return value
-
-
-def _number_of(account: Account) -> str:
-    return Number.objects.filter(account=account).values_list("e164", flat=True).first() or ""
 
 
 def _facts(account: Account) -> dict[str, str]:

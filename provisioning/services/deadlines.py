@@ -1,4 +1,4 @@
-"""What ends by itself: pins, accounts with an end date, people who expire, grace, quarantine."""
+"""What ends by itself: pins, leave, end dates, expiry, grace, old SIP URIs, quarantine."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from provisioning.core.states import State
-from provisioning.models import Account, Number, Pin
+from provisioning.models import Account, Alias, Number, Pin
 from provisioning.services import audit
 from provisioning.services.accounts import retire
 from provisioning.services.actor import SCHEDULE
+from provisioning.services.aliases import end_aliases
 from provisioning.services.blocks import end_pin, record_moves
 from provisioning.services.expiry import is_expiry_due
 from provisioning.services.runs import request_expiry_run
@@ -35,6 +36,7 @@ def keep_deadlines(*, now: datetime | None = None) -> dict[str, int]:
         "pins": _until_done(_end_pins, now),
         "accounts": _until_done(_end_accounts, now),
         "removed": _until_done(_end_grace, now),
+        "aliases": _until_done(_end_aliases, now),
         "numbers": _end_quarantine(now),
     }
 
@@ -76,6 +78,14 @@ def _end_grace(now: datetime) -> int:
             retire(account, actor=SCHEDULE)
             audit.record(actor=SCHEDULE, action="removed", obj=account, detail={"grace": "over"})
     return len(accounts)
+
+
+def _end_aliases(now: datetime) -> int:
+    with transaction.atomic():
+        due = Alias.objects.select_for_update().filter(ends_at__lte=now).order_by("pk")[:_BATCH]
+        over = list(due.select_related("account"))
+        end_aliases(over, actor=SCHEDULE)
+    return len(over)
 
 
 def _end_quarantine(now: datetime) -> int:

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from provisioning.drivers.base import Kind
-from provisioning.models import Account, ConfigStore, PendingChange, SipDomain
+from provisioning.models import Account, Alias, ConfigStore, PendingChange, SipDomain
 from provisioning.services import bulk, wake
 
 # Above so many keys of one kind the whole kind is compared instead: one row, one pass.
@@ -48,16 +48,18 @@ def mark_each(*, store_ids: Iterable[int], kind: Kind, keys: Sequence[str]) -> N
 
 
 def mark_account(account: Account, *, former_aor: str = "", numbers: Iterable[str] = ()) -> None:
-    """Ask for everything of one account: its subscriber, and `numbers` as aliases.
+    """Ask for everything of one account: its subscriber, its aliases, and `numbers` as such.
 
     `numbers` are E.164, those that it had before among them; `former_aor` names the
-    address-of-record that it had before a rename.
+    address-of-record that it had before a rename, which may lead on.
     """
     stores = manageable_stores()
     aors = [aor for aor in (account.aor, former_aor) if aor]
     mark(store_ids=stores, kind=Kind.SUBSCRIBER, keys=aors)
     domains = {aor.partition("@")[2] for aor in aors}
     aliases = [alias_key(number, domain) for number in numbers if number for domain in domains]
+    if former_aor:
+        aliases += [*aors, *Alias.objects.filter(account=account).values_list("aor", flat=True)]
     mark(store_ids=stores, kind=Kind.ALIAS, keys=aliases)
 
 

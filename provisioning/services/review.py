@@ -1,4 +1,4 @@
-"""Reviewing held changes (approve all, release some people, discard) and proposed SIP URIs."""
+"""Reviewing held changes: approve all, release some people, discard."""
 
 from __future__ import annotations
 
@@ -9,19 +9,15 @@ from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput, StalePlan
-from provisioning.core.states import State
-from provisioning.models import Account, Pin, PlannedChange, Run, SipDomain
+from provisioning.models import PlannedChange, Run
 from provisioning.services import audit, bulk, wake
-from provisioning.services.accounts import give_address
 from provisioning.services.actor import Actor
 from provisioning.services.asked import ask_about
 from provisioning.services.plan import TABLE, digest_of
-from provisioning.services.standing import locked
+from provisioning.services.proposals import reopen_accepted
 
 _HELD = PlannedChange.Status.HELD
 _CHUNK = 500
-# The field of a proposed change, as the planner names it.
-_PROPOSED = "SIP URI"
 _MOVE = f"UPDATE {TABLE} SET status = %s, ordinal = %s WHERE id = %s"  # noqa: S608
 
 
@@ -85,59 +81,11 @@ def discard_run(*, run: Run, actor: Actor) -> None:
         held = run.changes.filter(status=_HELD)
         ask_about(held)
         count = held.update(status=PlannedChange.Status.DISCARDED)
+        if run.kind == Run.Kind.RENAMES:
+            reopen_accepted()
         run.state = Run.State.DONE
         run.save(update_fields=["state"])
         audit.record(actor=actor, action="discarded", obj=run, detail={"changes": count})
-
-
-def accept_proposal(*, change: PlannedChange, actor: Actor) -> Account:
-    """Give the account the SIP URI that a run proposed; its clients must fetch their profile again.
-
-    Raises StalePlan when somebody decided already or the account has another SIP URI by now, and
-    InvalidInput when the proposed one is taken.
-    """
-    with transaction.atomic():
-        _decide(change, PlannedChange.Status.APPLIED)
-        former, wanted = change.before[_PROPOSED], change.after[_PROPOSED]
-        user_part, _, host = wanted.partition("@")
-        account = _account_of(change)
-        domain = SipDomain.objects.filter(domain=host).first()
-        if account is None or account.aor != former or domain is None:
-            raise StalePlan(
-                f"The account does not have the SIP URI {former} any more. Nothing was changed."
-            )
-        give_address(account, domain=domain, user_part=user_part)
-        account.pins.filter(field=Pin.Field.USER_PART).delete()
-        audit.record(
-            actor=actor, action="accepted the new SIP URI of", obj=account,
-            detail={"SIP URI": [former, account.aor], "run": change.run_id},
-        )  # fmt: skip
-    return account
-
-
-def dismiss_proposal(*, change: PlannedChange, actor: Actor) -> None:
-    """Keep the SIP URI that the account has, until the value of the formula changes again."""
-    with transaction.atomic():
-        _decide(change, PlannedChange.Status.DISCARDED)
-        audit.record(
-            actor=actor, action="kept the SIP URI of", obj=_account_of(change) or change.run,
-            detail={"not taken": change.after[_PROPOSED], "run": change.run_id},
-        )  # fmt: skip
-
-
-def _decide(change: PlannedChange, status: PlannedChange.Status) -> None:
-    proposed = PlannedChange.objects.filter(pk=change.pk, status=PlannedChange.Status.PROPOSED)
-    if not proposed.update(status=status):
-        raise StalePlan("Somebody else decided on this proposal already. Nothing was changed.")
-
-
-def _account_of(change: PlannedChange) -> Account | None:
-    """The locked account that a proposal is about."""
-    guid, _, slot = change.key.partition("/")
-    mine = Account.objects.filter(person__source_id=change.source_id, person__guid=guid, slot=slot)
-    ids = mine.exclude(state=State.REMOVED).values_list("pk", flat=True)
-    found = locked(list(ids))
-    return found[0] if found else None
 
 
 def _waiting(run: Run, digest: str) -> Run:

@@ -25,11 +25,12 @@ from provisioning.services.plan_changes import plan_changes
 from provisioning.services.plan_undo import plan_undo
 from provisioning.services.progress import Lost, Progress, Stopped, Watch
 from provisioning.services.role_groups import end_lost_sessions
-from provisioning.services.sync import Plan, plan_expiry, plan_rules, plan_sync
+from provisioning.services.sync import Plan, plan_expiry, plan_renames, plan_rules, plan_sync
 
 log = structlog.stdlib.get_logger(__name__)
 
-_ACTORS = {Run.Kind.SYNC: SYNC, Run.Kind.RULES: RULES, Run.Kind.EXPIRY: SCHEDULE}
+_ACTORS = {Run.Kind.SYNC: SYNC, Run.Kind.RULES: RULES, Run.Kind.EXPIRY: SCHEDULE,
+           Run.Kind.RENAMES: RULES}  # fmt: skip
 _OPEN = (Run.State.QUEUED, Run.State.RUNNING)
 
 
@@ -49,6 +50,11 @@ def request_rules_run(*, actor: Actor, dry: bool = False) -> Run:
 def request_expiry_run() -> Run:
     """Queue a decision of the accounts of those who expired."""
     return request(Run(kind=Run.Kind.EXPIRY), SCHEDULE)
+
+
+def request_renames_run(*, actor: Actor) -> Run:
+    """Queue a decision of the accounts whose new SIP URI was accepted."""
+    return request(Run(kind=Run.Kind.RENAMES), actor)
 
 
 def sync_here(
@@ -178,6 +184,8 @@ def _plan(run: Run, progress: Progress) -> Mapping[int, int]:
         plan = plan_undo(run=run, undone=run.undoes, progress=progress)
     elif run.kind == Run.Kind.EXPIRY:
         plan = plan_expiry(run=run, progress=progress)
+    elif run.kind == Run.Kind.RENAMES:
+        plan = plan_renames(run=run, progress=progress)
     else:
         plan = plan_rules(run=run, progress=progress)
     progress.phase(Run.Phase.CHECK)

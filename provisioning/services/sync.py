@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import structlog
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from provisioning.core.errors import ProvisioningError
@@ -13,7 +14,7 @@ from provisioning.core.records import SourceRecord
 from provisioning.directory.groups import Membership, membership_attributes, names_logins
 from provisioning.directory.mapping import PersonMapping, compile_mapping
 from provisioning.directory.reader import Reader
-from provisioning.models import DirectorySource, Person, Run
+from provisioning.models import DirectorySource, Person, Proposal, Run
 from provisioning.services import targets
 from provisioning.services.affected import affected_by, everybody, kept_members, memberships_of
 from provisioning.services.expiry import find_expired
@@ -101,12 +102,22 @@ def plan_rules(*, run: Run, progress: Progress) -> Plan:
 
 def plan_expiry(*, run: Run, progress: Progress) -> Plan:
     """Decide the accounts of those who expired; nothing is read from a directory."""
+    return _plan_some(run, find_expired(now=timezone.now()), progress)
+
+
+def plan_renames(*, run: Run, progress: Progress) -> Plan:
+    """Decide the accounts whose new SIP URI was accepted; nothing is read from a directory."""
+    accepted = Proposal.objects.filter(state=Proposal.State.ACCEPTED)
+    people = Person.objects.filter(pk__in=accepted.values("account__person_id"))
+    return _plan_some(run, people, progress)
+
+
+def _plan_some(run: Run, people: QuerySet[Person], progress: Progress) -> Plan:
     book = RuleBook()
     plan = Plan(PlanWriter(run))
-    expired = find_expired(now=timezone.now())
-    progress.phase(Run.Phase.PLAN, expired.count())
-    people = everybody(memberships_of(kept_members(book.watched.values())), expired)
-    AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(people)
+    progress.phase(Run.Phase.PLAN, people.count())
+    chosen = everybody(memberships_of(kept_members(book.watched.values())), people)
+    AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(chosen)
     plan.writer.flush()
     return plan
 

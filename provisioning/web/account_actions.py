@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import Account, Number, Pin
-from provisioning.services import accounts, blocks, numbers
+from provisioning.services import accounts, addresses, blocks, numbers
 from provisioning.services.actor import Actor
 from provisioning.services.credentials import rotate_credential
 from provisioning.services.once import Done
@@ -185,7 +185,7 @@ def rename(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Give it another SIP URI."""
 
     def act(account: Account, values: dict[str, Any]) -> str:
-        renamed = accounts.rename_account(account=account, actor=actor_of(request), **values)
+        renamed = addresses.rename_account(account=account, actor=actor_of(request), **values)
         return f"{account} is sip:{renamed.aor} now.\nEvery client must fetch its profile again."
 
     return _in_dialog(request, pk, "rename", act, field="user_part")

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from provisioning.core.errors import ProvisioningError, StalePlan
 from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource, PlannedChange, Run
-from provisioning.services import review, runs
+from provisioning.services import proposals, review, runs
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.ids import row_id
 from provisioning.web.runs import ChangeFilter, first_of_each
@@ -116,24 +116,25 @@ def run_discard(request: ConsoleRequest, pk: int) -> HttpResponse:
 def run_proposal(request: ConsoleRequest, pk: int, change: int) -> HttpResponse:
     """Take the SIP URI that a run proposed, or keep the present one."""
     run = get_object_or_404(Run, pk=pk)
-    proposal = get_object_or_404(run.changes.select_related("run"), pk=change)
+    row = get_object_or_404(run.changes.select_related("run"), pk=change)
     take = request.POST.get("take") == "1"
     try:
+        proposal = proposals.find_proposal(change=row)
         if take:
-            account = review.accept_proposal(change=proposal, actor=actor_of(request))
+            account = proposals.accept_proposal(proposal=proposal, actor=actor_of(request))
         else:
-            review.dismiss_proposal(change=proposal, actor=actor_of(request))
+            proposals.decline_proposal(proposal=proposal, actor=actor_of(request))
     except ProvisioningError as error:
         messages.error(request, f"Nothing was changed.\n{error.message}")
     else:
         if take:
             messages.success(
                 request,
-                f"{proposal.name} is sip:{account.aor} now.\nIts clients must fetch their profile "
+                f"{row.name} is sip:{account.aor} now.\nIts clients must fetch their profile "
                 "again; old links are revoked.",
             )
         else:
-            messages.success(request, f"{proposal.name} keeps the SIP URI.")
+            messages.success(request, f"{row.name} keeps the SIP URI.")
     return redirect(f"{request.path.rpartition('/proposals/')[0]}/?show=proposed")
 
 

@@ -26,9 +26,9 @@ from provisioning.services.accounts import (
     change_account,
     create_account,
     remove_account,
-    rename_account,
 )
 from provisioning.services.actor import Actor
+from provisioning.services.addresses import rename_account
 from provisioning.services.blocks import (
     block_account,
     block_accounts,

@@ -9,8 +9,9 @@ import pytest
 
 from provisioning.core.states import State
 from provisioning.models import Account, Pin
-from provisioning.services.accounts import AccountChange, change_account, rename_account
+from provisioning.services.accounts import AccountChange, change_account
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.addresses import rename_account
 from provisioning.services.blocks import end_pin
 from tests.factories import make_pool, make_rule, make_site
 from tests.services.directory import Company, Somebody, company, rows_of

@@ -9,6 +9,7 @@ from provisioning.core.states import State
 from provisioning.models import Account, AuditEvent, PendingChange, PlannedChange, Run
 from provisioning.services import blocks, review, runs
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.proposals import accept_proposal, decline_proposal, find_proposal
 from tests.services.directory import Company, Somebody, company, rows_of
 
 __all__ = ["company"]
@@ -180,11 +181,11 @@ def test_a_proposed_sip_uri_is_given_once_somebody_accepts_it(company: Company) 
     company.sync()
     ann.set(login="anna")
     company.sync()
-    proposal = PlannedChange.objects.get(status=PlannedChange.Status.PROPOSED)
-    account = review.accept_proposal(change=proposal, actor=COMMAND_LINE)
+    proposal = find_proposal(change=PlannedChange.objects.get(status="proposed"))
+    account = accept_proposal(proposal=proposal, actor=COMMAND_LINE)
     assert account.aor == "anna@voice.example.com"
     with pytest.raises(StalePlan):
-        review.dismiss_proposal(change=proposal, actor=COMMAND_LINE)
+        decline_proposal(proposal=proposal, actor=COMMAND_LINE)
     assert rows_of(company.sync()) == []
     assert Account.objects.get().aor == "anna@voice.example.com"
 
@@ -194,8 +195,8 @@ def test_a_dismissed_proposal_does_not_come_again(company: Company) -> None:
     company.sync()
     ann.set(login="anna")
     company.sync()
-    proposal = PlannedChange.objects.get(status=PlannedChange.Status.PROPOSED)
-    review.dismiss_proposal(change=proposal, actor=COMMAND_LINE)
+    proposal = find_proposal(change=PlannedChange.objects.get(status="proposed"))
+    decline_proposal(proposal=proposal, actor=COMMAND_LINE)
     ann.set(title="Director")
     assert rows_of(company.sync(), "account") == []
     assert company.account(ann).aor == "ann@voice.example.com"

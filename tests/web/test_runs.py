@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from provisioning.core.states import State
-from provisioning.models import Account, ConsoleUser, PendingChange, PlannedChange, Run
+from provisioning.models import Account, ConsoleUser, PendingChange, PlannedChange, Proposal, Run
 from provisioning.services.actor import COMMAND_LINE, Actor
 from provisioning.services.pause import pause
 from provisioning.services.review import discard_run
@@ -315,6 +315,9 @@ def proposal() -> tuple[Account, PlannedChange]:
         action="update", status="proposed", base_version=account.version,
         before={"SIP URI": account.aor}, after={"SIP URI": "ann.smith@voice.example.com"},
     )  # fmt: skip
+    Proposal.objects.create(
+        account=account, aor="ann.smith@voice.example.com", run=run, created_at=timezone.now()
+    )
     return account, row
 
 

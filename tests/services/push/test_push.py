@@ -16,9 +16,9 @@ from provisioning.services.accounts import (
     AccountChange,
     change_account,
     remove_account,
-    rename_account,
 )
 from provisioning.services.actor import Actor
+from provisioning.services.addresses import rename_account
 from provisioning.services.blocks import block_account, unblock_account
 from provisioning.services.domains import delete_sip_domain
 from provisioning.services.numbers import assign_number
