@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 
@@ -164,6 +165,12 @@ def one_of(column: str) -> str:
 def array(values: Iterable[str]) -> Any:
     """Texts as the one parameter that `one_of` takes, however many they are."""
     return list(values) if connection.vendor == "postgresql" else json.dumps(list(values))
+
+
+def among(texts: Iterable[str]) -> RawSQL:
+    """`texts` for an `__in` filter as one parameter: thousands cost more than the query."""
+    rows = {"postgresql": "SELECT unnest(%s::text[])", "sqlite": "SELECT value FROM json_each(%s)"}
+    return RawSQL(rows[connection.vendor], [array(texts)])  # noqa: S611 - no input in it
 
 
 @contextmanager
