@@ -18,7 +18,7 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[int, ...]
     themselves.
     """
     sent: list[tuple[str, tuple[int, ...]]] = []
-    monkeypatch.setattr(wake, "_send", lambda task, arguments: sent.append((task, arguments)))
+    monkeypatch.setattr(wake, "_send", lambda task, arguments, *_: sent.append((task, arguments)))
     return sent
 
 

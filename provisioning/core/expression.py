@@ -29,7 +29,7 @@ MAX_DEPTH = 20
 MAX_ARGUMENTS = 10
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<name>[A-Za-z][A-Za-z0-9_;-]*)|(?P<number>-?[0-9]+)"
+    r"\s*(?:(?P<name>[A-Za-z][A-Za-z0-9_.;-]*)|(?P<number>-?[0-9]+)"
     r"|(?P<text>'[^']*'|\"[^\"]*\")|(?P<mark>[(),]))",
     re.ASCII,
 )

@@ -30,9 +30,9 @@ _UNCUT = frozenset({
 # In these a line break or an invisible character is refused. From telephone numbers it is removed,
 # because such characters come with every number that was pasted from a document.
 _EXACT = _UNCUT - {"phone", "mobile"}
-_NAME = re.compile(r"\s*[A-Za-z][A-Za-z0-9_;-]*\s*")
+_NAME = re.compile(r"\s*[A-Za-z][A-Za-z0-9_.;-]*\s*")
 # What every entry has of which such a function is asked.
-_ALWAYS_THERE = re.compile(r"\b(?:bit|filetime)\(\s*([A-Za-z][A-Za-z0-9_;-]*)", re.IGNORECASE)
+_ALWAYS_THERE = re.compile(r"\b(?:bit|filetime)\(\s*([A-Za-z][A-Za-z0-9_.;-]*)", re.IGNORECASE)
 
 # The last format in which equal values always give equal bytes.
 _MARSHAL_VERSION = 2

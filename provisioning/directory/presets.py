@@ -13,7 +13,8 @@ GROUP_ATTRIBUTES = ("cn", "description", "member", "uniquemember", "memberuid", 
 class Preset:
     """A complete configuration of what is read; `fields` maps MAP_FIELDS to expressions.
 
-    `photo` is the attribute that holds the portrait.
+    `photo` is the attribute that holds the portrait. `mode` is how changes are found from the start,
+    and `interval` how often they are looked for, in seconds.
     """
 
     label: str
@@ -23,6 +24,8 @@ class Preset:
     fields: dict[str, str]
     disabled: str
     photo: str
+    mode: str = "full"
+    interval: int = 900
 
 
 # What an entry of Exchange stands for (msExchRecipientTypeDetails, one bit each, and before
@@ -142,5 +145,33 @@ DEFAULT_MAPPINGS: dict[str, Preset] = {
         fields=_INET_ORG_PERSON,
         disabled="",
         photo="jpegPhoto",
+    ),
+    "scim": Preset(
+        label="SCIM (Entra ID, Okta)",
+        # The server's own, which clients know every user by.
+        key_attribute="id",
+        person_filter="",
+        group_filter="",
+        fields={
+            "login": "userName",
+            "display_name": "first(displayName, name.formatted, userName)",
+            "given_name": "name.givenName",
+            "surname": "name.familyName",
+            "mail": "first(emails.work, emails)",
+            "phone": "first(phoneNumbers.work, phoneNumbers.other)",
+            "mobile": "phoneNumbers.mobile",
+            "title": "title",
+            "department": "enterprise.department",
+            # Entra ID writes physicalDeliveryOfficeName to addresses[type eq "other"].formatted.
+            "office": "first(addresses.other.formatted, addresses.work.locality)",
+            "country": "country(addresses.work.country)",
+            "employee_id": "enterprise.employeeNumber",
+            "manager": "enterprise.manager",
+        },
+        disabled="equals(active, 'false')",
+        photo="",
+        mode="scim",
+        # A worker is woken by every request; this finds what nobody was woken for.
+        interval=60,
     ),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -21,6 +21,7 @@ from provisioning.directory.certificate import Untrusted
 from provisioning.directory.connection import code_and_words, open_connection
 from provisioning.directory.endpoint import endpoints
 from provisioning.directory.guid import canonical_guid
+from provisioning.directory.selection import filters_of_keys
 
 MAX_PROBLEMS = 1000
 _SCOPES = {"subtree": ldap.SCOPE_SUBTREE, "one": ldap.SCOPE_ONELEVEL}
@@ -96,6 +97,10 @@ class Reader:
     def connection(self) -> Any:
         """The signed-in python-ldap connection, for other questions to the same server."""
         return self._connection
+
+    def select(self, guids: Iterable[str]) -> list[str]:
+        """What `people` and `groups` take to read only those with these keys."""
+        return filters_of_keys(self._source.key_attribute, guids)
 
     def people(
         self, attributes: Collection[str], only: Sequence[str] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import time
 
 from django.conf import settings
@@ -11,6 +12,8 @@ from provisioning.core.records import SourceRecord
 from provisioning.core.roles import ROLE_CHOICES
 from provisioning.models.fields import keyring
 from provisioning.models.limits import Limited
+
+_OF_DIRECTORIES = ("uris", "person_bases", "person_filter")
 
 
 class DirectorySource(Limited):
@@ -108,6 +111,16 @@ class DirectorySource(Limited):
         return self.name
 
     @property
+    def is_scim(self) -> bool:
+        """Whether its client sends people and groups, instead of a directory that is read."""
+        return self.kind == self.Kind.SCIM
+
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """A SCIM client has no address, base or filter."""
+        given = set(exclude or ())
+        super().clean_fields({*given, *_OF_DIRECTORIES} if self.is_scim else given)
+
+    @property
     def _place(self) -> str:
         return f"DirectorySource:{self.pk}:bind_secret"
 
@@ -128,6 +141,12 @@ class DirectorySource(Limited):
 
         A server that broke off the last read is tried last.
         """
+        if self.is_scim:
+            return SourceRecord(
+                name=self.name, uris=(), tls="none", ca_pem="", bind_dn="", bind_secret="",
+                person_bases=("Users",), person_filter="", group_bases=("Groups",),
+                group_filter="", key_attribute=self.key_attribute,
+            )  # fmt: skip
         return SourceRecord(
             name=self.name,
             uris=tuple(sorted(self.uris.split(), key=lambda uri: uri == self.broke_off)),

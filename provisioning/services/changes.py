@@ -12,11 +12,10 @@ from provisioning.core.text import clean_line
 from provisioning.directory.changes import Changes, ChangesRefused, is_below
 from provisioning.directory.dn import normalise_dn
 from provisioning.directory.mapping import PersonMapping
-from provisioning.directory.reader import Reader
 from provisioning.directory.selection import filters_of_values
-from provisioning.directory.ways import read_changes
 from provisioning.models import DirectoryGroup, DirectorySource, Person, PlannedChange, Run
 from provisioning.services.plan import as_json
+from provisioning.services.readers import AnyReader, read_changes
 
 _DIGEST = 16
 # How long to wait before everything is read again where changes cannot be read.
@@ -33,7 +32,7 @@ def sealed(source: DirectorySource, mapping: PersonMapping, cookie: bytes) -> by
     return _settings(source, mapping) + cookie
 
 
-def find_changes(*, source: DirectorySource, reader: Reader, mapping: PersonMapping) -> Changes:
+def find_changes(*, source: DirectorySource, reader: AnyReader, mapping: PersonMapping) -> Changes:
     """What changed since the source's cookie; raises ChangesRefused where all has to be read."""
     cookie = bytes(source.cookie or b"")
     if not cookie:
@@ -47,7 +46,7 @@ def find_changes(*, source: DirectorySource, reader: Reader, mapping: PersonMapp
     return changes
 
 
-def keys_of(*, source: DirectorySource, reader: Reader, changes: Changes) -> set[str]:
+def keys_of(*, source: DirectorySource, reader: AnyReader, changes: Changes) -> set[str]:
     """The keys of all entries that the changes concern, of those that are gone too."""
     keys = set(changes.touched)
     for base, present in changes.present.items():
@@ -122,7 +121,7 @@ def _below(source: DirectorySource, base: str) -> set[str]:
     return found
 
 
-def _keys_of_members(source: DirectorySource, reader: Reader, dns: Iterable[str]) -> set[str]:
+def _keys_of_members(source: DirectorySource, reader: AnyReader, dns: Iterable[str]) -> set[str]:
     """Who joined a group, as the directory has them, and who left one, as they are known."""
     wanted = {normalise_dn(dn) for dn in dns}
     filters = filters_of_values(("distinguishedName",), dns)

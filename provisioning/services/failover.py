@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from provisioning.core.errors import IncompleteRead
-from provisioning.directory.reader import Reader
 from provisioning.models import DirectorySource
+from provisioning.services.readers import AnyReader
 
 
 @contextmanager
-def watched(source: DirectorySource, reader: Reader) -> Iterator[None]:
+def watched(source: DirectorySource, reader: AnyReader) -> Iterator[None]:
     """Keep which server an open `reader` uses; one that breaks off a read is tried last from now.
 
     So a server that answers, but ends every read half-way, does not keep the others from being used

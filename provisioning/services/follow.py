@@ -26,7 +26,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 def find_followed() -> list[int]:
     """The ids of the sources that are read by their changes on schedule."""
-    found = DirectorySource.objects.filter(enabled=True).exclude(mode=DirectorySource.Mode.FULL)
+    modes = DirectorySource.Mode
+    # What a SCIM client writes wakes a worker by itself.
+    found = DirectorySource.objects.filter(enabled=True).exclude(mode__in=[modes.FULL, modes.SCIM])
     return list(found.order_by("pk").values_list("pk", flat=True))
 
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from provisioning.core.records import SourceRecord
 from provisioning.directory.changes import ChangesRefused
 from provisioning.directory.groups import Membership, membership_attributes, names_logins
-from provisioning.directory.reader import Reader
-from provisioning.directory.selection import filters_of_keys
 from provisioning.models import DirectoryGroup, DirectorySource, Person, PlannedChange, Run
 from provisioning.services.affected import (
     affected_by,
@@ -25,6 +23,7 @@ from provisioning.services.plan_accounts import AccountPlanner
 from provisioning.services.plan_groups import GroupPlan
 from provisioning.services.plan_people import plan_people
 from provisioning.services.progress import Progress
+from provisioning.services.readers import AnyReader, open_reader
 from provisioning.services.rule_book import RuleBook
 from provisioning.services.sync import Plan, plan_read_groups, reading_of
 
@@ -45,7 +44,7 @@ def plan_changes(*, run: Run, source: DirectorySource, progress: Progress) -> Pl
     plan = Plan(PlanWriter(run))
     follow_used_groups()
     progress.phase(Run.Phase.READ)
-    with Reader(record) as reader, watched(source, reader):
+    with open_reader(source, record) as reader, watched(source, reader):
         plan.remarks.extend(f"Not used: {reason}" for reason in reader.passed_over)
         changes = find_changes(source=source, reader=reader, mapping=mapping)
         plan.cookie = sealed(source, mapping, changes.cookie)
@@ -104,8 +103,9 @@ def _held(source: DirectorySource) -> _Held:
 
 
 def _concern_groups(
-    run: Run, source: DirectorySource, record: SourceRecord, reader: Reader, keys: Collection[str]
-) -> bool:
+    run: Run, source: DirectorySource, record: SourceRecord, reader: AnyReader,
+    keys: Collection[str],
+) -> bool:  # fmt: skip
     """Whether memberships may differ: a group changed, or a person to whom groups refer."""
     changed = run.changes.filter(kind="person").exclude(status=PlannedChange.Status.PROBLEM)
     attributes = membership_attributes(record)
@@ -118,12 +118,12 @@ def _concern_groups(
     if DirectoryGroup.objects.filter(source=source, guid__in=keys).exists():
         return True
     known = Person.objects.filter(source=source, guid__in=keys).values_list("guid", flat=True)
-    others = filters_of_keys(source.key_attribute, sorted(set(keys).difference(known)))
+    others = reader.select(sorted(set(keys).difference(known)))
     return any(reader.groups((), others))
 
 
 def _everybody(
-    run: Run, source: DirectorySource, record: SourceRecord, reader: Reader
+    run: Run, source: DirectorySource, record: SourceRecord, reader: AnyReader
 ) -> Membership:
     """Everybody who may be a member, by the names that they have now.
 

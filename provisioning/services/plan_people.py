@@ -17,13 +17,12 @@ from provisioning.core.states import is_out
 from provisioning.core.text import clean_line, fold, search_key
 from provisioning.directory.groups import Membership
 from provisioning.directory.mapping import PersonMapping
-from provisioning.directory.reader import Reader
-from provisioning.directory.selection import filters_of_keys
 from provisioning.directory.sid import sid_of
 from provisioning.models import DirectorySource, Person
 from provisioning.services.plan import PlanWriter
 from provisioning.services.progress import Progress
 
+from provisioning.services.readers import AnyReader
 # What the columns of a person hold besides the mapped fields.
 COLUMNS = ("dn", *PERSON_FIELDS, *PERSON_FLAGS, "sid", "content_hash", "name_key", "search_key")
 _SHOWN = ("dn", *PERSON_FIELDS, *PERSON_FLAGS)
@@ -48,7 +47,7 @@ def plan_people(
     *,
     source: DirectorySource,
     mapping: PersonMapping,
-    reader: Reader,
+    reader: AnyReader,
     membership: Membership | None,
     writer: PlanWriter,
     progress: Progress,
@@ -64,7 +63,7 @@ def plan_people(
     groups are read too, gets to know everybody.
     """
     known = _content_hashes(source, only)
-    chosen = None if only is None else filters_of_keys(source.key_attribute, sorted(only))
+    chosen = None if only is None else reader.select(sorted(only))
     result = ReadResult()
     for page in reader.people(mapping.attributes, chosen):
         changed: list[tuple[Entry, str, bool]] = []
@@ -169,7 +168,7 @@ def _plan_update(
 
 
 def _plan_leavers(
-    source: DirectorySource, known: dict[str, str], reader: Reader, writer: PlanWriter
+    source: DirectorySource, known: dict[str, str], reader: AnyReader, writer: PlanWriter
 ) -> None:
     """Whoever was not read left, except entries that are there and could not be used."""
     if reader.left_out > len(reader.problems):

@@ -7,10 +7,10 @@ from django.utils import timezone
 
 from provisioning.core.errors import Busy, ProvisioningError
 from provisioning.directory.changes import ChangesRefused
-from provisioning.directory.reader import Reader
 from provisioning.models import DirectorySource, Run
 from provisioning.services.changes import PATIENCE, failed_last, find_changes, sealed
 from provisioning.services.failover import watched
+from provisioning.services.readers import open_reader
 from provisioning.services.rule_book import RuleBook
 from provisioning.services.runs import execute_run
 from provisioning.services.sync import reading_of
@@ -49,7 +49,7 @@ def read_changes(*, source: DirectorySource) -> Run | None:
 def _nothing_changed(source: DirectorySource) -> bool:
     """Whether the directory has nothing new; then reading goes on from here."""
     record, mapping = reading_of(source, RuleBook())
-    with Reader(record) as reader, watched(source, reader):
+    with open_reader(source, record) as reader, watched(source, reader):
         changes = find_changes(source=source, reader=reader, mapping=mapping)
     if not changes.empty:
         return False

@@ -8,8 +8,6 @@ from typing import Self
 from provisioning.core.errors import ProvisioningError
 from provisioning.directory.changes import ChangesRefused
 from provisioning.directory.mapping import PersonMapping
-from provisioning.directory.reader import Reader
-from provisioning.directory.ways import begin
 from provisioning.models import DirectorySource, PlannedChange, Run
 from provisioning.services.changes import (
     find_changes,
@@ -19,6 +17,7 @@ from provisioning.services.changes import (
     sealed,
 )
 from provisioning.services.plan import PlanWriter
+from provisioning.services.readers import AnyReader, begin_changes
 
 _NAMED = 5
 _STATUSES = PlannedChange.Status
@@ -32,12 +31,12 @@ class Proof:
     """
 
     source: DirectorySource
-    reader: Reader
+    reader: AnyReader
     mapping: PersonMapping
     cookie: bytes | None
 
     @classmethod
-    def begin(cls, *, source: DirectorySource, reader: Reader, mapping: PersonMapping) -> Self:
+    def begin(cls, *, source: DirectorySource, reader: AnyReader, mapping: PersonMapping) -> Self:
         """Note where the directory is now; why it cannot be told is kept at the source.
 
         A cookie of before is forgotten then: nothing could go on from it.
@@ -45,7 +44,7 @@ class Proof:
         cookie = None
         if follows_changes(source):
             try:
-                start = begin(reader, source.mode)
+                start = begin_changes(reader, source.mode)
             except ChangesRefused as refused:
                 source.cookie = None
                 note_fallback(source=source, reason=refused.message)

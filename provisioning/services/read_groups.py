@@ -10,8 +10,8 @@ from provisioning.core.errors import Rejected
 from provisioning.core.text import clean_line
 from provisioning.directory.groups import Membership
 from provisioning.directory.presets import GROUP_ATTRIBUTES
-from provisioning.directory.reader import Reader
 from provisioning.models import DirectoryGroup, DirectorySource, Person
+from provisioning.services.readers import AnyReader
 
 _CHUNK = 500
 
@@ -24,7 +24,9 @@ class ReadGroups:
     foreign: dict[str, int] = field(default_factory=dict)
 
 
-def read_groups(*, source: DirectorySource, reader: Reader, membership: Membership) -> ReadGroups:
+def read_groups(
+    *, source: DirectorySource, reader: AnyReader, membership: Membership
+) -> ReadGroups:
     """Read every group into `membership`, after everybody of the source is in it.
 
     Members of another forest are the people of other sources with the same objectSid. Raises what

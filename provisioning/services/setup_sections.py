@@ -89,6 +89,8 @@ def _preset(entry: Entry) -> dict[str, Any]:
         "mapping": dict(preset.fields),
         "disabled_expression": preset.disabled,
         "photo_attribute": preset.photo,
+        "mode": preset.mode,
+        "interval_seconds": preset.interval,
     }
 
 

@@ -21,6 +21,8 @@ _LONGEST = 7 * 86_400
 
 def modes_of(source: DirectorySource) -> list[DirectorySource.Mode]:
     """The ways in which changes can be told by the key of `source`, reading everything first."""
+    if source.is_scim:
+        return [DirectorySource.Mode.FULL, DirectorySource.Mode.SCIM]
     key = source.key_attribute.lower()
     ways = [DirectorySource.Mode(name) for name, way in WAYS.items() if way.key_attribute == key]
     return [DirectorySource.Mode.FULL, *ways]

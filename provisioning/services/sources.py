@@ -15,12 +15,15 @@ from provisioning.directory.attributes import compile_reading, is_secret
 from provisioning.directory.bases import read_base
 from provisioning.directory.endpoint import endpoints
 from provisioning.directory.mapping import MAP_FIELDS
+from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.directory.syntax import check_filter
 from provisioning.models import DirectorySource, Run
 from provisioning.services import audit, leases, saving, schedules, targets
 from provisioning.services.actor import Actor
 from provisioning.services.certificates import check_authorities
 from provisioning.services.source_identity import find_identity_faults
+from provisioning.services.source_schedule import modes_of
+from provisioning.services.write_back import erase_secret
 
 KEY_ATTRIBUTES = ("objectGUID", "entryUUID", "nsUniqueId")
 _SHORTEST_INTERVAL = 10
@@ -51,6 +54,8 @@ def save_source(*, source: DirectorySource, actor: Actor, secret: str | None = N
         if secret is not None:
             source.set_bind_secret(secret)
             source.save(update_fields=["sealed_bind_secret"])
+        if before is not None and _place(before) != _place(source):
+            erase_secret(source=source)
         schedules.keep_schedule(source)
     return erased
 
@@ -110,6 +115,8 @@ def tidy(source: DirectorySource) -> None:
     ):  # fmt: skip
         setattr(source, field, getattr(source, field).strip())
     source.mapping = {field: text.strip() for field, text in source.mapping.items() if text.strip()}
+    if source.is_scim:
+        _forget_directory(source)
     for field, text in (("name", source.name), ("bind_dn", source.bind_dn)):
         _note(faults, field, require_line, text, "It")
     for field, what in (
@@ -128,6 +135,17 @@ def tidy(source: DirectorySource) -> None:
     _raise(faults)
 
 
+def _forget_directory(source: DirectorySource) -> None:
+    """A SCIM client is never connected to: nothing of an address or a secret is kept."""
+    for field in (
+        "uris", "ca_pem", "bind_dn", "client_certificate", "person_bases", "person_filter",
+        "group_bases", "group_filter", "photo_attribute",
+    ):  # fmt: skip
+        setattr(source, field, "")
+    source.bind_method = DirectorySource.BindMethod.SIMPLE
+    source.key_attribute = DEFAULT_MAPPINGS[DirectorySource.Kind.SCIM].key_attribute
+
+
 def _place(source: DirectorySource) -> tuple[object, ...]:
     """Where the password goes, and whom it trusts there."""
     return (
@@ -140,9 +158,17 @@ def _find_faults(
     source: DirectorySource, before: DirectorySource | None, secret: str | None
 ) -> dict[str, str]:
     faults: dict[str, str] = {}
-    _note(faults, "uris", endpoints, source.as_record())
-    faults |= find_identity_faults(source, before, secret)
-    _check_reading(source, before, faults)
+    if before is not None and source.is_scim != before.is_scim:
+        faults["kind"] = "What a source is read from stays. Add a second source instead."
+    if source.is_scim:
+        if source.allows_sign_in:
+            faults["allows_sign_in"] = "A SCIM client cannot be asked for passwords."
+    else:
+        _note(faults, "uris", endpoints, source.as_record())
+        faults |= find_identity_faults(source, before, secret)
+        _check_reading(source, before, faults)
+    if source.mode not in modes_of(source):
+        faults["mode"] = "Changes of such a source are not told that way."
     _check_mapping(source, faults)
     if source.interval_seconds < _SHORTEST_INTERVAL:
         faults["interval_seconds"] = f"At least {_SHORTEST_INTERVAL} seconds."

@@ -13,7 +13,6 @@ from provisioning.core.limits import Breach, InUse
 from provisioning.core.records import SourceRecord
 from provisioning.directory.groups import Membership, membership_attributes, names_logins
 from provisioning.directory.mapping import PersonMapping, compile_mapping
-from provisioning.directory.reader import Reader
 from provisioning.models import DirectorySource, Person, Proposal, Run
 from provisioning.services import targets
 from provisioning.services.affected import affected_by, everybody, kept_members, memberships_of
@@ -28,6 +27,7 @@ from provisioning.services.progress import Progress
 from provisioning.services.proof import Proof
 from provisioning.services.read_groups import ReadGroups, read_groups
 from provisioning.services.rule_book import RuleBook
+from provisioning.services.readers import AnyReader, open_reader
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -59,7 +59,7 @@ def plan_sync(*, run: Run, source: DirectorySource, progress: Progress) -> Plan:
     groups: GroupPlan | None = None
     present = Person.objects.filter(source=source, left_at__isnull=True)
     progress.phase(Run.Phase.READ, present.count())
-    with Reader(record) as reader, watched(source, reader):
+    with open_reader(source, record) as reader, watched(source, reader):
         plan.remarks.extend(f"Not used: {reason}" for reason in reader.passed_over)
         proof = Proof.begin(source=source, reader=reader, mapping=mapping)
         plan.cookie = proof.cookie
@@ -135,7 +135,7 @@ def reading_of(source: DirectorySource, book: RuleBook) -> tuple[SourceRecord, P
 
 
 def plan_read_groups(
-    source: DirectorySource, reader: Reader, membership: Membership, book: RuleBook, plan: Plan
+    source: DirectorySource, reader: AnyReader, membership: Membership, book: RuleBook, plan: Plan
 ) -> GroupPlan | None:
     """Read every group, after everybody is in `membership`, and plan those that differ.
 

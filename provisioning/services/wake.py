@@ -25,13 +25,18 @@ def check_server(*, server_id: int) -> None:
     _after_commit("provisioning.tasks.check_server", server_id)
 
 
-def _after_commit(task: str, *arguments: int) -> None:
-    transaction.on_commit(lambda: _send(task, arguments))
+def read_scim(*, source_id: int, seconds: float) -> None:
+    """Wake a worker, in so many seconds, for what the SCIM client of a source wrote."""
+    _after_commit("provisioning.tasks.read_scim", source_id, seconds=seconds)
 
 
-def _send(task: str, arguments: tuple[int, ...]) -> None:
+def _after_commit(task: str, *arguments: int, seconds: float = 0) -> None:
+    transaction.on_commit(lambda: _send(task, arguments, seconds))
+
+
+def _send(task: str, arguments: tuple[int, ...], seconds: float = 0) -> None:
     try:
-        current_app.send_task(task, args=arguments, expires=600)
+        current_app.send_task(task, args=arguments, expires=600, countdown=seconds or None)
     except (OperationalError, OSError) as error:
         # The row is in the database; the sweeper finds it when the broker is back.
         log.warning(

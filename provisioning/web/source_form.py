@@ -26,8 +26,9 @@ from provisioning.web.shell import href_of
 _KINDS = {
     "active_directory": "Windows domain controllers, or Samba as one",
     "openldap": "slapd with people as inetOrgPerson",
-    "389ds": "Red Hat Directory Server and FreeIPA, too",
+    "389ds": "ns-slapd, as Red Hat Directory Server and FreeIPA run it",
     "other": "Whatever speaks LDAP: everything can be set by hand",
+    "scim": "The cloud sends people and groups here; no directory is read",
 }
 _STEPS = ("Kind", "Address", "Sign-in", "What to read", "Test", "Schedule")
 
@@ -75,7 +76,7 @@ def source_edit(request: ConsoleRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and _save(request, form, is_new=False):
         return redirect("source", pk)
     context = _context(
-        f"Edit {title}",
+        f"Change {title}",
         "Changes of the map or the filters are planned and limited like any other change.",
     )
     context["crumbs"].append((title, href_of("source", pk)))

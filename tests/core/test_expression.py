@@ -135,7 +135,7 @@ REFUSED = {
     "{a}": "at “{a}”",
     "'open": "at “'open”",
     "2abc": "at “abc”",
-    "a.b": "at “.b”",
+    "a .b": "at “.b”",
     "ä": "at “ä”",
     "a; drop": "at “drop”",
     "exec(a)": "There is no function “exec”. There are: after, all, ascii",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,6 +104,9 @@ class FakeReader:
 
     def __exit__(self, *_: object) -> None: ...
 
+    def select(self, guids: Iterable[str]) -> list[str]:
+        return list(guids)
+
     def people(
         self, attributes: Collection[str], only: Sequence[str] | None = None
     ) -> Iterator[list[Entry]]:
@@ -132,7 +135,7 @@ class FakeReader:
 
 
 def _is_chosen(guid: str, only: Sequence[str] | None) -> bool:
-    return only is None or any(f"={guid})" in filter_ for filter_ in only)
+    return only is None or guid in only
 
 
 @dataclass
@@ -197,7 +200,7 @@ def read_from(monkeypatch: pytest.MonkeyPatch, directories: dict[str, Directory]
     def open_reader(record: SourceRecord) -> FakeReader:
         return FakeReader(directories[record.name])
 
-    monkeypatch.setattr("provisioning.services.sync.Reader", open_reader)
+    monkeypatch.setattr("provisioning.services.readers.Reader", open_reader)
 
 
 def memory_source(**values: Any) -> DirectorySource:

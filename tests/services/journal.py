@@ -8,7 +8,7 @@ import pytest
 
 from provisioning.directory.changes import Changes, ChangesRefused, Start
 from provisioning.models import Run
-from provisioning.services import poll, sync
+from provisioning.services import poll
 from tests.services.directory import Company, Directory
 
 
@@ -58,13 +58,11 @@ class Journal:
 def keep_journal(monkeypatch: pytest.MonkeyPatch, company: Company) -> Journal:
     """Let the company's source be read by its changes, after a first complete read."""
     journal = Journal(company.directory)
-    monkeypatch.setattr("provisioning.services.proof.begin", lambda *_: journal.begin())
+    monkeypatch.setattr("provisioning.services.proof.begin_changes", lambda *_: journal.begin())
     monkeypatch.setattr(
         "provisioning.services.changes.read_changes",
         lambda reader, way, cookie, attributes: journal.read(cookie),
     )
-    for module in ("poll", "plan_changes"):
-        monkeypatch.setattr(f"provisioning.services.{module}.Reader", sync.Reader)
     company.source.mode = "syncrepl"
     company.source.save()
     return journal

@@ -194,4 +194,6 @@ def new_source(kind: str) -> DirectorySource:
         mapping=dict(preset.fields),
         disabled_expression=preset.disabled,
         photo_attribute=preset.photo,
+        mode=preset.mode,
+        interval_seconds=preset.interval,
     )
