@@ -104,7 +104,6 @@ def group(request: ConsoleRequest, pk: int) -> HttpResponse:
             {"label": "Source", "value": found.source},
             {"label": "Members", "value": f"{found.member_count:,}"},
             {"label": "Unknown members", "value": f"{found.unresolved_count:,}"},
-            {"label": "Members of other forests not known", "value": f"{found.foreign_count:,}"},
             {"label": "Distinguished name", "value": found.dn, "mono": True},
         ],
     }

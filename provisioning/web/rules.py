@@ -72,7 +72,7 @@ def _edit(request: ConsoleRequest, rule: AccountRule) -> HttpResponse:
             messages.success(request, f"{rule} is saved.\n{_PLANNED}")
             return redirect("run", run.pk)
     context = {
-        "title": "New account rule" if is_new else f"Edit {title}",
+        "title": "New account rule" if is_new else f"Change {title}",
         "lead": "Nothing changes before you save; then a run plans what follows, within limits.",
         "crumbs": [("Account rules", href_of("rules"))],
         "form": form,

@@ -237,7 +237,7 @@ def _place_rows(row: ConfigStore) -> list[dict[str, Any]]:
 
 
 def _digest(row: ConfigStore) -> dict[str, Any]:
-    return {"label": "Digest", "value": row.get_algorithm_display()}
+    return {"label": "Digest algorithm", "value": row.get_algorithm_display()}
 
 
 def _delete_pool(row: ServerPool, actor: Actor) -> None:

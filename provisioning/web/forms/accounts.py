@@ -82,13 +82,14 @@ class PlaceForm(forms.Form):
     site = forms.ModelChoiceField(
         Site.objects.order_by("name"),
         required=False,
+        empty_label="No site",
         help_text="Its country reads national numbers.",
     )
     profile = forms.ModelChoiceField(
         ClientProfile.objects.order_by("name"),
         label="Client profile",
         required=False,
-        help_text="Empty: the default one.",
+        empty_label="The default one",
     )
 
 
