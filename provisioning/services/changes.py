@@ -70,9 +70,13 @@ def keep_cookie(*, run: Run) -> None:
     """
     if run.source is None or run.cookie is None:
         return
+    source = DirectorySource.objects.filter(pk=run.source.pk)
     stale = run.changes.filter(status=PlannedChange.Status.STALE).exclude(kind="account")
-    cookie = None if stale.exists() else run.cookie
-    DirectorySource.objects.filter(pk=run.source.pk).update(cookie=cookie)
+    if stale.exists():
+        reason = f"What run #{run.pk} planned did not fit any more."
+        source.update(cookie=None, fell_back=reason, fell_back_at=None)
+    else:
+        source.update(cookie=run.cookie)
     run.cookie = None  # an approved run ends a second time, when reading has gone on
     run.save(update_fields=["cookie"])
 
