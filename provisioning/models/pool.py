@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils.functional import cached_property
 
 from provisioning.core.records import Listener, ServerRecord, StoreRecord
+from provisioning.core.scope import Scope
 from provisioning.models.fields import keyring
 from provisioning.models.limits import Limited
 
@@ -79,6 +81,15 @@ class ConfigStore(Limited):
 
     def __str__(self) -> str:
         return self.name
+
+    @cached_property
+    def scope(self) -> Scope:
+        """The managed scope, read once for as long as this object lives."""
+        return Scope(
+            kinds=frozenset(self.scope_kinds),
+            domains=dict(self.scope_domains.values_list("pk", "domain")),
+            groups=frozenset(self.scope_groups.values_list("pk", flat=True)),
+        )
 
     @property
     def _place(self) -> str:

@@ -30,10 +30,18 @@ class PushRecord(models.Model):
     created = models.PositiveIntegerField(default=0)
     changed = models.PositiveIntegerField(default=0)
     deleted = models.PositiveIntegerField(default=0)
+    settled = models.BooleanField(
+        default=False, help_text="All that was noted was read back; otherwise it broke off"
+    )
     at = models.DateTimeField(db_index=True)
 
     class Meta:
-        indexes = (models.Index(fields=["store", "-id"], name="push_record_by_store"),)
+        indexes = (
+            models.Index(fields=["store", "-id"], name="push_record_by_store"),
+            models.Index(
+                fields=["store"], name="push_record_unsettled", condition=models.Q(settled=False)
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} #{self.pk}"
