@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
+from provisioning.core.errors import InvalidInput
 from provisioning.core.states import MEANINGS, State
 from provisioning.models import (
     ClientProfile,
@@ -54,11 +55,14 @@ def applied_changes(run: Run) -> QuerySet[PlannedChange]:
     return run.changes.filter(APPLIED, kind="account", action__in=["create", "update"])
 
 
-def plan_undo(*, run: Run, undone: Run, progress: Progress) -> Plan:
-    """Write the plan of `run`, the inverse of what `undone` did to accounts.
+def plan_undo(*, run: Run, progress: Progress) -> Plan:
+    """Write the plan of `run`, the inverse of what the run that it undoes did to accounts.
 
     Nothing is read from a directory. What moved on since is written as out of date, with why.
     """
+    undone = run.undoes
+    if undone is None:
+        raise InvalidInput("The run that it undoes was forgotten meanwhile. Nothing was changed.")
     plan = Plan(PlanWriter(run))
     progress.phase(Run.Phase.PLAN, applied_changes(undone).count())
     UndoPlanner(undone=undone, writer=plan.writer, progress=progress).plan()

@@ -180,8 +180,8 @@ def _plan(run: Run, progress: Progress) -> Mapping[int, int]:
     """Write the plan and check it; who was decided because somebody asked, and how often."""
     if run.source is not None:
         plan = _plan_source(run, run.source, progress)
-    elif run.undoes is not None:
-        plan = plan_undo(run=run, undone=run.undoes, progress=progress)
+    elif run.kind == Run.Kind.UNDO:
+        plan = plan_undo(run=run, progress=progress)
     elif run.kind == Run.Kind.EXPIRY:
         plan = plan_expiry(run=run, progress=progress)
     elif run.kind == Run.Kind.RENAMES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, NamedTuple
 
 from django.db.models import Model
@@ -47,7 +48,7 @@ LOOKS = {
 _ACCOUNT = {
     "state": "State", "aor": "SIP URI", "number": "Number", "pool": "Home pool", "site": "Site",
     "profile": "Client profile", "rule": "Account rule", "name": "Name", "kind": "Kind",
-    "SIP URI": "SIP URI",
+    "SIP URI": "SIP URI", "pins_until": "Pinned until",
 }  # fmt: skip
 _PERSON = {**{name: label_of(name) for name in PERSON_FIELDS}, "dn": "DN", "disabled": "Disabled",
            "locked_out": "Locked out", "must_change_password": "Must change password"}  # fmt: skip
@@ -130,6 +131,8 @@ def _value(name: str, value: Any, names: _Names) -> Any:
         return None
     if name in _REFERENCES:
         return names.references.get((name, value), f"#{value}") if value else ""
+    if name == "pins_until":
+        return f"{date.fromisoformat(value):%-d %b %Y}"
     if name == "state":
         return MEANINGS[State(value)].label
     if isinstance(value, bool):

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from provisioning.core.errors import ProvisioningError, StalePlan
 from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource, PlannedChange, Run
-from provisioning.services import proposals, review, runs
+from provisioning.services import proposals, review, runs, undo, undo_pins
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.ids import row_id
 from provisioning.web.runs import ChangeFilter, first_of_each
@@ -107,6 +107,38 @@ def run_discard(request: ConsoleRequest, pk: int) -> HttpResponse:
             request,
             "Discarded; nothing of it was applied.\nThe next run plans it again as long as the "
             "directory says so.",
+        )
+    return redirect("run", pk)
+
+
+@needs(Capability.APPROVE)
+@require_POST
+def run_undo(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Undo what a run did to accounts, or see what that would change."""
+    run = get_object_or_404(Run, pk=pk)
+    dry = request.POST.get("dry") == "1"
+    try:
+        found = undo.request_undo(run=run, actor=actor_of(request), dry=dry)
+    except ProvisioningError as error:
+        messages.error(request, f"Nothing was undone.\n{error.message}")
+        return redirect("run", pk)
+    return redirect("run", found.pk)
+
+
+@needs(Capability.APPROVE)
+@require_POST
+def run_pins_end(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """End every pin of an undo."""
+    run = get_object_or_404(Run, pk=pk)
+    try:
+        count = undo_pins.end_pins_of(run=run, actor=actor_of(request))
+    except ProvisioningError as error:
+        messages.error(request, f"No pin was ended.\n{error.message}")
+    else:
+        messages.success(
+            request,
+            f"Ended {count:,} pin{'' if count == 1 else 's'}.\nThe next sync decides those "
+            "accounts again, within the limits.",
         )
     return redirect("run", pk)
 

@@ -148,6 +148,8 @@ def _nothing(run: Run) -> str:
         return "One person has a conflict, and keeps what was there before."
     if conflicts:
         return f"{conflicts:,} people have conflicts, and keep what was there before."
+    if run.kind == Run.Kind.UNDO:
+        return "Whatever that run changed is as it was, or was changed since."
     return "Everything is as the directory and the rules say."
 
 

@@ -12,7 +12,9 @@ from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource, Person, PlannedChange, Run
+from provisioning.services.run_effects import effects_of
 from provisioning.services.run_report import KINDS, figures_of, summary_of, words_of
+from provisioning.services.undo import can_undo
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.keyset import KeysetPage, Order, paginate
 from provisioning.web.list_page import ListFilter
@@ -152,6 +154,10 @@ def run(request: ConsoleRequest, pk: int) -> HttpResponse:
         # What ended before its plan was made has neither figures nor limits to show.
         "has_plan": bool(segments) or found.state not in _CUT_SHORT,
         "latest": _newer_than(found),
+        "effects": effects_of(run=found),
+        "undoable": request.user.may(Capability.APPROVE) and can_undo(found),
+        "undone_by": found.undone_by.filter(dry=False).order_by("-id").first(),
+        "pins": found.pins.count() if found.kind == Run.Kind.UNDO else 0,
     }
     return render(request, "changes/run.html", context)
 
@@ -180,7 +186,7 @@ def standing_context(run: Run, held: dict[str, int]) -> dict[str, Any]:
 
 
 def _runs() -> QuerySet[Run]:
-    return Run.objects.select_related("source", "requested_by", "approved_by")
+    return Run.objects.select_related("source", "undoes", "requested_by", "approved_by")
 
 
 def _held_in(run: Run) -> dict[str, int]:
@@ -251,5 +257,7 @@ def _newer_than(run: Run) -> Run | None:
     """The run that took the place of a superseded one."""
     if run.state != Run.State.SUPERSEDED:
         return None
-    same = Run.objects.filter(kind=run.kind, source=run.source, dry=False, pk__gt=run.pk)
+    same = Run.objects.filter(
+        kind=run.kind, source=run.source, undoes=run.undoes, dry=False, pk__gt=run.pk
+    )
     return same.order_by("-id").first()

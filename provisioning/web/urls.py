@@ -119,7 +119,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="run-proposal",
     ),
     path("changes/<int:pk>/release/", run_actions.run_release, name="run-release"),
+    path("changes/<int:pk>/end-pins/", run_actions.run_pins_end, name="run-pins-end"),
     path("changes/<int:pk>/stop/", run_actions.run_stop, name="run-stop"),
+    path("changes/<int:pk>/undo/", run_actions.run_undo, name="run-undo"),
     # Client profiles
     path("profiles/", profiles.profiles, name="profiles"),
     path("profiles/new/", profiles.ProfilePage.as_view(), name="profile-new"),

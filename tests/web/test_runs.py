@@ -13,7 +13,7 @@ from provisioning.core.states import State
 from provisioning.models import Account, ConsoleUser, PendingChange, PlannedChange, Proposal, Run
 from provisioning.services.actor import COMMAND_LINE, Actor
 from provisioning.services.pause import pause
-from provisioning.services.review import discard_run
+from provisioning.services.review import approve_run, discard_run
 from provisioning.services.rules import switch_rule
 from provisioning.services.runs import execute_run, request_rules_run
 from tests.factories import (
@@ -450,3 +450,52 @@ def test_a_conflict_that_is_gone_is_shown_as_that(as_viewer: Client) -> None:
     listed = as_viewer.get(f"/changes/{run.pk}/?show=resolve", headers=HTMX)
     assert "Name 1" in text_of(listed)
     assert "1 no longer in conflict" in text_of(as_viewer.get("/changes/"))
+
+
+@pytest.fixture
+def disabled(waiting: Run) -> Run:
+    """A run that took their accounts from ten people, as an administrator approved."""
+    approve_run(run=waiting, digest=waiting.digest, actor=COMMAND_LINE)
+    return execute_run(run_id=waiting.pk)
+
+
+def test_a_run_tells_what_approving_it_does(as_administrator: Client, waiting: Run) -> None:
+    make_store()
+    words = text_of(as_administrator.get(f"/changes/{waiting.pk}/"))
+    assert "What approving does Losing service 10 Registrations end 10" in words
+    assert "10 account rows written" in words
+
+
+def test_an_undo_is_looked_at_done_and_its_pins_ended(
+    as_administrator: Client, disabled: Run
+) -> None:
+    page = as_administrator.get(f"/changes/{disabled.pk}/")
+    assert "Preview an undo" in text_of(page)
+    response = as_administrator.post(f"/changes/{disabled.pk}/undo/", {"dry": "1"})
+    preview = execute_run(run_id=Run.objects.latest("id").pk)
+    assert response["Location"] == f"/changes/{preview.pk}/"
+    words = text_of(as_administrator.get(response["Location"]))
+    assert f"It undoes {disabled}" in words
+    assert "In service again 10" in words
+    assert "Pinned until" in words
+    assert not Account.objects.filter(state=State.ACTIVE).exists()
+    response = as_administrator.post(f"/changes/{disabled.pk}/undo/")
+    back = execute_run(run_id=Run.objects.latest("id").pk)
+    assert Account.objects.filter(state=State.ACTIVE).count() == 10
+    assert f"It was undone by {back}" in text_of(as_administrator.get(f"/changes/{disabled.pk}/"))
+    assert "End its 10 pins" in text_of(as_administrator.get(f"/changes/{back.pk}/"))
+    response = as_administrator.post(f"/changes/{back.pk}/end-pins/", follow=True)
+    assert "Ended 10 pins." in text_of(response)
+    response = as_administrator.post(f"/changes/{back.pk}/end-pins/", follow=True)
+    assert "No pin was ended." in text_of(response)
+    response = as_administrator.post(f"/changes/{back.pk}/undo/", follow=True)
+    assert "Nothing was undone." in text_of(response)
+
+
+def test_help_desk_neither_undoes_a_run_nor_is_offered_to(
+    as_helpdesk: Client, disabled: Run
+) -> None:
+    assert "undo" not in text_of(as_helpdesk.get(f"/changes/{disabled.pk}/")).lower()
+    for act in ("undo", "end-pins"):
+        assert as_helpdesk.post(f"/changes/{disabled.pk}/{act}/").status_code == 403
+    assert Run.objects.count() == 1
