@@ -221,3 +221,27 @@ def test_a_worker_that_dies_loses_no_change(
     assert company.person(staff[21]).title == "Director"
     assert Person.objects.filter(guid=staff[21].guid).values_list("version", flat=True)[0] == 2
     check(company)
+
+
+def test_what_did_not_fit_any_more_is_found_by_reading_everything(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    staff = company.directory.add_many(3)
+    keep_journal(monkeypatch, company)
+    company.sync()
+    staff[0].set(title="Director")
+    real = runs.apply_plan
+
+    def too_late(**named: Any) -> Any:
+        Person.objects.filter(guid=staff[0].guid).update(version=99)
+        return real(**named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "apply_plan", too_late)
+        first = read_changes(company)
+    assert first is not None
+    assert company.person(staff[0]).title == ""
+    second = read_changes(company)
+    assert second is not None
+    assert second.remark.startswith(f"Everything was read. What run #{first.pk} planned")
+    assert company.person(staff[0]).title == "Director"
