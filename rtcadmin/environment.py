@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import tempfile
@@ -49,6 +50,17 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
         raise ImproperlyConfigured(
             f"{name} must list addresses or networks such as 10.0.0.0/8: {error}."
         ) from None
+
+
+def fingerprint(*paths: Path) -> str:
+    """12 hexadecimal digits that change with any byte or name below `paths`."""
+    found = hashlib.sha256()
+    for path in paths:
+        files = sorted(each for each in path.rglob("*") if each.is_file()) or [path]
+        for each in files:
+            content = each.read_bytes()
+            found.update(f"{each.relative_to(path)} {len(content)} ".encode() + content)
+    return found.hexdigest()[:12]
 
 
 def kept_secret(name: str, folder: Path, file_name: str) -> str:

@@ -128,7 +128,8 @@ TEMPLATES = [
         },
     }
 ]
-STATIC_URL = "static/"
+# A new version of the files has new addresses, so browsers may keep them: no page meets old styles.
+STATIC_URL = f"static/{env.fingerprint(BASE_DIR / 'static', BASE_DIR / 'requirements.txt')}/"
 STATIC_ROOT = DATA / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -138,7 +139,7 @@ STORAGES = {
 }
 # Serves straight from static/ as well, so that no collectstatic run is needed on a single machine.
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_MAX_AGE = 3600
+WHITENOISE_MAX_AGE = 365 * 24 * 3600
 
 # --- Database -----------------------------------------------------------------------------------
 DATABASES = {"default": env.database(env.text("RTCADMIN_DATABASE_URL"), DATA / "rtcadmin.sqlite3")}

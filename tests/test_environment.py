@@ -1,11 +1,11 @@
-"""Secrets that the console makes for itself at its first start."""
+"""What the console makes for itself at its start: secrets, and the version of its static files."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rtcadmin.environment import kept_secret
+from rtcadmin.environment import fingerprint, kept_secret
 
 
 def test_processes_that_start_at_once_share_one_whole_secret(tmp_path: Path) -> None:
@@ -22,3 +22,17 @@ def test_a_kept_secret_is_for_its_owner_alone(tmp_path: Path) -> None:
     kept_secret("RTCADMIN_NONE", tmp_path / "s", "key")
     assert (tmp_path / "s").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "s" / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_fingerprint_changes_with_any_content_and_any_name(tmp_path: Path) -> None:
+    style = tmp_path / "css" / "a.css"
+    style.parent.mkdir()
+    style.write_text("a")
+    seen = [fingerprint(tmp_path)]
+    style.write_text("b")
+    seen.append(fingerprint(tmp_path))
+    seen.append(fingerprint(tmp_path, style))
+    style.rename(tmp_path / "css" / "b.css")
+    seen.append(fingerprint(tmp_path))
+    assert len(set(seen)) == 4
+    assert fingerprint(tmp_path) == seen[-1]
