@@ -7,7 +7,7 @@ from django.conf import settings
 
 from provisioning.core.errors import Busy
 from provisioning.models import DirectorySource, SipServer
-from provisioning.services import deadlines, poll, push, retention, runs, servers
+from provisioning.services import deadlines, poll, push, retention, runs, servers, write_back_runs
 from provisioning.services import sweep as sweeper
 from provisioning.services.actor import SCHEDULE
 
@@ -48,6 +48,12 @@ def read_changes(source_id: int) -> None:
         poll.read_changes(source=source)
     except Busy:
         return
+
+
+@shared_task(name="provisioning.tasks.write_back")
+def write_back() -> None:
+    """Write back to directories where values of accounts changed."""
+    write_back_runs.request_due()
 
 
 @shared_task(name="provisioning.tasks.sweep")

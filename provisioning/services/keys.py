@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db import models, transaction
 
-from provisioning.models import ConfigStore, Credential, DirectorySource, SipServer
+from provisioning.models import ConfigStore, Credential, DirectorySource, SipServer, WriteBack
 from provisioning.models.fields import keyring
 from provisioning.services import audit
 from provisioning.services.actor import Actor
@@ -30,6 +30,7 @@ def _place_of_row(name: str) -> Callable[[models.Model], str]:
 
 _SEALED = (
     _Sealed(DirectorySource, "sealed_bind_secret", _place_of_row("bind_secret")),
+    _Sealed(WriteBack, "sealed_secret", _place_of_row("secret")),
     _Sealed(ConfigStore, "sealed_secret", _place_of_row("secret")),
     _Sealed(SipServer, "sealed_rpc_secret", _place_of_row("rpc_secret")),
     _Sealed(Credential, "sealed_secret", lambda row: Credential.place(row.uid)),  # type: ignore[attr-defined]

@@ -19,10 +19,11 @@ from provisioning.directory.groups import Membership
 from provisioning.directory.mapping import PersonMapping
 from provisioning.directory.sid import sid_of
 from provisioning.models import DirectorySource, Person
+from provisioning.services.elsewhere import NumbersElsewhere
 from provisioning.services.plan import PlanWriter
 from provisioning.services.progress import Progress
-
 from provisioning.services.readers import AnyReader
+
 # What the columns of a person hold besides the mapped fields.
 COLUMNS = ("dn", *PERSON_FIELDS, *PERSON_FLAGS, "sid", "content_hash", "name_key", "search_key")
 _SHOWN = ("dn", *PERSON_FIELDS, *PERSON_FLAGS)
@@ -52,6 +53,7 @@ def plan_people(
     writer: PlanWriter,
     progress: Progress,
     only: Collection[str] | None = None,
+    elsewhere: NumbersElsewhere | None = None,
 ) -> ReadResult:
     """Compare every entry with what is known and write a row for each difference, leavers last.
 
@@ -67,6 +69,8 @@ def plan_people(
     result = ReadResult()
     for page in reader.people(mapping.attributes, chosen):
         changed: list[tuple[Entry, str, bool]] = []
+        if elsewhere is not None:
+            elsewhere.look(page)
         for entry in page:
             guid = entry.guid
             if membership is not None:

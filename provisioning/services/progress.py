@@ -35,7 +35,7 @@ class Progress:
         self._done = 0
         self._said = 0.0
         # Until it applies; a run that goes on with applying was asked too late.
-        self._stoppable = run.phase != Run.Phase.APPLY
+        self._stoppable = self._may_stop(run.phase)
 
     def phase(self, phase: Run.Phase, total: int = 0) -> None:
         """Enter a phase of about `total` steps; raises as `advance` does."""
@@ -43,7 +43,7 @@ class Progress:
         self._total = total
         self.run.phase = phase
         self._write(phase=phase, done=0, total=total)
-        self._stoppable = phase != Run.Phase.APPLY
+        self._stoppable = self._may_stop(phase)
 
     def advance(self, steps: int) -> None:
         """Report `steps` more; raises Stopped or Lost when the run is not ours to go on with."""
@@ -54,6 +54,9 @@ class Progress:
     def hold(self) -> None:
         """Lock the run for the caller's transaction, so that nobody takes it over; raises Lost."""
         self._renew()
+
+    def _may_stop(self, phase: str) -> bool:
+        return phase != Run.Phase.APPLY or self.run.kind == Run.Kind.WRITE_BACK
 
     def _write(self, **fields: object) -> None:
         self._said = time.monotonic()

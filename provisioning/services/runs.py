@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -15,23 +14,25 @@ from provisioning.core.errors import Busy, InvalidInput, ProvisioningError
 from provisioning.directory.changes import ChangesRefused
 from provisioning.models import DirectorySource, PlannedChange, Run
 from provisioning.services import audit, bulk, leases, wake
-from provisioning.services.actor import COMMAND_LINE, RULES, SCHEDULE, SYNC, Actor
+from provisioning.services.actor import COMMAND_LINE, RULES, SCHEDULE, SYNC, WRITE_BACK, Actor
 from provisioning.services.apply import Outcome, apply_plan
+from provisioning.services.apply_values import apply_values
 from provisioning.services.asked import ask_about, settle
 from provisioning.services.changes import found_nothing, keep_cookie, note_fallback
 from provisioning.services.check_limits import hold_breaches
 from provisioning.services.plan import UNAPPLIED, digest_of, replaced_by
 from provisioning.services.plan_changes import plan_changes
 from provisioning.services.plan_undo import plan_undo
+from provisioning.services.plan_values import mark_looked, plan_values
 from provisioning.services.progress import Lost, Progress, Stopped, Watch
 from provisioning.services.role_groups import end_lost_sessions
+from provisioning.services.run_claims import OPEN, claim_run, release_run
 from provisioning.services.sync import Plan, plan_expiry, plan_renames, plan_rules, plan_sync
 
 log = structlog.stdlib.get_logger(__name__)
 
 _ACTORS = {Run.Kind.SYNC: SYNC, Run.Kind.RULES: RULES, Run.Kind.EXPIRY: SCHEDULE,
-           Run.Kind.RENAMES: RULES}  # fmt: skip
-_OPEN = (Run.State.QUEUED, Run.State.RUNNING)
+           Run.Kind.RENAMES: RULES, Run.Kind.WRITE_BACK: WRITE_BACK}  # fmt: skip
 
 
 def request_sync(*, source: DirectorySource, actor: Actor, dry: bool = False) -> Run:
@@ -100,8 +101,12 @@ def request(run: Run, actor: Actor) -> Run:
 
 
 def stop_run(*, run: Run, actor: Actor) -> None:
-    """Ask a run to stop before it applies anything; raises InvalidInput when it is too late."""
-    asked = Run.objects.filter(pk=run.pk, state__in=_OPEN).exclude(phase=Run.Phase.APPLY)
+    """Ask a run to stop before it applies anything; raises InvalidInput when it is too late.
+
+    A write-back stops at any time: what it wrote stays.
+    """
+    too_late = Q(phase=Run.Phase.APPLY) & ~Q(kind=Run.Kind.WRITE_BACK)
+    asked = Run.objects.filter(pk=run.pk, state__in=OPEN).exclude(too_late)
     with transaction.atomic():
         if not asked.update(stop_requested=True):
             raise InvalidInput("This run is already applying or over, so it was not stopped.")
@@ -117,8 +122,8 @@ def execute_run(*, run_id: int, watch: Watch | None = None) -> Run:
     Raises Busy when another worker has it or its source; every other error is kept on the run.
     """
     owner = leases.new_owner()
-    run = _claim(run_id, owner)
-    if run.state not in _OPEN:
+    run = claim_run(run_id, owner)
+    if run.state not in OPEN:
         return run
     progress = Progress(run, owner, watch)
     try:
@@ -126,7 +131,7 @@ def execute_run(*, run_id: int, watch: Watch | None = None) -> Run:
         with bulk.collecting_rarely(), bulk.checkpointing_rarely():
             if run.phase != Run.Phase.APPLY:
                 asked = _plan(run, progress)
-            outcome = Outcome() if run.dry else apply_plan(run=run, progress=progress)
+            outcome = Outcome() if run.dry else _apply(run, progress)
         if not run.dry:
             settle(asked)
         _finish(run, outcome)
@@ -145,40 +150,15 @@ def execute_run(*, run_id: int, watch: Watch | None = None) -> Run:
         )
         raise
     finally:
-        _release(run, owner)
+        release_run(run, owner)
     return run
-
-
-def _claim(run_id: int, owner: str) -> Run:
-    with transaction.atomic():
-        mine = Run.objects.filter(pk=run_id)
-        run = mine.select_related("source", "undoes", "requested_by").get()
-        if run.state not in _OPEN:
-            return run
-        if run.source_id is not None:
-            source = DirectorySource.objects.filter(pk=run.source_id)
-            if not leases.claim(source, owner, settings.SYNC_LEASE):
-                raise Busy(f"Another sync of {run.source} is under way.")
-        if not leases.claim(mine.filter(state__in=_OPEN), owner, settings.SYNC_LEASE):
-            raise Busy("Another worker has this run.")
-        interrupted = run.state == Run.State.RUNNING and run.phase != Run.Phase.APPLY
-        if interrupted:
-            # Its plan is incomplete: nothing of it was applied, and it is planned from the start.
-            PlannedChange.objects.filter(run=run).delete()
-        mine.update(state=Run.State.RUNNING, started_at=run.started_at or timezone.now())
-        run.refresh_from_db()
-    return run
-
-
-def _release(run: Run, owner: str) -> None:
-    leases.release(Run.objects.filter(pk=run.pk), owner)
-    if run.source_id is not None:
-        leases.release(DirectorySource.objects.filter(pk=run.source_id), owner)
 
 
 def _plan(run: Run, progress: Progress) -> Mapping[int, int]:
     """Write the plan and check it; who was decided because somebody asked, and how often."""
-    if run.source is not None:
+    if run.source is not None and run.kind == Run.Kind.WRITE_BACK:
+        plan = plan_values(run=run, source=run.source, progress=progress)
+    elif run.source is not None:
         plan = _plan_source(run, run.source, progress)
     elif run.kind == Run.Kind.UNDO:
         plan = plan_undo(run=run, progress=progress)
@@ -200,7 +180,7 @@ def _plan(run: Run, progress: Progress) -> Mapping[int, int]:
         if not run.dry:
             end_lost_sessions(run=run)
             _replace_waiting(run)
-            if run.source is not None:
+            if run.source is not None and run.kind == Run.Kind.SYNC:
                 read = DirectorySource.objects.filter(pk=run.source.pk)
                 if run.reading == Run.Reading.FULL:
                     read.update(last_complete_at=timezone.now())
@@ -222,6 +202,12 @@ def _plan_source(run: Run, source: DirectorySource, progress: Progress) -> Plan:
         plan = plan_sync(run=run, source=source, progress=progress)
         plan.remarks.insert(0, f"Everything was read. {refused.message}")
         return plan
+
+
+def _apply(run: Run, progress: Progress) -> Outcome:
+    if run.source is not None and run.kind == Run.Kind.WRITE_BACK:
+        return apply_values(run=run, source=run.source, progress=progress)
+    return apply_plan(run=run, progress=progress)
 
 
 def _replace_waiting(run: Run) -> None:
@@ -249,11 +235,16 @@ def _finish(run: Run, outcome: Outcome) -> None:
     waits = run.changes.filter(status=PlannedChange.Status.HELD).exists()
     if outcome.stale:
         what = "1 change" if outcome.stale == 1 else f"{outcome.stale:,} changes"
-        _remark(run, f"{what} did not fit any more; the next sync decides anew.")
+        following = "run" if run.kind == Run.Kind.WRITE_BACK else "sync"
+        _remark(run, f"{what} did not fit any more; the next {following} decides anew.")
     with transaction.atomic():
         if run.dry:
             _end(run, Run.State.PREVIEW)
             return
+        if run.kind == Run.Kind.WRITE_BACK:
+            mark_looked(run=run)
+        elif outcome.applied:
+            wake.write_back()
         keep_cookie(run=run)
         _end(run, Run.State.WAITING if waits else Run.State.DONE)
         if waits:
@@ -295,5 +286,5 @@ def _end(run: Run, state: Run.State) -> None:
 def find_forgotten_runs() -> list[int]:
     """Queued runs and runs whose worker died: they need a worker."""
     return list(
-        Run.objects.filter(leases.FREE, state__in=_OPEN).order_by("id").values_list("id", flat=True)
+        Run.objects.filter(leases.FREE, state__in=OPEN).order_by("id").values_list("id", flat=True)
     )

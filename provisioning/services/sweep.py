@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Q
 
 from provisioning.models import ConfigStore, PendingChange
-from provisioning.services import leases, outbox, pause, runs, wake
+from provisioning.services import leases, outbox, pause, runs, wake, write_back_runs
 from provisioning.services.activation import reloads_pending
 
 
@@ -20,7 +20,7 @@ class Sweep:
 
 
 def sweep() -> Sweep:
-    """Wake workers for pending changes, pending reloads and forgotten runs.
+    """Wake workers for pending changes, pending reloads, forgotten runs and due write-backs.
 
     Cheap, and safe at any time.
     """
@@ -36,6 +36,7 @@ def sweep() -> Sweep:
                 mode=ConfigStore.Mode.MANAGE,
             ).values_list("pk", flat=True)
         )
+        write_back_runs.request_due()
     forgotten = runs.find_forgotten_runs()
     for store_id in stores:
         wake.push(store_id=store_id)

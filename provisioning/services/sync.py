@@ -9,13 +9,14 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from provisioning.core.errors import ProvisioningError
-from provisioning.core.limits import Breach, InUse
+from provisioning.core.limits import Breach, Emptied, InUse
 from provisioning.core.records import SourceRecord
 from provisioning.directory.groups import Membership, membership_attributes, names_logins
 from provisioning.directory.mapping import PersonMapping, compile_mapping
 from provisioning.models import DirectorySource, Person, Proposal, Run
 from provisioning.services import targets
 from provisioning.services.affected import affected_by, everybody, kept_members, memberships_of
+from provisioning.services.elsewhere import NumbersElsewhere
 from provisioning.services.expiry import find_expired
 from provisioning.services.failover import watched
 from provisioning.services.group_uses import follow_used_groups
@@ -26,8 +27,8 @@ from provisioning.services.plan_people import plan_people
 from provisioning.services.progress import Progress
 from provisioning.services.proof import Proof
 from provisioning.services.read_groups import ReadGroups, read_groups
-from provisioning.services.rule_book import RuleBook
 from provisioning.services.readers import AnyReader, open_reader
+from provisioning.services.rule_book import RuleBook
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -41,7 +42,7 @@ class Plan:
     """
 
     writer: PlanWriter
-    breaches: list[Breach | InUse] = field(default_factory=list)
+    breaches: list[Breach | InUse | Emptied] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     cookie: bytes | None = None
 
@@ -57,6 +58,7 @@ def plan_sync(*, run: Run, source: DirectorySource, progress: Progress) -> Plan:
     plan = Plan(PlanWriter(run))
     membership = Membership(by_login=names_logins(record)) if record.group_bases else None
     groups: GroupPlan | None = None
+    numbers = NumbersElsewhere(source)
     present = Person.objects.filter(source=source, left_at__isnull=True)
     progress.phase(Run.Phase.READ, present.count())
     with open_reader(source, record) as reader, watched(source, reader):
@@ -65,13 +67,15 @@ def plan_sync(*, run: Run, source: DirectorySource, progress: Progress) -> Plan:
         plan.cookie = proof.cookie
         people = plan_people(
             source=source, mapping=mapping, reader=reader, membership=membership,
-            writer=plan.writer, progress=progress,
+            writer=plan.writer, progress=progress, elsewhere=numbers,
         )  # fmt: skip
         last_person = plan.writer.ordinal
         if membership is not None:
             groups = plan_read_groups(source, reader, membership, book, plan)
         plan.writer.flush()
         plan.remarks.extend(proof.end(plan.writer))
+    if not run.dry:
+        plan.remarks.extend(numbers.keep())
     members = groups.members if groups else {}
     members |= kept_members(set(book.watched.values()) - members.keys())
     progress.phase(Run.Phase.PLAN, last_person)
@@ -128,7 +132,7 @@ def reading_of(source: DirectorySource, book: RuleBook) -> tuple[SourceRecord, P
     mapping = compile_mapping(
         source.mapping,
         source.disabled_expression,
-        also=membership_attributes(record),
+        also=(*membership_attributes(record), *NumbersElsewhere(source).attributes),
         regions=book.regions,
     )
     return record, mapping

@@ -7,6 +7,8 @@ from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from provisioning.models import WriteBack
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -18,6 +20,12 @@ def push(*, store_id: int) -> None:
 def run(*, run_id: int) -> None:
     """Wake a worker for a queued run."""
     _after_commit("provisioning.tasks.execute_run", run_id)
+
+
+def write_back() -> None:
+    """Wake a worker to write back what changed, where any source is written to."""
+    if WriteBack.objects.filter(enabled=True).exists():
+        _after_commit("provisioning.tasks.write_back")
 
 
 def check_server(*, server_id: int) -> None:
