@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -12,9 +12,11 @@ from django.db.models import QuerySet
 from provisioning.core.errors import Busy
 from provisioning.drivers.base import Kind, Row, RowChange, StoreDriver, SubscriberRow
 from provisioning.models import ConfigStore, OwnedRow
-from provisioning.services import bulk, outbox
+from provisioning.services import bulk, drift_rows, outbox
 from provisioning.services.activation import note_reloads
-from provisioning.services.desired import Desired, among, fingerprint
+from provisioning.services.bulk import among
+from provisioning.services.desired import Desired, fingerprint
+from provisioning.services.push_record import Image, Journal
 
 _FOREIGN = (
     "A row that this console neither created nor adopted stands there already, so it was left as "
@@ -31,7 +33,8 @@ class Difference:
 
     `replaced` counts changes of rows that stand there already; `failed` are keys that must not be
     touched, with the reason; `vanished` are owned keys where rightly nothing is any more;
-    `unusable` are addresses-of-record that may not register, whether their row changes or not.
+    `unusable` are addresses-of-record that may not register, whether their row changes or not;
+    `before` is what stands at the keys of `changes` now, and `held` how many were left to somebody.
     """
 
     kind: Kind
@@ -40,6 +43,8 @@ class Difference:
     vanished: list[str] = field(default_factory=list)
     unusable: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    before: dict[str, Row] = field(default_factory=dict)
+    held: int = 0
 
     def revoked(self) -> list[str]:
         """The addresses-of-record that are about to lose what they could register with."""
@@ -58,9 +63,16 @@ class Result:
 
 
 def find_difference(
-    *, store: ConfigStore, driver: StoreDriver, kind: Kind, desired: Desired
+    *,
+    store: ConfigStore,
+    driver: StoreDriver,
+    kind: Kind,
+    desired: Desired,
+    doubt: Container[tuple[Kind, str]] | None = None,
 ) -> Difference:
     """Compare what is desired with what stands at the store now.
+
+    With `doubt` what drifted is left to a person, as the store says (drift_rows.left_alone).
 
     A row that the console does not own is never changed. Where it is as wanted it stays theirs, and
     is no conflict.
@@ -74,23 +86,38 @@ def find_difference(
     standing = [key for key, have in others.items() if have is not None]
     asked = [*standing, *empty, *locked]
     owned = set(_owned(store, kind, asked).values_list("key", flat=True)) if asked else set()
+    held: set[str] = set()
+    if doubt is not None:
+        held = drift_rows.left_alone(
+            store=store, kind=kind, rows=rows, others=others, leftover=leftover, doubt=doubt
+        )
+        difference.held = len(held)
     for key, have in others.items():
+        if key in held:
+            continue
         if have is None or key in owned:
             difference.changes.append(RowChange(kind, key, rows[key]))
-            difference.replaced += have is not None
-        elif have != rows[key]:
+            if have is not None:
+                difference.replaced += 1
+                difference.before[key] = have
+        elif not serves_alike(have, rows[key]):
             difference.failed[key] = _FOREIGN
-    for key in empty:
-        if key in owned:
-            if key in leftover:
-                difference.changes.append(RowChange(kind, key, None))
-            else:
-                difference.vanished.append(key)
+    _take_away(difference, [key for key in empty if key in owned and key not in held], leftover)
     if kind is Kind.SUBSCRIBER:
         free = {key for key in empty if key not in leftover}
         free |= {key for key, have in others.items() if have is None}
         difference.unusable = [key for key in (*empty, *locked) if key in owned or key in free]
     return difference
+
+
+def _take_away(difference: Difference, keys: Sequence[str], leftover: Mapping[str, Row]) -> None:
+    """Of the console's `keys`, at which nothing should be, delete what is there."""
+    for key in keys:
+        if key in leftover:
+            difference.changes.append(RowChange(difference.kind, key, None))
+            difference.before[key] = leftover[key]
+        else:
+            difference.vanished.append(key)
 
 
 def _without_row(desired: Desired) -> list[str]:
@@ -106,18 +133,20 @@ def make_so(
     driver: StoreDriver,
     differences: Sequence[Difference],
     renew: Callable[[], None],
+    journal: Journal,
 ) -> dict[Kind, Result]:
     """Apply the differences and read them back; the driver puts kinds and deletes in order.
 
     What follows from the rows is noted before they are written, so that no crash loses it: whose
-    they are, which reloads they need. `renew` raises Busy when the lease is lost; whoever has it
-    then compares the written keys anew, for it may have written newer rows before ours arrived.
+    they are, which reloads they need, and in `journal` what stood there. `renew` raises Busy when
+    the lease is lost; whoever has it then compares the written keys anew, for it may have written
+    newer rows before ours arrived.
     """
     changes = [change for difference in differences for change in difference.changes]
     with transaction.atomic():
         renew()
         for difference in differences:
-            _own(store, difference)
+            _own(store, difference, journal)
         note_reloads(store=store, kinds={change.kind for change in changes} & driver.reload_kinds)
     try:
         outcomes = driver.apply(changes) if changes else []
@@ -130,7 +159,10 @@ def make_so(
         with transaction.atomic():
             renew()
             for difference in differences:
-                _settle_ownership(store, difference, results[difference.kind])
+                result = results[difference.kind]
+                _settle_ownership(store, difference, result)
+                if store.drift_count and result.changed:
+                    drift_rows.forget(store=store, kind=difference.kind, keys=result.changed)
     except Busy:
         for difference in differences:
             keys = [change.key for change in difference.changes]
@@ -175,14 +207,28 @@ def _owned(store: ConfigStore, kind: Kind, keys: Sequence[str]) -> QuerySet[Owne
     return OwnedRow.objects.filter(store=store, kind=kind, key__in=among(keys))
 
 
-def _own(store: ConfigStore, difference: Difference) -> None:
-    """Note the rows as the console's, with what they are going to be."""
+def serves_alike(have: Row, want: Row) -> bool:
+    """Whether a row of somebody else lets the same people in as ours would."""
+    if isinstance(have, SubscriberRow) and isinstance(want, SubscriberRow):
+        return have.ha1 == want.ha1
+    return have == want
+
+
+def _own(store: ConfigStore, difference: Difference, journal: Journal) -> None:
+    """Note the rows as the console's, with what they are going to be and what they were."""
     rows = [change.after for change in difference.changes if change.after is not None]
+    # In the order of the index, whose pages are then written once.
+    prints = {row.key: fingerprint(row) for row in sorted(rows, key=_KEY)}
+    before = difference.before.get
+    keys = [change.key for change in difference.changes]
+    journal.note(
+        difference.kind,
+        [Image(difference.kind, key, before(key), prints.get(key, "")) for key in keys],
+    )
     bulk.upsert_rows(
         OwnedRow._meta.db_table,
         shared={"store_id": store.pk, "kind": difference.kind.value},
         key="key",
-        # In the order of the index, whose pages are then written once.
-        values={row.key: fingerprint(row) for row in sorted(rows, key=_KEY)},
+        values=prints,
         value="content",
     )

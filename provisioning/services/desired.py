@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import compress
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import Exists, F, OuterRef, QuerySet, Value
-from django.db.models.expressions import RawSQL
 from django.db.models.functions import StrIndex, Substr
 
 from provisioning.core.sealing import SealBroken
-from provisioning.core.sip import Algorithm, ha1
+from provisioning.core.sip import Algorithm, ImportedDigest, ha1
 from provisioning.core.states import MEANINGS
 from provisioning.drivers.base import AliasRow, Kind, Row, SipDomainRow, SubscriberRow
 from provisioning.models import Account, Alias, ConfigStore, Credential, Number, OwnedRow, SipDomain
 from provisioning.models.fields import keyring
-from provisioning.services import bulk
+from provisioning.services.bulk import among
+from provisioning.services.scope import narrow, narrow_domains, within_scope
 
 _ON_SERVER = [state.value for state, meaning in MEANINGS.items() if meaning.on_server]
 _USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
@@ -67,7 +66,8 @@ def derive(*, store: ConfigStore, kind: Kind, page: Page) -> Desired:
 
 
 def page_of(*, store: ConfigStore, kind: Kind, keys: Sequence[str]) -> Page:
-    """A page of chosen keys."""
+    """A page of those of `keys` that lie within the managed scope."""
+    keys = within_scope(store=store, kind=kind, keys=keys)
     if kind is Kind.ALIAS:
         return _page_of_aliases(store, keys)
     wanted = _wanted(store, kind).values_list(*_COLUMNS[kind])
@@ -123,17 +123,13 @@ def unwanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[Page]:
         last = found[-1]
 
 
-def among(texts: Iterable[str]) -> RawSQL:
-    """`texts` for an `__in` filter as one parameter: thousands cost more than the query."""
-    rows = {"postgresql": "SELECT unnest(%s::text[])", "sqlite": "SELECT value FROM json_each(%s)"}
-    return RawSQL(rows[connection.vendor], [bulk.array(texts)])  # noqa: S611 - no input in it
-
-
 def fingerprint(row: Row) -> str:
     """A keyed hash of a row: tells whether it changed without keeping its HA1."""
     # No value holds a line break, so no two rows give the same text.
     if isinstance(row, SubscriberRow):
         text = f"{row.key}\n{row.ha1 or ''}"
+        if row.ha1b is not None or row.password is not None:
+            text = f"{text}\n{row.ha1b}\n{row.password}"
     elif isinstance(row, AliasRow):
         text = f"{row.key}\n{row.user}\n{row.domain}"
     else:
@@ -154,7 +150,7 @@ _COLUMNS: Mapping[Kind, Sequence[str]] = {
     Kind.SIP_DOMAIN: ("domain",),
     Kind.SUBSCRIBER: (
         "user_part", "domain_id", "state", "credential__uid", "credential__auth_user",
-        "credential__sealed_secret",
+        "credential__sealed_secret", "credential__sealed_import",
     ),
     Kind.ALIAS: ("e164", "own_domain", "account__user_part", "account__domain_id"),
 }  # fmt: skip
@@ -163,18 +159,23 @@ _FORMER_COLUMNS = ("user_part", "domain_id", "account__user_part", "account__dom
 
 
 def _wanted(store: ConfigStore, kind: Kind) -> QuerySet[Any, Any]:
-    """The objects that have a row of `kind` at `store`."""
+    """The objects that have a row of `kind` at `store`, within its managed scope."""
     if kind is Kind.SIP_DOMAIN:
-        return SipDomain.objects.all()
+        return narrow_domains(store, SipDomain.objects.all())
     if kind is Kind.SUBSCRIBER:
-        return Account.objects.filter(pool_id=store.pool_id, state__in=_ON_SERVER)
+        accounts = Account.objects.filter(pool_id=store.pool_id, state__in=_ON_SERVER)
+        return narrow(store, kind, accounts)
     numbers = Number.objects.filter(account__pool_id=store.pool_id, account__state__in=_ON_SERVER)
+    numbers = narrow(store, kind, numbers, "account__")
     return numbers.annotate(own_domain=F("account__domain_id"))
 
 
 def _former(store: ConfigStore) -> QuerySet[Alias]:
-    """The old SIP URIs that lead to accounts of the store."""
-    return Alias.objects.filter(account__pool_id=store.pool_id, account__state__in=_ON_SERVER)
+    """The old SIP URIs that lead to accounts of the store, within its managed scope."""
+    rows = Alias.objects.filter(account__pool_id=store.pool_id, account__state__in=_ON_SERVER)
+    if store.scope.domains:
+        rows = rows.filter(domain__in=list(store.scope.domains))
+    return narrow(store, Kind.ALIAS, rows, "account__")
 
 
 def _keys(kind: Kind, values: Sequence[Values]) -> list[str]:
@@ -194,15 +195,32 @@ def _derive_subscribers(store: ConfigStore, page: Page) -> Desired:
     realms = {domain.pk: (domain.domain, domain.realm) for domain in SipDomain.objects.all()}
     algorithm: Algorithm = "SHA-256" if store.algorithm == "SHA-256" else "MD5"
     ring = keyring()
-    for user, domain_id, state, uid, auth_user, sealed, *_ in page.values:
+    for user, domain_id, state, uid, auth_user, sealed, imported, *_ in page.values:
         domain, realm = realms[domain_id]
-        key, digest = f"{user}@{domain}", None
-        if state in _USABLE and sealed is not None:
-            try:
+        key, row = f"{user}@{domain}", SubscriberRow(user, domain, None)
+        try:
+            if state in _USABLE and sealed is not None:
                 secret = ring.open(bytes(sealed), Credential.place(uid))
-            except SealBroken as error:
-                failed[key] = error.message
-                continue
-            digest = ha1(auth_user, realm, secret, algorithm)
-        rows[key] = SubscriberRow(user, domain, digest)
+                row = SubscriberRow(user, domain, ha1(auth_user, realm, secret, algorithm))
+            elif state in _USABLE and imported is not None:
+                text = ring.open(bytes(imported), Credential.place_of_import(uid))
+                digest = ImportedDigest.from_text(text)
+                if not digest.fits(user=auth_user, realm=realm, algorithm=algorithm):
+                    failed[key] = _unfit(digest, auth_user, realm, algorithm)
+                    continue
+                row = SubscriberRow(user, domain, digest.ha1, digest.ha1b or None)
+        except SealBroken as error:
+            failed[key] = error.message
+            continue
+        rows[key] = row
     return Desired(page.keys, rows, failed)
+
+
+def _unfit(digest: ImportedDigest, user: str, realm: str, algorithm: str) -> str:
+    """Why an imported digest verifies nobody as things are now."""
+    return (
+        f"It was taken over without its clear text, for the user name {digest.user}, the realm "
+        f"{digest.realm} and {digest.algorithm}; now it is {user}, {realm} and {algorithm}. What "
+        "stands at the server was left as it is. Give the account a new credential; its clients "
+        "must then fetch their profile again."
+    )

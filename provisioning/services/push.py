@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import structlog
@@ -24,6 +24,7 @@ from provisioning.services.activation import (
 from provisioning.services.comparison import Difference, Result, find_difference, make_so
 from provisioning.services.desired import Page, derive, page_of, unwanted_pages, wanted_pages
 from provisioning.services.driver_access import open_store
+from provisioning.services.push_record import Journal, end_doubt, in_doubt
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -36,6 +37,7 @@ _INTERNAL = "An internal error stopped this change; the log has the details. The
 _GENERAL = (ProvisioningError, OperationalError, InterfaceError)
 
 Tell = Callable[[int], None]
+Doubt = Set[tuple[Kind, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +115,14 @@ class _StorePush:
         self.report = report
         self.until = until
         self.tell = tell
+        self.journal = Journal(store)
 
     def run(self) -> None:
         """Single keys first, and again between the pages of a full pass: they never wait for it."""
         self._all_single_keys()
         self._full_passes()
         self._all_single_keys()
+        self.journal.settle()
 
     def _all_single_keys(self) -> None:
         while self._single_keys():
@@ -157,9 +161,7 @@ class _StorePush:
             if keys := [each.key for each in claimed if each.kind is kind]:
                 page = page_of(store=self.store, kind=kind, keys=keys)
                 differences.append(self._difference(kind, page))
-        results = make_so(
-            store=self.store, driver=self.driver, differences=differences, renew=self._renew
-        )
+        results = self._write(differences)
         failed = {
             by_address[kind, key]: reason
             for kind, result in results.items()
@@ -185,11 +187,12 @@ class _StorePush:
         passes = [(kind, unwanted_pages) for kind in reversed(Kind) if kind in whole]
         passes += [(kind, wanted_pages) for kind in Kind if kind in whole]
         dead = _claim(PendingChange.objects.filter(store=self.store, kind__in=whole, dead=True))
+        doubt = in_doubt(store=self.store) if passes else set()
         for kind, pages in passes:
             for page in pages(store=self.store, kind=kind):
                 if self._is_over():
                     return
-                failed |= {(kind, key) for key in self._page(kind, page, dead)}
+                failed |= {(kind, key) for key in self._page(kind, page, dead, doubt)}
                 self._single_keys()
             if pages is wanted_pages:
                 # What was given up before and looks right now is tried once more by itself.
@@ -197,16 +200,16 @@ class _StorePush:
                 self._mark(kind, [key for key in others if (kind, key) not in failed])
                 self._settle([whole[kind]], failed={}, waiting={})
             activate_servers(store=self.store)
+        if len(whole) == len(Kind):
+            end_doubt(store=self.store)
 
-    def _page(self, kind: Kind, page: Page, dead: Sequence[Claimed]) -> list[str]:
+    def _page(self, kind: Kind, page: Page, dead: Sequence[Claimed], doubt: Doubt) -> list[str]:
         """Make one page of a full pass so; returns the keys that failed."""
         try:
-            difference = self._difference(kind, page)
+            difference = self._difference(kind, page, doubt)
             # Noted before the rows change, so that no crash forgets their registrations.
             self._mark(kind, difference.revoked())
-            results = make_so(
-                store=self.store, driver=self.driver, differences=[difference], renew=self._renew
-            )
+            results = self._write([difference])
         except _GENERAL:
             raise
         except Exception:
@@ -219,9 +222,17 @@ class _StorePush:
         self._mark(kind, [key for key in failed if key not in given_up])
         return failed
 
-    def _difference(self, kind: Kind, page: Page) -> Difference:
+    def _difference(self, kind: Kind, page: Page, doubt: Doubt | None = None) -> Difference:
         desired = derive(store=self.store, kind=kind, page=page)
-        return find_difference(store=self.store, driver=self.driver, kind=kind, desired=desired)
+        return find_difference(
+            store=self.store, driver=self.driver, kind=kind, desired=desired, doubt=doubt
+        )
+
+    def _write(self, differences: Sequence[Difference]) -> dict[Kind, Result]:
+        return make_so(
+            store=self.store, driver=self.driver, differences=differences, renew=self._renew,
+            journal=self.journal,
+        )  # fmt: skip
 
     def _mark(self, kind: Kind, keys: Sequence[str]) -> None:
         outbox.mark_each(store_ids=[self.store.pk], kind=kind, keys=keys)

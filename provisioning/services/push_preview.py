@@ -16,6 +16,7 @@ from provisioning.services.desired import (
     wanted_pages,
 )
 from provisioning.services.driver_access import open_store
+from provisioning.services.push_record import in_doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,10 @@ def _preview(store: ConfigStore, driver: StoreDriver, kind: Kind, everything: bo
         keys = None
     elif not keys:
         return KindPreview(kind.value, 0, 0, 0, 0, 0, given_up)
+    doubt = in_doubt(store=store) if keys is None else None
     create = change = delete = refused = 0
     for desired in _pages(store, kind, keys):
-        found = find_difference(store=store, driver=driver, kind=kind, desired=desired)
+        found = find_difference(store=store, driver=driver, kind=kind, desired=desired, doubt=doubt)
         gone = sum(each.after is None for each in found.changes)
         create += len(found.changes) - gone - found.replaced
         change += found.replaced

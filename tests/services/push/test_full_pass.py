@@ -9,7 +9,7 @@ import pytest
 
 from provisioning.drivers.base import Kind, Outcome, Row, RowChange
 from provisioning.drivers.kamailio.store import KamailioStore
-from provisioning.models import Account, Number, OwnedRow, PendingChange, PushPause
+from provisioning.models import Account, ConfigStore, Number, OwnedRow, PendingChange, PushPause
 from provisioning.services import desired, outbox
 from provisioning.services.actor import Actor
 from provisioning.services.dead_letters import dead_changes, retry_dead
@@ -74,6 +74,7 @@ def pushed(site: Site, count: int = 10) -> list[Account]:
 
 def test_drift_is_mended_and_rows_of_others_are_left_alone(either_site: Site) -> None:
     pushed(either_site)
+    ConfigStore.objects.update(repairs_drift=True)
     wanted = either_site.subscribers()
     either_site.execute(
         "DELETE FROM subscriber WHERE username = 'user003'",
