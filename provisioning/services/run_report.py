@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from provisioning.models import PlannedChange, Run
+from provisioning.services.run_effects import Effects, effects_of
 
 KINDS = {"person": "People", "group": "Groups", "account": "Accounts"}
 ACTIONS = {
@@ -13,6 +15,8 @@ ACTIONS = {
     "resolve": "no longer in conflict",
 }  # fmt: skip
 _EXAMPLES = 10
+# Fields of rows that the console derives from the others.
+_OWN = {"name_key", "search_key", "content_hash", "left"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class RunReport:
     """One run: `figures` are of what it planned, `limits` those that it passes.
 
     `problem` is why it failed or was stopped, `remark` what else should be known.
-
+    `effects` is what applying does downstream: of what waits, or of all that a preview planned.
     `conflicts` and `proposals` are examples, at most ten of each, as "name: what".
     """
 
@@ -38,6 +42,7 @@ class RunReport:
     conflicts: list[str]
     conflict_count: int
     proposals: list[str]
+    effects: Effects | None
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain values."""
@@ -68,7 +73,26 @@ def report_run(*, run: Run) -> RunReport:
             for row in proposed
             for what, old in row.before.items()
         ],
+        effects=effects_of(run=run),
     )
+
+
+def changes_of(run: Run) -> Iterator[dict[str, Any]]:
+    """Every planned change of `run`, in order: who, what, each field before and after, its status.
+
+    What the console keeps for itself (keys of lists, hashes) is left out; references are ids.
+    """
+    rows = run.changes.exclude(action="refresh").order_by("ordinal")
+    for row in rows.iterator(chunk_size=2000):
+        fields = {
+            name: [row.before.get(name), value]
+            for name, value in row.after.items()
+            if name not in _OWN and value != row.before.get(name)
+        }
+        yield {
+            "kind": row.kind, "action": row.action, "name": row.name, "key": row.key,
+            "status": row.status, "message": row.message, "fields": fields,
+        }  # fmt: skip
 
 
 def figures_of(run: Run) -> dict[str, dict[str, int]]:

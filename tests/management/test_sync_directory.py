@@ -48,6 +48,17 @@ def test_it_is_dry_unless_told_otherwise(source: DirectorySource) -> None:
     assert Run.objects.get().dry
 
 
+def test_details_tell_every_field_before_and_after(source: DirectorySource, slapd: Slapd) -> None:
+    sync("--apply")
+    one = Person.objects.earliest("id")
+    slapd.modify(one.dn, {"title": ["Director"]})
+    assert f"planned update person {one} (title: {one.title} → Director)" in sync("--details")
+    (report,) = json.loads(sync("--details", "--json"))
+    (change,) = report["changes"]
+    assert change["fields"] == {"title": [one.title, "Director"]}
+    assert report["effects"] is None
+
+
 def test_applied_it_makes_people_groups_and_accounts(source: DirectorySource) -> None:
     said = sync("Head office", "--apply")
     assert "applied" in said

@@ -12,7 +12,14 @@ from provisioning.models import DirectorySource, Run
 from provisioning.services import poll, runs
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.changes import follows_changes
-from provisioning.services.run_report import KINDS, RunReport, report_run, words_of
+from provisioning.services.run_effects import Effects
+from provisioning.services.run_report import (
+    KINDS,
+    RunReport,
+    changes_of,
+    report_run,
+    words_of,
+)
 
 _BAR = 30
 _FAILED, _HELD, _BUSY = 1, 2, 3
@@ -35,6 +42,9 @@ class Command(BaseCommand):
             "--changes", action="store_true",
             help="with --apply: read only what changed since the last time",
         )  # fmt: skip
+        parser.add_argument(
+            "--details", action="store_true", help="every change, with each field before and after"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON array")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -58,9 +68,12 @@ class Command(BaseCommand):
             reports.append(report)
             statuses.append(_status_of(report))
             if not options["json"]:
-                self._print(report)
+                self._print(report, details=options["details"])
         if options["json"]:
-            found = [report.as_json() for report in reports]
+            found = [
+                report.as_json() | ({"changes": _changes(report)} if options["details"] else {})
+                for report in reports
+            ]
             self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
         for status, message in (
             (_FAILED, "Not every source could be synced."),
@@ -112,7 +125,7 @@ class Command(BaseCommand):
         self.stdout.write(f"\r\033[K{phase.label:<12} {bar} {count}", ending="")
         self.stdout.flush()
 
-    def _print(self, report: RunReport) -> None:
+    def _print(self, report: RunReport, *, details: bool) -> None:
         heading = f"{report.of}: {_outcome(report)} (run #{report.run})"
         self.stdout.write(self.style.MIGRATE_HEADING(heading))
         for text in filter(None, (report.problem, report.remark)):
@@ -125,16 +138,37 @@ class Command(BaseCommand):
             self.stdout.write(f"  {KINDS[kind]:<10} {words_of(actions)}")
         if not report.figures:
             self.stdout.write("  Nothing to change.")
+        if report.effects is not None:
+            self._list_effects(report.effects)
         self._list("Limits", report.limits, len(report.limits))
         self._list("Conflicts", report.conflicts, report.conflict_count)
         self._list("Proposed SIP URIs, to be decided in the console", report.proposals,
                    len(report.proposals))  # fmt: skip
+        for change in _changes(report) if details else ():
+            words = "; ".join(
+                f"{field}: {'' if old is None else old} → {new}"
+                for field, (old, new) in change["fields"].items()
+            )
+            self.stdout.write(
+                f"  {change['status']} {change['action']} {change['kind']} {change['name']}"
+                f"{f' ({words})' if words else ''}"
+            )
+
+    def _list_effects(self, effects: Effects) -> None:
+        for label, count in effects.lines:
+            self.stdout.write(f"  {label}: {count:,}")
+        for store in effects.stores:
+            self.stdout.write(f"  {store.store}: {store.text}")
 
     def _list(self, title: str, lines: list[str], count: int) -> None:
         if lines:
             self.stdout.write(self.style.WARNING(f"  {title}: {count:,}"))
             for line in lines:
                 self.stdout.write(f"    {line}")
+
+
+def _changes(report: RunReport) -> list[dict[str, Any]]:
+    return list(changes_of(Run.objects.get(pk=report.run)))
 
 
 def _status_of(report: RunReport) -> int:
