@@ -23,6 +23,7 @@ from provisioning.services.apply_renames import find_circles, keep_proposals
 from provisioning.services.asked import ask_about
 from provisioning.services.numbers import end_of_quarantine
 from provisioning.services.progress import Progress
+from provisioning.services.rehires import offer_rehires
 from provisioning.services.stale_accounts import (
     lock_accounts,
     mark_stale_followers,
@@ -72,6 +73,7 @@ def apply_plan(*, run: Run, progress: Progress) -> Outcome:
         with transaction.atomic():
             keep_conflicts(run)
             keep_proposals(run)
+            offer_rehires(run=run)
     return outcome
 
 

@@ -61,6 +61,24 @@ def restore_leaver(
         return current
 
 
+def hold_account(*, account: Account, reason: str, ends_on: date, actor: Actor) -> Account:
+    """Leave: no service until the end of `ends_on`, and everything is kept until then.
+
+    Whether the directory disables or forgets the person meanwhile does not matter, nor does grace;
+    on the next day rules and directory decide again, by themselves. Only a block wins.
+    """
+    reason = checked_reason(reason)
+    _check_end(ends_on)
+    with transaction.atomic():
+        current = _one(account.pk)
+        if State(current.state) is State.REMOVED:
+            raise InvalidInput("The account was removed. Nothing was changed.")
+        set_pin(account=current, field=Pin.Field.STATE, value=State.HELD, reason=reason,
+                ends_on=ends_on, actor=actor)  # fmt: skip
+        record_moves(settle([current]), "held", actor, reason=reason, until=_text(ends_on))
+        return current
+
+
 def end_pin(*, pin: Pin, actor: Actor) -> Account:
     """Take a pin away; the state is computed anew, other values follow with the next sync."""
     with transaction.atomic():

@@ -20,6 +20,7 @@ from provisioning.models import (
     PlannedChange,
 )
 from provisioning.services.at_stores import find_at_stores
+from provisioning.services.explain_state import why_state
 from provisioning.services.matching import values_of, watched_groups
 from provisioning.services.memberships import find_membership, find_memberships
 from provisioning.services.person_facts import describe_standing
@@ -178,29 +179,7 @@ def _state(account: Account, pin: Pin | None, winner: CompiledRule | None) -> Ex
     meaning = MEANINGS[State(account.state)]
     since = timezone.localtime(account.state_since)
     value = f"{meaning.label} since {since:%-d %b %Y, %H:%M}"
-    return Explanation("State", value, f"{_why_state(account, pin, winner)}. {meaning.at_server}")
-
-
-def _why_state(account: Account, pin: Pin | None, winner: CompiledRule | None) -> str:
-    person = account.person
-    if account.state == State.REMOVED:
-        return "it was removed"
-    if account.blocked:
-        return f"an administrator blocked it: {account.blocked_reason}; a block beats the directory"
-    if pin is not None:
-        return f"pinned: {pin.reason}"
-    if person is None:
-        ended = account.ends_on is not None and account.ends_on < timezone.localdate()
-        return f"its end date was {account.ends_on}" if ended else "made in the console"
-    if person.left_at is not None:
-        return "the person left the directory"
-    if winner is None:
-        return "no enabled rule matches the person"
-    if person.disabled:
-        return "the directory says that the person is disabled"
-    if person.is_out():
-        return "the person's account in the directory has expired"
-    return "the person is in the directory and a rule matches"
+    return Explanation("State", value, f"{why_state(account, pin, winner)}. {meaning.at_server}")
 
 
 def _sip_uri(account: Account, pin: Pin | None, winner: CompiledRule | None) -> Explanation:
