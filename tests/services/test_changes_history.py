@@ -230,7 +230,7 @@ def test_what_did_not_fit_any_more_is_found_by_reading_everything(
     keep_journal(monkeypatch, company)
     company.sync()
     staff[0].set(title="Director")
-    real = runs.apply_plan
+    real = apply.apply_plan
 
     def too_late(**named: Any) -> Any:
         Person.objects.filter(guid=staff[0].guid).update(version=99)
