@@ -153,7 +153,8 @@ DEFAULT_MAPPINGS: dict[str, Preset] = {
         person_filter="",
         group_filter="",
         fields={
-            "login": "userName",
+            # The default formula of rules makes SIP URIs of it, in which an @ has no place.
+            "login": "before(userName, '@')",
             "display_name": "first(displayName, name.formatted, userName)",
             "given_name": "name.givenName",
             "surname": "name.familyName",

@@ -26,6 +26,7 @@ MAX_BODY = 64 * 1024
 # Names and external ids have a column of their own.
 MAX_NAME = 255
 _BOOLEANS = {"true": True, "false": False}
+_ABOUT = {"type", "primary", "display"}
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
@@ -111,7 +112,8 @@ def _value(attribute: Attribute, value: Any) -> Any:
     if attribute.several:
         several = value if isinstance(value, list) else [value]
         kept = [_complex(attribute, each) for each in several]
-        return [each for each in kept if each not in _EMPTY]
+        # What has a type and nothing else lost its value.
+        return [each for each in kept if each.keys() - _ABOUT]
     if attribute.type == "complex":
         # Entra ID writes a manager as a text, and some clients as a list of one.
         one = value[0] if isinstance(value, list) and value else value
