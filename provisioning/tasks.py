@@ -7,7 +7,16 @@ from django.conf import settings
 
 from provisioning.core.errors import Busy
 from provisioning.models import DirectorySource, SipServer
-from provisioning.services import deadlines, poll, push, retention, runs, servers, write_back_runs
+from provisioning.services import (
+    deadlines,
+    poll,
+    push,
+    retention,
+    runs,
+    scim_store,
+    servers,
+    write_back_runs,
+)
 from provisioning.services import sweep as sweeper
 from provisioning.services.actor import SCHEDULE
 
@@ -50,6 +59,19 @@ def read_changes(source_id: int) -> None:
         return
 
 
+@shared_task(name="provisioning.tasks.read_scim", time_limit=settings.RUN_TIME_LIMIT)
+def read_scim(source_id: int) -> None:
+    """Read what the SCIM client of a source wrote; while the source is busy, a moment later."""
+    scim_store.take_wake(source_id=source_id)
+    source = DirectorySource.objects.filter(pk=source_id, enabled=True).first()
+    if source is None:
+        return
+    try:
+        poll.read_changes(source=source)
+    except Busy:
+        scim_store.wake_again(source=source)
+
+
 @shared_task(name="provisioning.tasks.write_back")
 def write_back() -> None:
     """Write back to directories where values of accounts changed."""
@@ -78,6 +100,7 @@ def check_server(server_id: int) -> None:
 
 @shared_task(name="provisioning.tasks.keep_deadlines")
 def keep_deadlines() -> None:
-    """End pins, accounts and grace that are due, and forget old runs."""
+    """End pins, accounts and grace that are due, and forget old runs and deletions."""
     deadlines.keep_deadlines()
     retention.forget_old_runs()
+    scim_store.forget_deleted()
