@@ -27,6 +27,7 @@ from provisioning.services.rehires import offer_rehires
 from provisioning.services.stale_accounts import (
     lock_accounts,
     mark_stale_followers,
+    mark_stale_references,
 )
 from provisioning.services.undo_pins import pin_restored
 
@@ -103,7 +104,7 @@ def _apply_window(run: Run, window: dict[str, Any], progress: Progress, outcome:
     for attempt in range(1, _ATTEMPTS + 1):
         began = time.perf_counter()
         try:
-            planned, applied = _apply_once(run, window, progress)
+            planned, applied = _apply_once(run, window, progress, again=attempt > 1)
         except (IntegrityError, OperationalError) as error:
             if attempt == _ATTEMPTS:
                 raise
@@ -118,16 +119,19 @@ def _apply_window(run: Run, window: dict[str, Any], progress: Progress, outcome:
 
 
 def _apply_once(
-    run: Run, window: dict[str, Any], progress: Progress
+    run: Run, window: dict[str, Any], progress: Progress, *, again: bool
 ) -> tuple[Counter[str], Counter[str]]:
-    """Apply one window in one transaction; what was planned in it and what was applied."""
+    """Apply one window in one transaction; what was planned in it and what was applied.
+
+    `again` is whether the database refused it before.
+    """
     with transaction.atomic():
         progress.hold()
         bulk.commit_lazily()  # the end of the run is durable, and what was lost is applied again
         bulk.postpone_indexing()
         planned = applied = _count(run, window)
         kinds = {name.partition(".")[0] for name in planned}
-        stale = False
+        stale = again and mark_stale_references(window) > 0
         if "person" in kinds and apply_people(window, planned):
             stale = True
             mark_stale_followers(window)

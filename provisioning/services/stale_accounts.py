@@ -6,7 +6,16 @@ from typing import Any
 
 from django.db import connection
 
-from provisioning.models import Account, Alias, Number
+from provisioning.models import (
+    Account,
+    AccountRule,
+    Alias,
+    ClientProfile,
+    Number,
+    ServerPool,
+    SipDomain,
+    Site,
+)
 from provisioning.services import bulk
 from provisioning.services.apply_people import PERSON
 from provisioning.services.plan import TABLE
@@ -74,6 +83,21 @@ _NUMBERS = f"""
         n.state = 'used elsewhere' OR (n.state = 'quarantined' AND {_BEFORE_THIS_RUN})
         OR (n.account_id IS NOT NULL AND q.id IS NULL)))
 """  # noqa: S608
+_REFERENCES = {
+    "domain": SipDomain, "pool": ServerPool, "site": Site, "rule": AccountRule,
+    "profile": ClientProfile,
+}  # fmt: skip
+
+
+def _leads_nowhere(name: str, table: str) -> str:
+    row = f"CAST(p.after ->> '{name}' AS bigint)"
+    return f"({row} <> 0 AND NOT EXISTS (SELECT 1 FROM {table} WHERE {table}.id = {row}))"  # noqa: S608
+
+
+_ANYWHERE = " OR ".join(
+    _leads_nowhere(name, model._meta.db_table) for name, model in _REFERENCES.items()
+)
+_GONE = f"{_STALE} AND ({_ANYWHERE})"
 _FOLLOWERS = f"""
 UPDATE {TABLE} AS p SET status = 'stale'
 WHERE p.run_id = %(run)s AND p.status = 'planned' AND p.kind = 'account'
@@ -81,6 +105,14 @@ WHERE p.run_id = %(run)s AND p.status = 'planned' AND p.kind = 'account'
     SELECT 1 FROM {TABLE} q WHERE q.kind = 'person' AND q.key = p.subject AND q.run_id = %(run)s
       AND q.source_id = p.source_id AND q.status = 'stale')
 """  # noqa: S608
+
+
+def mark_stale_references(window: dict[str, Any]) -> int:
+    """Take rows out of the window that lead to what was deleted since they were planned.
+
+    The database refuses them by itself, when the transaction ends: asked only after that.
+    """
+    return bulk.execute(_GONE, window)
 
 
 def lock_accounts(window: dict[str, Any]) -> None:
