@@ -11,6 +11,7 @@ from provisioning.services import (
     deadlines,
     poll,
     push,
+    reconcile,
     retention,
     runs,
     scim_store,
@@ -103,4 +104,11 @@ def keep_deadlines() -> None:
     """End pins, accounts and grace that are due, and forget old runs and deletions."""
     deadlines.keep_deadlines()
     retention.forget_old_runs()
+    retention.forget_old_pushes()
     scim_store.forget_deleted()
+
+
+@shared_task(name="provisioning.tasks.reconcile_stores", time_limit=settings.RUN_TIME_LIMIT)
+def reconcile_stores() -> None:
+    """Look for drift at the stores whose turn it is."""
+    reconcile.reconcile_due()

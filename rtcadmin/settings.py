@@ -234,6 +234,8 @@ PUSH_ATTEMPTS = int(env.number("RTCADMIN_PUSH_ATTEMPTS", 3))
 PUSH_BACKOFF = env.number("RTCADMIN_PUSH_BACKOFF", 5)
 SWEEP_EVERY = env.number("RTCADMIN_SWEEP_EVERY", 15)
 HEALTH_EVERY = env.number("RTCADMIN_HEALTH_EVERY", 30)
+# How often everything at a managed store is compared, to find drift.
+RECONCILE_EVERY = env.number("RTCADMIN_RECONCILE_EVERY", 3600)
 SYNC_LEASE = env.number("RTCADMIN_SYNC_LEASE", 120)
 # What a SCIM client writes within so long is read at once.
 SCIM_PAUSE = env.number("RTCADMIN_SCIM_PAUSE", 1)

@@ -52,6 +52,7 @@ class Baresip:
     label = "baresip"
     needs_secret = True
     holds_secret = True
+    takes_ha1 = False
 
     def render(self, settings: ProfileSettings, account: ProfileAccount) -> list[File]:
         """`accounts`, `config` and the CA's certificate if the profile has one; see `Renderer`."""

@@ -75,13 +75,15 @@ class Renderer(Protocol):
     """One client profile format.
 
     `needs_secret` is whether a document without the clear text is of no use; `holds_secret` whether
-    documents hold a clear text or HA1 at all when one is given.
+    documents hold a clear text or HA1 at all when one is given; `takes_ha1` whether an HA1 alone
+    makes a complete document.
     """
 
     name: str
     label: str
     needs_secret: bool
     holds_secret: bool
+    takes_ha1: bool
 
     def render(self, settings: ProfileSettings, account: ProfileAccount) -> list[File]:
         """The document's files; the first is the one a provisioning link serves.

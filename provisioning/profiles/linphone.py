@@ -43,6 +43,7 @@ class Linphone:
     label = "Linphone"
     needs_secret = False
     holds_secret = True
+    takes_ha1 = True
 
     def render(self, settings: ProfileSettings, account: ProfileAccount) -> list[File]:
         """One document; see `Renderer`. PC-PC and PC-phone have no key here: the servers decide."""

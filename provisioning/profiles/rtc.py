@@ -26,6 +26,7 @@ class Rtc:
     label = "RTC Client API profile"
     needs_secret = False
     holds_secret = True
+    takes_ha1 = False
 
     def render(self, settings: ProfileSettings, account: ProfileAccount) -> list[File]:
         """One document; see `Renderer`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from provisioning.core.account import account_name_key, account_search_key
+from provisioning.core.account import account_name_key, account_search_key, new_secret
 from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.core.sip import check_user_part
 from provisioning.core.states import State
@@ -71,6 +71,10 @@ def give_address(
     if hasattr(account, "credential"):
         credential = account.credential
         credential.auth_user = user_part
+        if credential.sealed_import is not None:
+            # What was taken over verifies nobody under another user name.
+            credential.set_secret(new_secret())
+            credential.rotated_at = now
         credential.version += 1
         credential.save()
     revoke_links([account], now=now)

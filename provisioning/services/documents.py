@@ -122,13 +122,34 @@ def render(*, account: Account, renderer: Renderer, with_secret: bool, desk: Des
     known = _plain(account, desk.home_of(account).algorithm)
     if with_secret:
         secret = account.credential.secret()
-        if secret is None:
-            raise InvalidInput(
-                f"The password of {account.aor} is not known here (only its digest was imported). "
-                "Rotate the credential first."
-            )
-        known = _with_secret(known, secret)
+        if secret is not None:
+            known = _with_secret(known, secret)
+        else:
+            known = replace(known, ha1=_imported_ha1(account, renderer, known))
     return renderer.render(settings, known)
+
+
+def unservable_formats(*, account: Account) -> list[Renderer]:
+    """The formats that cannot be made with the password, for nobody here knows its clear text."""
+    credential = getattr(account, "credential", None)
+    if credential is None or credential.sealed_import is None:
+        return []
+    return [each for each in RENDERERS.values() if each.holds_secret and not each.takes_ha1]
+
+
+def _imported_ha1(account: Account, renderer: Renderer, known: ProfileAccount) -> str:
+    """The digest that was taken over, where the format can do with it and the servers still do."""
+    digest = account.credential.imported()
+    again = (
+        f"The password of {account.aor} is not known here: it was taken over from its server as a "
+        "digest. Give the account a new credential; its clients must then fetch their profile."
+    )
+    if digest is None or not renderer.takes_ha1:
+        raise InvalidInput(f"{renderer.label} needs it. {again}")
+    fits = digest.fits(user=known.auth_user, realm=known.realm, algorithm=known.algorithm)
+    if not fits:
+        raise InvalidInput(f"That digest is for {digest.user} in {digest.realm}. {again}")
+    return digest.ha1
 
 
 def check_useful(*, renderer: Renderer, with_secret: bool) -> None:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from django.db import models, transaction
 
-from provisioning.models import ConfigStore, Credential, DirectorySource, SipServer, WriteBack
+from provisioning.models import (
+    ConfigStore,
+    Credential,
+    DirectorySource,
+    RowImages,
+    SipServer,
+    WriteBack,
+)
 from provisioning.models.fields import keyring
 from provisioning.services import audit
 from provisioning.services.actor import Actor
@@ -22,6 +29,7 @@ class _Sealed:
     model: type[models.Model]
     column: str
     place: Callable[[models.Model], str]
+    batch: int = _BATCH
 
 
 def _place_of_row(name: str) -> Callable[[models.Model], str]:
@@ -34,6 +42,9 @@ _SEALED = (
     _Sealed(ConfigStore, "sealed_secret", _place_of_row("secret")),
     _Sealed(SipServer, "sealed_rpc_secret", _place_of_row("rpc_secret")),
     _Sealed(Credential, "sealed_secret", lambda row: Credential.place(row.uid)),  # type: ignore[attr-defined]
+    _Sealed(Credential, "sealed_import", lambda row: Credential.place_of_import(row.uid)),  # type: ignore[attr-defined]
+    # One holds up to 10,000 rows.
+    _Sealed(RowImages, "sealed", lambda row: RowImages.place(row.record_id, row.kind), 1),  # type: ignore[attr-defined]
 )
 
 
@@ -54,7 +65,8 @@ def _reseal(sealed: _Sealed) -> int:
     count, last = 0, 0
     while True:
         with transaction.atomic():
-            batch = list(rows.select_for_update().filter(pk__gt=last).order_by("pk")[:_BATCH])
+            locked = rows.select_for_update().filter(pk__gt=last).order_by("pk")
+            batch = list(locked[: sealed.batch])
             if not batch:
                 return count
             last = batch[-1].pk

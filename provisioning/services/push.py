@@ -61,14 +61,19 @@ class PushReport:
 
 
 def push_store(
-    *, store_id: int, patience: float | None = None, tell: Tell = lambda rows: None
+    *,
+    store_id: int,
+    patience: float | None = None,
+    mend: bool = False,
+    tell: Tell = lambda rows: None,
 ) -> PushReport:
     """Push what is pending for one store; the work of one Celery task.
 
     Nothing happens while the console is paused or the store is only observed. Raises Busy when
     another worker pushes to it, or when it waits after a failure. A store that cannot be reached is
     left alone for a growing while; nothing is lost. Begins nothing new after `patience` seconds
-    (settings.PUSH_PATIENCE by default); `tell` hears how many rows were dealt with.
+    (settings.PUSH_PATIENCE by default); `tell` hears how many rows were dealt with. Where everything
+    is compared, `mend` writes what drifted too, even if the store waits for somebody with that.
     """
     report = PushReport()
     store = ConfigStore.objects.filter(pk=store_id, mode=ConfigStore.Mode.MANAGE).first()
@@ -81,7 +86,7 @@ def push_store(
     until = time.monotonic() + (settings.PUSH_PATIENCE if patience is None else patience)
     try:
         with open_store(store) as driver, bulk.collecting_rarely():
-            _StorePush(store, driver, owner, report, until, tell).run()
+            _StorePush(store, driver, owner, report, until, tell, mend=mend).run()
         this.update(failures=0, not_before=None, problem="", last_push_at=Now())
     except Busy:
         raise
@@ -108,6 +113,8 @@ class _StorePush:
         report: PushReport,
         until: float,
         tell: Tell,
+        *,
+        mend: bool,
     ) -> None:
         self.store = store
         self.driver = driver
@@ -115,6 +122,7 @@ class _StorePush:
         self.report = report
         self.until = until
         self.tell = tell
+        self.mend = mend
         self.journal = Journal(store)
 
     def run(self) -> None:
@@ -187,7 +195,7 @@ class _StorePush:
         passes = [(kind, unwanted_pages) for kind in reversed(Kind) if kind in whole]
         passes += [(kind, wanted_pages) for kind in Kind if kind in whole]
         dead = _claim(PendingChange.objects.filter(store=self.store, kind__in=whole, dead=True))
-        doubt = in_doubt(store=self.store) if passes else set()
+        doubt = in_doubt(store=self.store) if passes and not self.mend else None
         for kind, pages in passes:
             for page in pages(store=self.store, kind=kind):
                 if self._is_over():
@@ -203,7 +211,9 @@ class _StorePush:
         if len(whole) == len(Kind):
             end_doubt(store=self.store)
 
-    def _page(self, kind: Kind, page: Page, dead: Sequence[Claimed], doubt: Doubt) -> list[str]:
+    def _page(
+        self, kind: Kind, page: Page, dead: Sequence[Claimed], doubt: Doubt | None
+    ) -> list[str]:
         """Make one page of a full pass so; returns the keys that failed."""
         try:
             difference = self._difference(kind, page, doubt)

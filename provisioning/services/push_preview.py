@@ -47,7 +47,8 @@ class KindPreview:
 
 
 def preview_push(*, store: ConfigStore, everything: bool = False) -> list[KindPreview]:
-    """What pushing what is pending would do, per kind; `everything` looks at every row instead.
+    """What pushing what is pending would do, per kind; `everything` looks at every row instead,
+    drift that waits for somebody among them.
 
     Raises Unreachable or Rejected where the store cannot be read.
     """
@@ -64,7 +65,7 @@ def _preview(store: ConfigStore, driver: StoreDriver, kind: Kind, everything: bo
         keys = None
     elif not keys:
         return KindPreview(kind.value, 0, 0, 0, 0, 0, given_up)
-    doubt = in_doubt(store=store) if keys is None else None
+    doubt = in_doubt(store=store) if keys is None and not everything else None
     create = change = delete = refused = 0
     for desired in _pages(store, kind, keys):
         found = find_difference(store=store, driver=driver, kind=kind, desired=desired, doubt=doubt)

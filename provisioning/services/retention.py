@@ -1,4 +1,4 @@
-"""Forgetting old runs: what nobody will look at any more, in short transactions."""
+"""Forgetting old runs and pushes: what nobody will look at any more, in short transactions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from provisioning.models import PlannedChange, Run
+from provisioning.models import PlannedChange, PushRecord, Run
 
 # A run without a single change tells nothing after a day; a schedule makes over a thousand daily.
 _UNEVENTFUL = timedelta(days=1)
@@ -38,6 +38,14 @@ def forget_old_runs() -> int:
         _forget_changes(run)
         run.delete()
     return len(ids) + len(old)
+
+
+def forget_old_pushes() -> int:
+    """Delete what stood before pushes of more than 90 days ago, which cannot be reverted then."""
+    old = PushRecord.objects.filter(at__lt=timezone.now() - _EVENTFUL).order_by("pk")
+    ids = list(old.values_list("pk", flat=True)[:_RUNS])
+    PushRecord.objects.filter(pk__in=ids).delete()
+    return len(ids)
 
 
 def _forget_changes(run: Run) -> None:

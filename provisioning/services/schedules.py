@@ -26,6 +26,7 @@ def install_schedules() -> None:
             _keep("sweep", f"{_TASKS}sweep", settings.SWEEP_EVERY),
             _keep("check servers", f"{_TASKS}check_servers", settings.HEALTH_EVERY),
             _keep("keep deadlines", f"{_TASKS}keep_deadlines", _HOUR),
+            _keep("reconcile stores", f"{_TASKS}reconcile_stores", settings.RECONCILE_EVERY / 4),
         }
         for source in DirectorySource.objects.all():
             wanted |= keep_schedule(source)

@@ -72,6 +72,7 @@ def test_a_preview_tells_creates_changes_and_deletes_apart(site: Site, run: Run)
     for user in ("ann", "bob"):
         _account(user)
     run("--apply")
+    ConfigStore.objects.update(repairs_drift=True)
     site.execute("UPDATE subscriber SET ha1 = 'x' WHERE username = 'ann'")
     make_domain("other.example.com")
     outbox.mark_store(site.store)

@@ -134,7 +134,7 @@ def _push(store: ConfigStore, *, everything: bool) -> StoreAnswer:
         total = sum(each.rows + each.refused for each in preview_push(store=store))
     bar = ProgressBar(f"Pushing to {store}", total, sys.stderr)
     try:
-        report = push_store(store_id=store.pk, tell=bar.show)
+        report = push_store(store_id=store.pk, mend=everything, tell=bar.show)
     finally:
         bar.close()
     left = PendingChange.objects.filter(store=store).count()
