@@ -8,9 +8,9 @@ from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from provisioning.core.errors import InvalidInput, StalePlan
+from provisioning.core.errors import InvalidInput, Rejected, StalePlan
 from provisioning.models import PlannedChange, Run
-from provisioning.services import audit, bulk, wake
+from provisioning.services import audit, bulk, pause, wake
 from provisioning.services.actor import Actor
 from provisioning.services.asked import ask_about
 from provisioning.services.plan import TABLE, digest_of
@@ -28,6 +28,7 @@ def approve_run(*, run: Run, digest: str, actor: Actor) -> None:
     """
     with transaction.atomic():
         run = _waiting(run, digest)
+        _require_no_pause(run)
         count = _plan_again(run, run.changes.filter(status=_HELD))
         _go_on(run, actor)
         audit.record(
@@ -39,6 +40,7 @@ def release_people(*, run: Run, digest: str, subjects: Collection[str], actor: A
     """Apply what `run` holds for these people or groups (GUIDs) only; the rest goes on waiting."""
     with transaction.atomic():
         run = _waiting(run, digest)
+        _require_no_pause(run)
         names = _release(run, sorted(subjects))
         if not names:
             raise InvalidInput(
@@ -96,6 +98,12 @@ def _waiting(run: Run, digest: str) -> Run:
             "decided. Nothing was changed; look at the latest run."
         )
     return run
+
+
+def _require_no_pause(run: Run) -> None:
+    """What a write-back approved during a pause would be given up: raises Rejected instead."""
+    if run.kind == Run.Kind.WRITE_BACK and pause.is_paused():
+        raise Rejected("Pushes are paused, so nothing is written. Approve it when they go on.")
 
 
 def _go_on(run: Run, actor: Actor) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 from provisioning.models import PlannedChange, Run
 from provisioning.services.run_effects import Effects, effects_of
 
-KINDS = {"person": "People", "group": "Groups", "account": "Accounts"}
+KINDS = {"person": "People", "group": "Groups", "account": "Accounts", "value": "Values"}
 ACTIONS = {
     "create": "new", "update": "changed", "leave": "leaving", "return": "coming back",
-    "resolve": "no longer in conflict",
+    "resolve": "no longer in conflict", "empty": "emptied",
 }  # fmt: skip
+_HELD_AS = {"value": "empty"}
 _EXAMPLES = 10
 # Fields of rows that the console derives from the others.
 _OWN = {"name_key", "search_key", "content_hash", "left"}
@@ -104,9 +105,11 @@ def figures_of(run: Run) -> dict[str, dict[str, int]]:
         for kind in KINDS
     }
     for kind, actions in found.items():
-        # Groups that pass a limit are held while they are planned, and counted as such.
+        # Groups that pass a limit are held while they are planned, and counted as such; so are
+        # values that would be emptied.
         if held := run.counts.get(f"{kind}.held", 0):
-            actions["update"] = actions.get("update", 0) + held
+            action = _HELD_AS.get(kind, "update")
+            actions[action] = actions.get(action, 0) + held
     return {kind: actions for kind, actions in found.items() if actions}
 
 

@@ -43,6 +43,7 @@ LOOKS = {
     "return": Look("Coming back", "green", "user-plus"),
     "none": Look("Conflict", "yellow", "alert-triangle"),
     "resolve": Look("Conflict gone", "green", "circle-check"),
+    "empty": Look("Emptied", "red", "circle-minus"),
 }
 # Fields of the rows in the order in which they are shown; all others are the console's own.
 _ACCOUNT = {
@@ -96,6 +97,8 @@ def _show(change: PlannedChange, names: _Names) -> ShownChange:
         rows: list[Row] = [("In the directory", "yes", "not found any more")]
     elif change.action == "resolve":
         rows = [("Conflict", change.before.get("problem", ""), "none")]
+    elif change.kind == "value":
+        rows = [(name, change.before.get(name), after) for name, after in change.after.items()]
     else:
         labels = _FIELDS[change.kind]
         rows = [

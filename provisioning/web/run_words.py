@@ -20,6 +20,7 @@ _STEPS = (
     (Run.Phase.APPLY, "Apply"),
 )  # fmt: skip
 _NO_WORKER = timedelta(seconds=30)
+_READ_BACK = "The values are in the directory, and were read back from there."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,11 @@ def standing_of(run: Run, held: int, people: int) -> Standing:
     return _WORDS[Run.State(run.state)](run)
 
 
+def _writes(run: Run) -> bool:
+    """Whether the run writes to a directory."""
+    return run.kind == Run.Kind.WRITE_BACK
+
+
 def _queued(run: Run) -> Standing:
     if timezone.now() - run.created_at > _NO_WORKER:
         return Standing(
@@ -90,9 +96,9 @@ def _running(run: Run) -> Standing:
         Run.Phase.READ: "Reading the directory",
         Run.Phase.PLAN: "Planning accounts",
         Run.Phase.CHECK: "Checking the limits",
-        Run.Phase.APPLY: "Applying",
+        Run.Phase.APPLY: "Writing values" if _writes(run) else "Applying",
     }.get(Run.Phase(run.phase), "Running")
-    if run.stop_requested and run.phase != Run.Phase.APPLY:
+    if run.stop_requested and (_writes(run) or run.phase != Run.Phase.APPLY):
         return Standing("Stopping", "It ends within a few seconds.", run.done, run.total)
     text = "Nothing has been changed yet." if run.phase != Run.Phase.APPLY else ""
     if run.total:
@@ -139,7 +145,7 @@ def _done(run: Run) -> Standing:
     if run.started_at and run.finished_at:
         seconds = (run.finished_at - run.started_at).total_seconds()
         took = f" It took {seconds:,.0f} s." if seconds >= 1 else " It took less than a second."
-    return Standing("Done.", f"{_what_follows()}{took}")
+    return Standing("Done.", f"{_READ_BACK if _writes(run) else _what_follows()}{took}")
 
 
 def _nothing(run: Run) -> str:
@@ -150,6 +156,8 @@ def _nothing(run: Run) -> str:
         return f"{conflicts:,} people have conflicts, and keep what was there before."
     if run.kind == Run.Kind.UNDO:
         return "Whatever that run changed is as it was, or was changed since."
+    if _writes(run):
+        return "The directory has every value already."
     return "Everything is as the directory and the rules say."
 
 
@@ -162,7 +170,9 @@ def _what_follows() -> str:
 
 
 def _stopped(run: Run) -> Standing:
-    return Standing("Stopped. Nothing was changed.", "")
+    if _writes(run) and run.applied_to:
+        return Standing("Stopped. What was written before stays.", run.problem)
+    return Standing("Stopped. Nothing was changed.", run.problem if _writes(run) else "")
 
 
 def _superseded(run: Run) -> Standing:

@@ -43,6 +43,7 @@ SHOWN = (
     ("leave", "Leaving"),
     ("problem", "Conflicts"),
     ("resolve", "Conflicts gone"),
+    ("empty", "Emptied"),
     ("proposed", "Proposals"),
     ("stale", "Out of date"),
 )
@@ -181,6 +182,9 @@ def standing_context(run: Run, held: dict[str, int]) -> dict[str, Any]:
         "steps": steps_of(run),
         "standing": standing_of(run, held["changes"], held["people"]),
         "is_open": run.state in OPEN,
+        "can_stop": run.state in OPEN
+        and not run.stop_requested
+        and (run.phase != Run.Phase.APPLY or run.kind == Run.Kind.WRITE_BACK),
         "held": held,
     }
 
@@ -247,6 +251,7 @@ def _segments(run: Run, held: int) -> list[tuple[str, str, str, int]]:
         ("leave", "Leaving", "user-minus", planned.get("leave", 0)),
         ("problem", "Conflicts", "alert-triangle", open_ones["problem"]),
         ("resolve", "Conflicts gone", "circle-check", planned.get("resolve", 0)),
+        ("empty", "Emptied", "circle-minus", planned.get("empty", 0)),
         ("proposed", "Proposals", "wand", open_ones["proposed"]),
         ("stale", "Out of date", "clock", open_ones["stale"]),
     ]  # fmt: skip

@@ -25,6 +25,7 @@ from provisioning.web.run_words import OPEN
 from provisioning.web.search import matching, words
 from provisioning.web.shell import href_of
 from provisioning.web.sources import with_figures
+from provisioning.web.write_back import card_of
 
 _RUNS_SHOWN = 10
 _CONFLICTS_SHOWN = 5
@@ -97,6 +98,7 @@ def pick_group(request: ConsoleRequest) -> HttpResponse:
 def _page(request: ConsoleRequest, pk: int, form: RoleGroupForm) -> HttpResponse:
     found: Any = get_object_or_404(with_figures(DirectorySource.objects.all()), pk=pk)
     runs = list(found.runs.select_related("requested_by").order_by("-id")[:_RUNS_SHOWN])
+    syncs = [run for run in runs if run.kind == Run.Kind.SYNC]
     people = Person.objects.filter(source=found).exclude(problem="")
     schedule = find_next_reads()
     context = {
@@ -106,8 +108,9 @@ def _page(request: ConsoleRequest, pk: int, form: RoleGroupForm) -> HttpResponse
         "source": found,
         "groups_count": found.groups.filter(left_at=None).count(),
         "runs": [(run, summary_of(run)) for run in runs],
-        "open_run": next((run for run in runs if run.state in OPEN), None),
-        "failed": next((r for r in runs if not r.dry and r.state not in OPEN), None),
+        "open_run": next((run for run in syncs if run.state in OPEN), None),
+        "write_back": card_of(found, request.user),
+        "failed": next((r for r in syncs if not r.dry and r.state not in OPEN), None),
         "waiting": Run.objects.filter(pk=found.waiting_run).first() if found.waiting_run else None,
         "conflicts": [
             (person, advice_for(person.problem))

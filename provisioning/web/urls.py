@@ -36,6 +36,7 @@ from provisioning.web import (
     source_trials,
     sources,
     stores,
+    write_back,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -228,6 +229,27 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "sources/<int:pk>/schedule/",
         source_schedule.SourceSchedule.as_view(),
         name="source-schedule",
+    ),
+    path("sources/<int:pk>/write-back/", write_back.source_write_back, name="source-write-back"),
+    path(
+        "sources/<int:pk>/write-back/run/",
+        write_back.source_write_back_run,
+        name="source-write-back-run",
+    ),
+    path(
+        "sources/<int:pk>/write-back/test/",
+        write_back.source_write_back_test,
+        name="source-write-back-test",
+    ),
+    path(
+        "sources/<int:pk>/write-back/values/",
+        write_back.source_write_back_values,
+        name="source-write-back-values",
+    ),
+    path(
+        "sources/<int:pk>/write-back/<int:written>/approve/",
+        write_back.source_write_back_approve,
+        name="source-write-back-approve",
     ),
     path("sources/<int:pk>/switch/", sources.source_switch, name="source-switch"),
     path("sources/<int:pk>/sync/", run_actions.source_sync, name="source-sync"),

@@ -26,6 +26,7 @@ from provisioning.models import (
     RoleGroup,
     Run,
     SipServer,
+    WrittenAttribute,
 )
 from tests.factories import (
     make_account,
@@ -96,6 +97,9 @@ def furnish() -> Furnished:
         subject=person.guid, name=account.name, action="update", status="held", at=now,
         before={"name": "Ann"}, after={"name": "Anne"},
     )  # fmt: skip
+    written = WrittenAttribute.objects.create(
+        source=source, attribute="proxyAddresses", expression="aor"
+    )
     user = ConsoleUser.objects.create_user("other", "somebody else's", role=Role.VIEWER)
     assert number.pk != free.pk
     return Furnished({
@@ -104,7 +108,7 @@ def furnish() -> Furnished:
         "numbers": free.pk, "people": person.pk, "pools": pool.pk, "stores": store.pk,
         "domains": domain.pk, "sites": site.pk, "servers": server.pk, "sources": source.pk,
         "link": link.pk, "pin_pk": pin.pk, "change": change.pk, "role_group": role_group.pk,
-        "token": "nothing",
+        "written": written.pk, "token": "nothing",
     })  # fmt: skip
 
 
