@@ -85,6 +85,11 @@ class ListFilter(django_filters.FilterSet):  # type: ignore[misc]  # no types
         found: QuerySet[Any] = self.qs
         return found
 
+    @property
+    def narrows(self) -> bool:
+        """Whether anything is asked for, so that fewer filters may show more."""
+        return any(value for name in self.filters for value in self.data.getlist(name))
+
 
 class ListPage(Needs, Generic[M]):
     """A list at its own address; subclasses say what is listed, filtered and sorted."""

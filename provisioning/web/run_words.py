@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from provisioning.models import PlannedChange, Run
+from provisioning.models import PendingChange, PlannedChange, Run
 from provisioning.services.outbox import manageable_stores
 from provisioning.services.pause import is_paused
 from provisioning.services.plan import APPLIED
@@ -166,7 +166,9 @@ def _what_follows() -> str:
         return "No store is managed yet, so nothing of it is written to a SIP server."
     if is_paused():
         return "Pushes are paused: accounts that changed wait until the pause ends."
-    return "Accounts that changed are on their way to the SIP servers."
+    if PendingChange.objects.filter(dead=False).exists():
+        return "Accounts that changed are on their way to the SIP servers."
+    return "The SIP servers were told which accounts changed."
 
 
 def _stopped(run: Run) -> Standing:

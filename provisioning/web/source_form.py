@@ -58,7 +58,7 @@ def source_new(request: ConsoleRequest) -> HttpResponse:
         messages.success(request, f"{source} is saved.\nThis preview changes nothing.")
         return redirect("run", run.pk)
     context = _context(
-        f"Add {DEFAULT_MAPPINGS[kind].label}",
+        f"Add a directory: {DEFAULT_MAPPINGS[kind].label}",
         "Nothing is kept before the last step, and nothing is applied by it.",
     )
     context |= _hrefs(None) | {"form": form, "steps": _steps(1)}

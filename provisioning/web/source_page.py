@@ -137,7 +137,7 @@ def _settings(source: DirectorySource) -> list[dict[str, Any]]:
         {"label": "Encryption", "value": source.get_tls_display(),
          "note": "own authority" if source.ca_pem else ""},
         {"label": "Signs in with", "value": source.get_bind_method_display(),
-         "note": "" if source.sealed_bind_secret else f"no {secret}: enter it under Edit"},
+         "note": "" if source.sealed_bind_secret else f"no {secret}: enter it under Change"},
         {"label": "Bind account", "value": source.bind_dn or "named by the certificate",
          "mono": bool(source.bind_dn)},
     ]  # fmt: skip
@@ -156,10 +156,18 @@ def _settings(source: DirectorySource) -> list[dict[str, Any]]:
     return rows
 
 
+def _every(seconds: int) -> str:
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        number, rest = divmod(seconds, size)
+        if number and not rest:
+            return f"every {unit}" if number == 1 else f"every {number:,} {unit}s"
+    return f"every {seconds:,} seconds"
+
+
 def _schedule(source: DirectorySource) -> list[dict[str, Any]]:
     if not source.enabled:
         return [{"label": "Schedule", "value": "paused: read only when asked"}]
-    every = f"every {source.interval_seconds:,} seconds"
+    every = _every(source.interval_seconds)
     if source.mode == DirectorySource.Mode.FULL:
         return [{"label": "Schedule", "value": f"everything, {every}"}]
     fallback = ""

@@ -107,3 +107,19 @@ def test_the_history_tells_what_a_run_of_the_account_rules_did(as_viewer: Client
     page = text_of(as_viewer.get(reverse("person-history", args=[person.pk])))
     assert "Account created" in page
     assert "ann@example.com" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "nothing", "no_match"),
+    [
+        ("people", "Nobody here yet", "Nobody matches"),
+        ("groups", "No group yet", "No group matches"),
+        ("accounts", "No account yet", "No account matches"),
+        ("numbers", "No number yet", "No number matches"),
+    ],
+)
+def test_a_list_with_nothing_says_where_that_comes_from_and_not_to_filter_less(
+    as_viewer: Client, name: str, nothing: str, no_match: str
+) -> None:
+    assert nothing in text_of(as_viewer.get(reverse(name)))
+    assert no_match in text_of(as_viewer.get(reverse(name), {"q": "nobody"}))

@@ -12,6 +12,7 @@ from django.utils import timezone
 from provisioning.core.states import State
 from provisioning.models import Account, ConsoleUser, PendingChange, PlannedChange, Proposal, Run
 from provisioning.services.actor import COMMAND_LINE, Actor
+from provisioning.services.outbox import mark_store
 from provisioning.services.pause import pause
 from provisioning.services.review import approve_run, discard_run
 from provisioning.services.rules import switch_rule
@@ -408,7 +409,9 @@ def test_a_finished_run_promises_a_push_only_where_there_will_be_one(as_viewer: 
     make_rule()
     address = f"/changes/{rules_run().pk}/"
     assert "No store is managed yet" in as_viewer.get(address).content.decode()
-    make_store()
+    store = make_store()
+    assert "The SIP servers were told" in as_viewer.get(address).content.decode()
+    mark_store(store)
     assert "on their way to the SIP servers" in as_viewer.get(address).content.decode()
     pause(reason="Maintenance", actor=COMMAND_LINE)
     assert "wait until the pause ends" in as_viewer.get(address).content.decode()
