@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from provisioning.core.errors import InvalidInput
 from provisioning.core.sip import Algorithm, ImportedDigest, algorithm_of, ha1
 from provisioning.core.states import State
 from provisioning.drivers.base import AliasRow, ForeignAccount, Kind, StoreDriver, SubscriberRow
@@ -71,6 +74,22 @@ class Candidate:
     digest: ImportedDigest | None = None
     secret: str | None = field(default=None, repr=False)
     aliases: Sequence[AliasRow] = ()
+
+
+def read_aors(content: bytes) -> frozenset[str]:
+    """SIP URIs of the first column of a CSV, or one a line; a heading is passed over.
+
+    Raises InvalidInput where it is no text or has none.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput("The file is no text in UTF-8. Nothing was adopted.") from error
+    cells = (row[0].strip().lower() for row in csv.reader(io.StringIO(text)) if row)
+    aors = frozenset(cell.removeprefix("sip:") for cell in cells if "@" in cell)
+    if not aors:
+        raise InvalidInput("The file has no SIP URI in its first column. Nothing was adopted.")
+    return aors
 
 
 def find_candidates(

@@ -161,7 +161,7 @@ def make_so(
             for difference in differences:
                 result = results[difference.kind]
                 _settle_ownership(store, difference, result)
-                if store.drift_count and result.changed:
+                if result.changed and drift_rows.has_drift(store):
                     drift_rows.forget(store=store, kind=difference.kind, keys=result.changed)
     except Busy:
         for difference in differences:

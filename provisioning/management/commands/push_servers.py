@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import Busy, ProvisioningError
+from provisioning.management.names import find_stores
 from provisioning.management.progress_bar import ProgressBar
 from provisioning.models import ConfigStore, PendingChange
 from provisioning.services import outbox, pause
@@ -62,7 +63,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Go through the stores, then say what was or would be done."""
-        answers = [self._answer(store, options) for store in _stores(options["stores"])]
+        answers = [self._answer(store, options) for store in find_stores(options["stores"])]
         if options["json"]:
             answer = {"applied": options["apply"], "stores": [vars(each) for each in answers]}
             self.stdout.write(json.dumps(answer, ensure_ascii=False))
@@ -108,16 +109,6 @@ class Command(BaseCommand):
             raise CommandError("A store in Observe is never written to.", returncode=_FAILED)
         if states & {"busy", "paused"}:
             raise CommandError("Not now; what is pending stays so.", returncode=_NOT_NOW)
-
-
-def _stores(names: list[str]) -> list[ConfigStore]:
-    stores = {store.name: store for store in ConfigStore.objects.order_by("name")}
-    unknown = [name for name in names if name not in stores]
-    if unknown:
-        raise CommandError(
-            f"There is no store {', '.join(unknown)}. There are: {', '.join(stores) or 'none'}."
-        )
-    return [stores[name] for name in names or stores]
 
 
 def _planned(store: ConfigStore, kinds: list[KindPreview]) -> StoreAnswer:

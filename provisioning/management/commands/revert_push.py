@@ -1,0 +1,62 @@
+"""Revert a push or an adoption: what stood at the store before stands there again."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from provisioning.core.errors import ProvisioningError
+from provisioning.models import PushRecord
+from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.revert import HOLD_DAYS, RevertPlan, plan_revert, revert
+
+
+class Command(BaseCommand):
+    """`revert_push NUMBER [--apply --reason …] [--json]`: dry unless --apply."""
+
+    help = (
+        "Restore what stood at a store before a push or an adoption, by its number. Without "
+        "--apply only show what would be restored. Rows that moved on since are left out."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which one, and whether to write."""
+        parser.add_argument("number", type=int, help="as the store's page says")
+        parser.add_argument("--apply", action="store_true", help="revert; without it only show")
+        parser.add_argument("--reason", default="", help="why; needed with --apply")
+        parser.add_argument("--days", type=int, default=HOLD_DAYS, help="left alone for so long")
+        parser.add_argument("--approve", action="store_true", help="pass the store's limit")
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Show or revert."""
+        record = PushRecord.objects.select_related("store").filter(pk=options["number"]).first()
+        if record is None:
+            raise CommandError(f"There is no push {options['number']}, or it is too old.")
+        try:
+            if options["apply"]:
+                plan = revert(
+                    record=record, reason=options["reason"], days=options["days"],
+                    approved=options["approve"], actor=COMMAND_LINE,
+                )  # fmt: skip
+            else:
+                plan = plan_revert(record=record)
+        except ProvisioningError as error:
+            raise CommandError(error.message) from error
+        if options["json"]:
+            self.stdout.write(json.dumps({"applied": options["apply"], **_counts(plan)}))
+            return
+        self.stdout.write(self.style.MIGRATE_HEADING(f"{record} at {record.store}"))
+        for name, count in _counts(plan).items():
+            self.stdout.write(f"  {name}: {count:,}")
+        if not options["apply"]:
+            self.stdout.write("Nothing was written. Add --apply to revert.")
+
+
+def _counts(plan: RevertPlan) -> dict[str, int]:
+    return {
+        "written back": plan.written, "created again": plan.created, "deleted": plan.deleted,
+        "released": plan.released, "moved on": plan.moved, "failed": len(plan.problems),
+    }  # fmt: skip
