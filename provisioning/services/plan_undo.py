@@ -93,6 +93,8 @@ class UndoPlanner:
             state=Number.State.QUARANTINED, quarantined_until=end_of_quarantine(undone)
         )
         self._numbers = NumberDesk(returning=set(returning.values_list("e164", flat=True)))
+        released = applied_changes(undone).filter(before__has_key="number")
+        self._missed = set(released.values_list("before__number", flat=True)) - {""}
         self._postponed: list[_Inverse] = []
 
     def plan(self) -> None:
@@ -112,7 +114,10 @@ class UndoPlanner:
         for change in changes:
             account = accounts.get((change.source_id, change.subject))
             if account is not None:
-                yield _Inverse(change, account, self._known)
+                inverse = _Inverse(change, account, self._known)
+                if change.action == "create" and account.number in self._missed:
+                    inverse.give_up_number()
+                yield inverse
 
     def _settle(self, inverses: list[_Inverse]) -> None:
         self._addresses.look_up([each.after["aor"] for each in inverses if each.moves])
@@ -177,6 +182,11 @@ class _Inverse:
             else:
                 fields = _ADDRESS if field == "aor" else (field,)
                 self.after.update({each: self.wanted[each] for each in fields})
+
+    def give_up_number(self) -> None:
+        """Let the number of an account that the run made return to whoever had it."""
+        if "number" not in self.account.pins:
+            self.wanted["number"] = self.after["number"] = ""
 
     @property
     def moves(self) -> bool:

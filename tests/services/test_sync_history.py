@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,57 +12,17 @@ from provisioning.services import apply, review, runs
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.plan import UNAPPLIED
 from tests.services.directory import Company, Somebody, company, rows_of
+from tests.services.story import STEP, Story, forget_everything
 
 __all__ = ["company"]
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
-
-PEOPLE = st.integers(0, 5)
-STEP = st.one_of(
-    st.tuples(st.just("login"), PEOPLE, st.sampled_from(["ann", "bob", "cid", "dan"])),
-    st.tuples(st.just("phone"), PEOPLE, st.sampled_from(["", "1", "2", "3", "x"])),
-    st.tuples(st.just("locked"), PEOPLE, st.sampled_from(["", "yes"])),
-    st.tuples(st.just("gone"), PEOPLE, st.sampled_from(["", "yes"])),
-    st.tuples(st.just("team"), PEOPLE, st.sampled_from(["", "yes"])),
-    st.tuples(st.just("sync"), PEOPLE, st.just("")),
-)
 
 
 @pytest.fixture(autouse=True)
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plans of a few rows are applied in several transactions."""
     monkeypatch.setattr(apply, "WINDOW", 4)
-
-
-class Story:
-    """Six people of whom each is there or gone, in a group or not."""
-
-    def __init__(self, company: Company) -> None:
-        self.company = company
-        self.directory = company.directory
-        self.directory.people.clear()
-        self.directory.groups.clear()
-        self.everybody = [self.directory.add(f"p{n}") for n in range(6)]
-        self.team = self.directory.group("Team", "cn=nobody,dc=example")
-
-    def tell(self, step: tuple[str, int, str]) -> None:
-        what, which, value = step
-        one = self.everybody[which]
-        if what == "sync":
-            self.company.sync()
-        elif what == "phone":
-            one.set(phone=f"+44207946000{value}" if value.isdigit() else value)
-        elif what in ("gone", "team"):
-            place: list[Any] = self.directory.people if what == "gone" else self.team.members
-            self._put(place, one, there=bool(value) == (what == "team"))
-        else:
-            one.set(**{what: value})
-
-    def _put(self, place: list[Any], one: Somebody, *, there: bool) -> None:
-        if there and one not in place:
-            place.append(one)
-        elif not there and one in place and (place is self.team.members or len(place) > 1):
-            place.remove(one)
 
 
 @settings(
@@ -76,7 +34,7 @@ class Story:
 def test_after_any_history_the_console_says_what_the_directory_says(
     company: Company, steps: list[tuple[str, int, str]], follow: bool
 ) -> None:
-    _forget_everything()
+    forget_everything()
     company.relax()
     company.rule.follow_user = follow
     company.rule.save()
@@ -93,11 +51,6 @@ def test_after_any_history_the_console_says_what_the_directory_says(
     _check_accounts(story)
     assert rows_of(company.sync()) == []
     assert not PlannedChange.objects.filter(UNAPPLIED).exists()
-
-
-def _forget_everything() -> None:
-    for model in (Number, Credential, Account, GroupMember, Person, PlannedChange, Run):
-        model.objects.all().delete()
 
 
 def _check_people(story: Story) -> None:
