@@ -12,7 +12,7 @@ from provisioning.services.run_effects import Effects, effects_of
 KINDS = {"person": "People", "group": "Groups", "account": "Accounts", "value": "Values"}
 ACTIONS = {
     "create": "new", "update": "changed", "leave": "leaving", "return": "coming back",
-    "resolve": "no longer in conflict", "empty": "emptied",
+    "resolve": "no longer in conflict", "empty": "emptied", "withdraw": "no longer proposed",
 }  # fmt: skip
 _HELD_AS = {"value": "empty"}
 _EXAMPLES = 10

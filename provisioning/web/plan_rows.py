@@ -22,6 +22,7 @@ from provisioning.models import (
     SipDomain,
     Site,
 )
+from provisioning.services.known_clients import known_clients
 from provisioning.web.forms.mapping import label_of
 from provisioning.web.shell import href_of
 
@@ -43,13 +44,15 @@ LOOKS = {
     "return": Look("Coming back", "green", "user-plus"),
     "none": Look("Conflict", "yellow", "alert-triangle"),
     "resolve": Look("Conflict gone", "green", "circle-check"),
+    "withdraw": Look("Proposal withdrawn", "secondary", "wand"),
     "empty": Look("Emptied", "red", "circle-minus"),
 }
 # Fields of the rows in the order in which they are shown; all others are the console's own.
 _ACCOUNT = {
     "state": "State", "aor": "SIP URI", "number": "Number", "pool": "Home pool", "site": "Site",
     "profile": "Client profile", "rule": "Account rule", "name": "Name", "kind": "Kind",
-    "SIP URI": "SIP URI", "pins_until": "Pinned until",
+    "SIP URI": "SIP URI", "alias_days": "Old SIP URI leads on (days)",
+    "pins_until": "Pinned until",
 }  # fmt: skip
 _PERSON = {**{name: label_of(name) for name in PERSON_FIELDS}, "dn": "DN", "disabled": "Disabled",
            "locked_out": "Locked out", "must_change_password": "Must change password"}  # fmt: skip
@@ -84,6 +87,7 @@ class _Names:
     people: dict[tuple[int, str], tuple[int | None, str]] = field(default_factory=dict)
     groups: dict[tuple[int, str], int] = field(default_factory=dict)
     aors: dict[tuple[int, str], str] = field(default_factory=dict)
+    clients: dict[tuple[int, str], str] = field(default_factory=dict)
 
 
 def show_changes(changes: Sequence[PlannedChange]) -> list[ShownChange]:
@@ -95,10 +99,10 @@ def show_changes(changes: Sequence[PlannedChange]) -> list[ShownChange]:
 def _show(change: PlannedChange, names: _Names) -> ShownChange:
     if change.action == "leave":
         rows: list[Row] = [("In the directory", "yes", "not found any more")]
+    elif change.action == "withdraw":
+        rows = [("Proposed SIP URI", change.before.get("SIP URI", ""), "none")]
     elif change.action == "resolve":
         rows = [("Conflict", change.before.get("problem", ""), "none")]
-    elif change.kind == "value":
-        rows = [(name, change.before.get(name), after) for name, after in change.after.items()]
     else:
         labels = _FIELDS[change.kind]
         rows = [
@@ -109,6 +113,9 @@ def _show(change: PlannedChange, names: _Names) -> ShownChange:
         ]
     if change.kind == "group":
         rows += _member_rows(change, names)
+    if _renames(change):
+        known = names.clients.get((change.source_id, change.subject), "no client that is known")
+        rows.append(("Needs a new profile", "", known))
     count = f"{len(rows)} field{'' if len(rows) == 1 else 's'}" if rows else ""
     return ShownChange(
         change=change,
@@ -119,6 +126,11 @@ def _show(change: PlannedChange, names: _Names) -> ShownChange:
         rows=rows,
         summary=_summary(change),
     )
+
+
+def _renames(change: PlannedChange) -> bool:
+    """Whether it gives, or proposes, another SIP URI."""
+    return change.action == "update" and bool({"aor", "SIP URI"} & change.after.keys())
 
 
 def _where(change: PlannedChange, names: _Names) -> str:
@@ -174,6 +186,8 @@ def _summary(change: PlannedChange) -> str:
         return "not in the directory any more"
     if change.action == "resolve":
         return "no longer in conflict"
+    if change.action == "withdraw":
+        return "its rule gives the present SIP URI again"
     if change.kind == "person" and change.action == "update" and "disabled" in change.after:
         return f"{'disabled' if change.after['disabled'] else 'enabled'} in the directory"
     state = change.after.get("state")
@@ -208,8 +222,14 @@ def _find_names(changes: Sequence[PlannedChange]) -> _Names:
     accounts = Account.objects.filter(
         person__guid__in={c.subject for c in changes if c.kind == "account"}, slot="main"
     )
-    for source_id, guid, aor in accounts.values_list("person__source", "person__guid", "aor"):
+    found = list(accounts.values_list("pk", "person__source", "person__guid", "aor"))
+    renamed = {change.subject for change in changes if _renames(change)}
+    ids = [pk for pk, _, guid, _ in found if guid in renamed]
+    clients = known_clients(account_ids=ids) if ids else {}
+    for pk, source_id, guid, aor in found:
         names.aors[source_id, guid] = aor
+        if pk in clients:
+            names.clients[source_id, guid] = clients[pk]
     groups = [change for change in changes if change.kind == "group"]
     if groups:
         rows = DirectoryGroup.objects.filter(guid__in={group.key for group in groups})

@@ -11,7 +11,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
-from provisioning.models import DirectorySource, Person, PlannedChange, Run
+from provisioning.models import DirectorySource, Person, PlannedChange, Proposal, Run
+from provisioning.services.rehires import open_rehires
 from provisioning.services.run_effects import effects_of
 from provisioning.services.run_report import KINDS, figures_of, summary_of, words_of
 from provisioning.services.undo import can_undo
@@ -111,13 +112,18 @@ def changes(request: ConsoleRequest) -> HttpResponse:
 
 
 def tabs(active: str) -> list[dict[str, Any]]:
-    """The tabs of the changes: runs, and people with a conflict."""
+    """The tabs of the changes: runs, conflicts, and what somebody may decide."""
     conflicts = Person.objects.exclude(problem="").count()
+    proposals = Proposal.objects.filter(state=Proposal.State.OPEN).count()
     return [
         {"label": "Runs", "href": href_of("changes"), "active": active == "changes",
          "icon": "git-compare"},
         {"label": "Conflicts", "href": href_of("changes-conflicts"), "icon": "user-question",
          "active": active == "conflicts", "count": conflicts},
+        {"label": "Proposals", "href": href_of("changes-proposals"), "icon": "wand",
+         "active": active == "proposals", "count": proposals},
+        {"label": "Returned?", "href": href_of("changes-rehires"), "icon": "user-check",
+         "active": active == "rehires", "count": open_rehires().count()},
     ]  # fmt: skip
 
 

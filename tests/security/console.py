@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,21 +11,25 @@ import pytest
 from django.http import QueryDict
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
-from django.urls.converters import IntConverter
 from django.utils import timezone
 from lxml import html
 
 from provisioning.core.roles import Role
 from provisioning.models import (
+    Alias,
     ClientProfile,
     ConsoleUser,
+    DirectorySource,
     Number,
     NumberRange,
     Pin,
     PlannedChange,
+    Proposal,
     ProvisioningLink,
+    Rehire,
     RoleGroup,
     Run,
+    ScimToken,
     SipServer,
     WrittenAttribute,
 )
@@ -60,10 +65,9 @@ class Furnished:
         """The address of `pattern` for the rows that exist, or for `others` in their place."""
         route = str(pattern.pattern)
         start = next((key for key in self.rows if route.startswith(f"{key}/")), "")
-        for name, converter in pattern.pattern.converters.items():
-            row = self.rows[start if name == "pk" else name]
-            kind = "int" if isinstance(converter, IntConverter) else "str"
-            route = route.replace(f"<{kind}:{name}>", others.get(name, str(row)))
+        for name in pattern.pattern.converters:
+            row = str(self.rows[start if name == "pk" else name])
+            route = re.sub(rf"<\w+:{name}>", others.get(name, row).replace("\\", r"\\"), route)
         return f"/{route}"
 
 
@@ -100,6 +104,19 @@ def furnish() -> Furnished:
     written = WrittenAttribute.objects.create(
         source=source, attribute="proxyAddresses", expression="aor"
     )
+    alias = Alias.objects.create(
+        account=account, domain=domain, user_part="old", aor=f"old@{domain}", ends_at=now,
+        created_at=now,
+    )  # fmt: skip
+    Proposal.objects.create(account=account, aor=f"new@{domain}", created_at=now)
+    former = make_person("Ann Lee", source=source, left_at=now)
+    rehire = Rehire.objects.create(
+        person=person, former=former, evidence=[["employee ID", "4711"]], created_at=now
+    )
+    scim = DirectorySource.objects.create(name="Entra ID", kind="scim", key_attribute="id")
+    token = ScimToken.objects.create(
+        source=source, name="Entra ID", key="0" * 12, secret_hash="0" * 64, expires_at=now
+    )
     user = ConsoleUser.objects.create_user("other", "somebody else's", role=Role.VIEWER)
     assert number.pk != free.pk
     return Furnished({
@@ -108,7 +125,9 @@ def furnish() -> Furnished:
         "numbers": free.pk, "people": person.pk, "pools": pool.pk, "stores": store.pk,
         "domains": domain.pk, "sites": site.pk, "servers": server.pk, "sources": source.pk,
         "link": link.pk, "pin_pk": pin.pk, "change": change.pk, "role_group": role_group.pk,
+        "alias_pk": alias.pk, "rehire": rehire.pk,
         "written": written.pk, "token": "nothing",
+        "scim": scim.pk, "scim_token": token.pk, "uid": "nobody", "rest": "Bulk",
     })  # fmt: skip
 
 
