@@ -39,6 +39,7 @@ _LABELS = {
     "login": "user name",
     "display_name": "name",
     "problem": "conflict",
+    "alias_days": "old SIP URI leads on (days)",
 }
 _TITLES = {
     ("person", "create"): "New in the directory",
@@ -49,6 +50,7 @@ _TITLES = {
     ("account", "update"): "Account changed",
     ("account", "none"): "Conflict",
     ("account", "resolve"): "Conflict gone",
+    ("account", "withdraw"): "Proposal withdrawn",
 }
 # Of something new only this is told; all of it is on the page itself.
 _OF_NEW = frozenset({"login", "department", "office", "phone", "aor", "number", "pool", "rule"})

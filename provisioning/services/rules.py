@@ -14,10 +14,12 @@ from provisioning.directory.syntax import check_dn
 from provisioning.models import AccountRule, Run
 from provisioning.services import audit, saving
 from provisioning.services.actor import Actor
+from provisioning.services.aliases import check_alias_days
 from provisioning.services.rule_book import compile_formula, compile_rule
 from provisioning.services.runs import request_rules_run
 
 STEP = 10
+_LONGEST_GRACE = 3650
 _FORMULAS = {
     "condition": "condition",
     "user_formula": "SIP URI formula",
@@ -103,6 +105,9 @@ def check_rule(rule: AccountRule) -> None:
         _note(faults, field, compile_formula, getattr(rule, field), what)
     if rule.group is not None and rule.source_id not in (None, rule.group.source_id):
         faults["group"] = f"{rule.group} is a group of {rule.group.source}, not of {rule.source}."
+    _note(faults, "alias_days", check_alias_days, rule.alias_days)
+    if rule.grace_days is not None and rule.grace_days > _LONGEST_GRACE:
+        faults["grace_days"] = f"Leavers are kept for {_LONGEST_GRACE:,} days at most."
     sources = AccountRule.NumberSource
     if rule.number_source == sources.RANGE and rule.number_range is None:
         faults["number_range"] = "Choose the range that the numbers come from."

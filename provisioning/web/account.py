@@ -13,12 +13,14 @@ from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
 from provisioning.core.states import State
-from provisioning.models import Account, ClientProfile, Pin
+from provisioning.models import Account, ClientProfile, Pin, Proposal
 from provisioning.services.at_stores import find_at_stores
 from provisioning.services.explain import explain_account
 from provisioning.services.history import find_history
+from provisioning.services.known_clients import known_clients
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.forms.accounts import (
+    HoldForm,
     NumberForm,
     ReasonForm,
     ReleaseForm,
@@ -37,6 +39,7 @@ _RECENT = 5
 # The dialogs of an account by their ids, and the form in each.
 DIALOGS: dict[str, type[forms.Form]] = {
     "block": ReasonForm,
+    "hold": HoldForm,
     "restore": RestoreForm,
     "number": NumberForm,
     "release": ReleaseForm,
@@ -65,7 +68,10 @@ def show_overview(
         "stores": stores,
         "troubles": [one for one in stores if one.refused],
         "pins": pins,
-        "pinned_state": any(pin.field == Pin.Field.STATE for pin in pins),
+        "leave": _leave_of(account, pins),
+        "aliases": list(account.aliases.order_by("-ends_at")),
+        "proposal": Proposal.objects.filter(account=account, state=Proposal.State.OPEN).first(),
+        "clients": known_clients(account_ids=[account.pk]).get(account.pk, ""),
         "entries": find_history(account=account)[:_RECENT],
         "registrations_href": href_of("account-registrations", pk),
     }
@@ -148,6 +154,12 @@ def service_rows(account: Account) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _leave_of(account: Account, pins: list[Pin]) -> Pin | None:
+    """The leave that the account is on."""
+    held = (pin for pin in pins if pin.field == Pin.Field.STATE and pin.value == State.HELD)
+    return next(held, None) if account.state == State.HELD else None
 
 
 def _identity(account: Account) -> list[dict[str, Any]]:

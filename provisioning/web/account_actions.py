@@ -99,7 +99,7 @@ def block(request: ConsoleRequest, pk: int) -> HttpResponse:
         blocks.block_account(account=account, reason=values["reason"], actor=actor_of(request))
         return f"{account} is blocked.\nRegistrations end now; provisioning links are revoked."
 
-    return _in_dialog(request, pk, "block", act)
+    return in_dialog(request, pk, "block", act)
 
 
 @needs(Capability.OPERATE)
@@ -113,7 +113,7 @@ def unblock(request: ConsoleRequest, pk: int) -> HttpResponse:
             f"{account} is not blocked any more.\nIts state is {current.get_state_display()} now."
         )
 
-    return _at_once(request, pk, act)
+    return at_once(request, pk, act)
 
 
 @needs(Capability.OPERATE)
@@ -133,7 +133,7 @@ def restore(request: ConsoleRequest, pk: int) -> HttpResponse:
         )
         return f"{account} works again.\nThis holds {until}."
 
-    return _in_dialog(request, pk, "restore", act)
+    return in_dialog(request, pk, "restore", act)
 
 
 @needs(Capability.OPERATE)
@@ -145,7 +145,7 @@ def rotate(request: ConsoleRequest, pk: int) -> HttpResponse:
         rotate_credential(account=account, actor=actor_of(request))
         return f"{account} has a new credential.\nEvery client must fetch its profile again."
 
-    return _at_once(request, pk, act)
+    return at_once(request, pk, act)
 
 
 @needs(Capability.OPERATE)
@@ -159,7 +159,7 @@ def assign(request: ConsoleRequest, pk: int) -> HttpResponse:
         )
         return f"{account} has {number} now."
 
-    return _in_dialog(request, pk, "number", act, field="number")
+    return in_dialog(request, pk, "number", act, field="number")
 
 
 @needs(Capability.OPERATE)
@@ -176,7 +176,7 @@ def release(request: ConsoleRequest, pk: int) -> HttpResponse:
         )
         return f"{account} has no number now.\n{number} is {released.get_state_display().lower()}."
 
-    return _in_dialog(request, pk, "release", act)
+    return in_dialog(request, pk, "release", act)
 
 
 @needs(Capability.CONFIGURE)
@@ -188,7 +188,7 @@ def rename(request: ConsoleRequest, pk: int) -> HttpResponse:
         renamed = addresses.rename_account(account=account, actor=actor_of(request), **values)
         return f"{account} is sip:{renamed.aor} now.\nEvery client must fetch its profile again."
 
-    return _in_dialog(request, pk, "rename", act, field="user_part")
+    return in_dialog(request, pk, "rename", act, field="user_part")
 
 
 @needs(Capability.OPERATE)
@@ -203,7 +203,7 @@ def end_pin(request: ConsoleRequest, pk: int, pin_pk: int) -> HttpResponse:
             "The pin is ended.\nRules and directory decide again, with the next run at the latest."
         )
 
-    return _at_once(request, pk, act)
+    return at_once(request, pk, act)
 
 
 @needs(Capability.OPERATE)
@@ -215,10 +215,10 @@ def remove(request: ConsoleRequest, pk: int) -> HttpResponse:
         accounts.remove_account(account=account, reason=values["reason"], actor=actor_of(request))
         return f"{account} was removed.\nIts number, if it had one, is in quarantine for 90 days."
 
-    return _in_dialog(request, pk, "remove", act)
+    return in_dialog(request, pk, "remove", act)
 
 
-def _in_dialog(
+def in_dialog(
     request: ConsoleRequest, pk: int, dialog: str, act: Act, field: str | None = None
 ) -> HttpResponse:
     """Do what a dialog asks for; what is refused stands in it, at `field` or above all of them."""
@@ -232,7 +232,7 @@ def _in_dialog(
     return show_overview(request, pk, {dialog: form})
 
 
-def _at_once(request: ConsoleRequest, pk: int, act: Act) -> HttpResponse:
+def at_once(request: ConsoleRequest, pk: int, act: Act) -> HttpResponse:
     """Do what a button asks for; there is nothing to fill in, so what is refused is a message."""
     account = get_object_or_404(Account, pk=pk)
     try:

@@ -20,6 +20,8 @@ from provisioning.web.runs import tabs
 _ADVICE = (
     (r"SIP URI .* already belongs to", "Give one of the two another SIP URI by hand, or make the "
      "formula of the rule tell them apart."),
+    (r"SIP URI .* belonged to", "Wait until then, or end the old SIP URI on the page of that "
+     "account."),
     (r"formula .* gives nothing", "Fill the field in the directory, or use first(…) in the "
      "formula so that another field stands in."),
     (r"cannot be the user part", "Correct the field in the directory, or replace what does not "

@@ -26,6 +26,7 @@ from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.account import service_rows
 from provisioning.web.keyset import KeysetPage, Order
 from provisioning.web.list_page import AnyOf, ListFilter, ListPage, SearchFilter, Switch
+from provisioning.web.rehires import rehires_of
 from provisioning.web.shell import href_of
 
 _TABS = (
@@ -113,6 +114,7 @@ def overview(request: ConsoleRequest, pk: int) -> HttpResponse:
     context = {
         "identity": _identity(person),
         "accounts": [(account, service_rows(account)) for account in accounts],
+        "rehires": rehires_of(person),
     }
     return _page(request, person, "person", "people/person.html", context)
 

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 
 from provisioning.models import Account, ClientProfile, ServerPool, SipDomain, Site
+from provisioning.services.aliases import LONGEST_DAYS
 from provisioning.web.ids import row_id
 
 REASON = "It is kept in the audit log and shown to the next administrator."
@@ -44,6 +45,17 @@ class RestoreForm(ReasonForm):
     )
 
 
+class HoldForm(ReasonForm):
+    """Until when, and why, somebody is on leave."""
+
+    ends_on = forms.DateField(
+        label="Last day of the leave",
+        widget=forms.DateInput(attrs=DATE),
+        help_text="The day after, directory and rules decide again by themselves.",
+    )
+    field_order = ("ends_on", "reason")
+
+
 class NumberForm(forms.Form):
     """A number in any notation."""
 
@@ -72,7 +84,20 @@ class RenameForm(ReasonForm):
         max_length=64,
         widget=forms.TextInput(attrs={"class": "rt-mono", "autocapitalize": "none"}),
     )
-    field_order = ("user_part", "reason")
+    alias_days = forms.IntegerField(
+        label="The old one leads on for (days)",
+        required=False,
+        initial=0,
+        min_value=0,
+        max_value=LONGEST_DAYS,
+        help_text="Calls to it reach the account until then, and nobody else gets it. 0: it ends "
+        "now.",
+    )
+    field_order = ("user_part", "alias_days", "reason")
+
+    def clean_alias_days(self) -> int:
+        """Nothing means not at all."""
+        return self.cleaned_data["alias_days"] or 0
 
 
 class PlaceForm(forms.Form):

@@ -29,8 +29,10 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable a
         model = AccountRule
         fields = (
             "name", "enabled", "source", "group", "ou", "condition", "domain", "pool",
-            "user_formula", "follow_user", "number_source", "number_formula", "number_range",
-            "follow_number", "profile",
+            "user_formula", "follow_user", "alias_days", "number_source", "number_formula",
+            "number_range",
+            "follow_number", "profile", "locked_out_is_disabled", "must_change_is_disabled",
+            "grace_days",
         )  # fmt: skip
         labels = {  # noqa: RUF012 - Django's way
             "enabled": "Use this rule",
@@ -41,6 +43,10 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable a
             "pool": "Home pool",
             "user_formula": "SIP URI: what stands before the @",
             "follow_user": "Change the SIP URI when the formula's value changes",
+            "alias_days": "The old SIP URI leads on for (days)",
+            "locked_out_is_disabled": "Disable whoever is locked out in the directory",
+            "must_change_is_disabled": "Disable whoever must change the password",
+            "grace_days": "Keep leavers for (days)",
             "number_source": "Numbers come",
             "number_formula": "Field with the number",
             "number_range": "Range",
@@ -54,6 +60,11 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable a
             "user_formula": "An expression over a person's fields: " + ", ".join(PERSON_FIELDS),
             "follow_user": "Without it a marriage or a new user name only proposes a new SIP URI, "
             "and somebody decides. With it clients lose their registration and fetch again.",
+            "alias_days": "After a change calls to it reach the account, nobody else gets it; 0: "
+            "it ends at once",
+            "locked_out_is_disabled": "Too many wrong passwords; usually the telephone stays",
+            "must_change_is_disabled": "At the next sign-in; usually the telephone stays",
+            "grace_days": "Then the account is removed; empty: as the source says",
             "number_formula": "An expression; national notation is read by the site's country",
             "follow_number": "Without it somebody keeps the first number that the directory gave",
             "profile": "How their clients are set up; empty: the default profile",
@@ -65,10 +76,15 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable a
         self.fields["number_source"].widget = forms.RadioSelect(
             choices=AccountRule.NumberSource.choices
         )
+        self.fields["alias_days"].required = False
         empty = {"source": "Every directory", "domain": "Choose", "pool": "Choose",
                  "number_range": "Choose", "profile": "The default"}  # fmt: skip
         for name, label in empty.items():
             self.fields[name].empty_label = label  # type: ignore[attr-defined]
+
+    def clean_alias_days(self) -> int:
+        """Nothing means not at all."""
+        return self.cleaned_data["alias_days"] or 0
 
     def clean(self) -> dict[str, Any]:
         """Carry the version that was opened into the rule."""
