@@ -6,12 +6,10 @@ import logging
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import View
@@ -22,17 +20,12 @@ from provisioning.directory.scim.errors import ScimRefused
 from provisioning.directory.scim.resource import Body, parse, project
 from provisioning.models import DirectorySource
 from provisioning.services.scim_store import Request
-from provisioning.services.scim_tokens import Refusal, find_source
+from provisioning.services.scim_tokens import Refusal, find_source, tenant_url
 
 _log = logging.getLogger(__name__)
 _TYPES = ("application/scim+json", "application/json")
 # Bytes: a user is small; a group may come with tens of thousands of members.
 MAX_USER, MAX_GROUP = 256 * 1024, 8 * 1024 * 1024
-
-
-def base_of(source_id: int) -> str:
-    """The tenant URL of a source."""
-    return f"{settings.PUBLIC_URL}{reverse('scim', args=[source_id])}"
 
 
 # A token is asked for, and cookies are never looked at: so nobody's browser can be made to write.
@@ -79,7 +72,7 @@ class ScimView(View):
     @property
     def base(self) -> str:
         """The tenant URL, without a slash at its end."""
-        return base_of(self.source.pk)
+        return tenant_url(self.source)
 
     def given(self, most: int) -> Body:
         """The body of the request; raises ScimRefused (413, 415, invalidSyntax)."""

@@ -21,6 +21,7 @@ from provisioning.directory.sample import SampleEntry, find_sample
 from provisioning.models import DirectorySource
 from provisioning.services import targets
 from provisioning.services.rule_book import RuleBook
+from provisioning.services.scim_sample import find_scim_sample
 from provisioning.services.sources import source_candidate
 
 DISABLED = "disabled"
@@ -65,10 +66,13 @@ def try_mapping(
     not be sent to. A field that cannot be read hides no other. Raises a ProvisioningError where the
     directory cannot be asked.
     """
-    record = targets.pin_source(source_candidate(source=source, secret=secret))
     compiled, results = _compile(source)
     named = {name for expression in compiled.values() for name in expression.names}
-    found = find_sample(record, named, text=text, place=place, dn=dn)
+    if source.is_scim:
+        found = find_scim_sample(source, named, text=text, place=place, dn=dn)
+    else:
+        record = targets.pin_source(source_candidate(source=source, secret=secret))
+        found = find_sample(record, named, text=text, place=place, dn=dn)
     if found is None:
         return MappingSample(None, results)
     values, problem = _values(found.entry, named), ""

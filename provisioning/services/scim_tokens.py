@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
 from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
@@ -48,6 +49,11 @@ class Refusal:
     """Why a token is not accepted; the client is told only whether to `wait` (seconds)."""
 
     wait: int = 0
+
+
+def tenant_url(source: DirectorySource) -> str:
+    """What the client of `source` is given as its address."""
+    return f"{settings.PUBLIC_URL}/scim/v2/{source.pk}"
 
 
 def create_token(

@@ -10,6 +10,7 @@ from provisioning.directory.conversation import ask_first
 from provisioning.directory.schema import Attribute, read_attributes
 from provisioning.models import DirectorySource
 from provisioning.services import targets
+from provisioning.services.scim_sample import read_scim_attributes
 from provisioning.services.sources import source_candidate
 
 _SECONDS = 600
@@ -23,12 +24,7 @@ def find_attributes(
 
     Raises a ProvisioningError where the directory cannot be asked.
     """
-    record = targets.pin_source(source_candidate(source=source, secret=secret))
-    key = _key(record)
-    found: list[Attribute] | None = cache.get(key)
-    if found is None:
-        found = ask_first(record, lambda conversation: read_attributes(record, conversation))
-        cache.set(key, found, _SECONDS)
+    found = read_scim_attributes(source) if source.is_scim else _asked(source, secret)
     wanted = text.strip().lower()
     matching = (
         each
@@ -38,6 +34,16 @@ def find_attributes(
     # Who begins to type a name means that attribute, and not one that mentions it.
     ranked = sorted(matching, key=lambda each: not each.name.lower().startswith(wanted))
     return ranked[:_MOST]
+
+
+def _asked(source: DirectorySource, secret: str | None) -> list[Attribute]:
+    record = targets.pin_source(source_candidate(source=source, secret=secret))
+    key = _key(record)
+    found: list[Attribute] | None = cache.get(key)
+    if found is None:
+        found = ask_first(record, lambda conversation: read_attributes(record, conversation))
+        cache.set(key, found, _SECONDS)
+    return found
 
 
 def _key(record: SourceRecord) -> str:

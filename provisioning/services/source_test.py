@@ -17,6 +17,7 @@ from provisioning.directory.step import Step as Found
 from provisioning.models import DirectorySource
 from provisioning.services import targets
 from provisioning.services.connection_test import Step, StepState
+from provisioning.services.scim_sample import probe_scim
 from provisioning.services.sources import source_candidate
 
 _FIRST = 8
@@ -54,6 +55,9 @@ def probe_source(*, source: DirectorySource, secret: str | None) -> Iterator[Ste
 
     Changes nothing, asks the database nothing after the first step, raises no ProvisioningError.
     """
+    if source.is_scim:
+        yield from probe_scim(source)
+        return
     try:
         record = targets.pin_source(source_candidate(source=source, secret=secret))
     except ProvisioningError as error:

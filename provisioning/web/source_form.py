@@ -20,6 +20,7 @@ from provisioning.services.source_identity import SECRETS, Method
 from provisioning.services.sources import save_source
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.errors import add_errors
+from provisioning.web.forms.scim import ScimSourceForm
 from provisioning.web.forms.sources import SourceForm, new_source
 from provisioning.web.shell import href_of
 
@@ -30,6 +31,7 @@ _KINDS = {
     "other": "Whatever speaks LDAP: everything can be set by hand",
     "scim": "The cloud sends people and groups here; no directory is read",
 }
+_SCIM_STEPS = ("Kind", "Name and limits", "Connect the client")
 _STEPS = ("Kind", "Address", "Sign-in", "What to read", "Test", "Schedule")
 
 
@@ -48,9 +50,12 @@ def source_new(request: ConsoleRequest) -> HttpResponse:
         return render(request, "sources/kinds.html", context)
     if kind not in DEFAULT_MAPPINGS:
         raise BadRequest("There is no such kind of directory.")
-    form = SourceForm(request.POST or None, request.FILES or None, instance=new_source(kind))
+    form = _form_of(kind)(request.POST or None, request.FILES or None, instance=new_source(kind))
     if request.method == "POST" and _save(request, form, is_new=True):
         source = form.instance
+        if source.is_scim:
+            messages.success(request, f"{source} is saved.\nMake a token for its client.")
+            return redirect("source", source.pk)
         if request.POST.get("then") != "preview":
             messages.success(request, f"{source} is saved.\nPreview a sync: nothing is changed.")
             return redirect("source", source.pk)
@@ -62,7 +67,11 @@ def source_new(request: ConsoleRequest) -> HttpResponse:
         "Nothing is kept before the last step, and nothing is applied by it.",
     )
     context |= _hrefs(None) | {"form": form, "steps": _steps(1)}
-    return render(request, "sources/wizard.html", context, status=422 if form.errors else 200)
+    template = "sources/wizard.html"
+    if form.instance.is_scim:
+        template, context["lead"] = "sources/scim/new.html", "Its client sends people and groups."
+        context["steps"] = _steps(1, _SCIM_STEPS)
+    return render(request, template, context, status=422 if form.errors else 200)
 
 
 @needs(Capability.CONFIGURE)
@@ -72,7 +81,7 @@ def source_edit(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Change a source."""
     source = get_object_or_404(DirectorySource, pk=pk)
     title = source.name
-    form = SourceForm(request.POST or None, request.FILES or None, instance=source)
+    form = _form_of(source.kind)(request.POST or None, request.FILES or None, instance=source)
     if request.method == "POST" and _save(request, form, is_new=False):
         return redirect("source", pk)
     context = _context(
@@ -81,7 +90,8 @@ def source_edit(request: ConsoleRequest, pk: int) -> HttpResponse:
     )
     context["crumbs"].append((title, href_of("source", pk)))
     context |= _hrefs(pk) | {"form": form, "kind": DEFAULT_MAPPINGS[source.kind].label}
-    return render(request, "sources/edit.html", context, status=422 if form.errors else 200)
+    template = "sources/scim/edit.html" if source.is_scim else "sources/edit.html"
+    return render(request, template, context, status=422 if form.errors else 200)
 
 
 def candidate(request: ConsoleRequest, pk: int | None) -> tuple[SourceForm, DirectorySource]:
@@ -90,9 +100,13 @@ def candidate(request: ConsoleRequest, pk: int | None) -> tuple[SourceForm, Dire
     if pk is None and kind not in DEFAULT_MAPPINGS:
         raise BadRequest("There is no such kind of directory.")
     source = new_source(kind) if pk is None else get_object_or_404(DirectorySource, pk=pk)
-    form = SourceForm(request.POST, request.FILES, instance=source)
+    form = _form_of(source.kind)(request.POST, request.FILES, instance=source)
     form.is_valid()
     return form, form.instance
+
+
+def _form_of(kind: str) -> type[SourceForm]:
+    return ScimSourceForm if kind == DirectorySource.Kind.SCIM else SourceForm
 
 
 def _save(request: ConsoleRequest, form: SourceForm, *, is_new: bool) -> bool:
@@ -125,9 +139,9 @@ def _context(title: str, lead: str) -> dict[str, Any]:
     return {"title": title, "lead": lead, "crumbs": [("Sources & sync", href_of("sources"))]}
 
 
-def _steps(now: int) -> list[dict[str, str]]:
-    states = ["done"] * now + ["now"] + ["todo"] * (len(_STEPS) - now - 1)
-    return [{"label": label, "state": state} for label, state in zip(_STEPS, states, strict=True)]
+def _steps(now: int, labels: tuple[str, ...] = _STEPS) -> list[dict[str, str]]:
+    states = ["done"] * now + ["now"] + ["todo"] * (len(labels) - now - 1)
+    return [{"label": label, "state": state} for label, state in zip(labels, states, strict=True)]
 
 
 def _hrefs(pk: int | None) -> dict[str, str]:

@@ -22,6 +22,7 @@ from provisioning.web.conflicts import advice_for
 from provisioning.web.forms.sources import RoleGroupForm
 from provisioning.web.ids import row_id
 from provisioning.web.run_words import OPEN
+from provisioning.web.scim_panel import scim_context
 from provisioning.web.search import matching, words
 from provisioning.web.shell import href_of
 from provisioning.web.sources import with_figures
@@ -36,7 +37,7 @@ _GROUPS_SHOWN = 20
 @require_safe
 def source(request: ConsoleRequest, pk: int) -> HttpResponse:
     """One source."""
-    return _page(request, pk, RoleGroupForm())
+    return show_source(request, pk)
 
 
 @needs(Capability.ADMINISTER)
@@ -56,7 +57,7 @@ def role_group_add(request: ConsoleRequest, pk: int) -> HttpResponse:
             more = "" if found.allows_sign_in else " once the source allows sign-in"
             messages.success(request, f"Members of {group} sign in as {role}{more}.")
             return redirect("source", pk)
-    return _page(request, pk, form)
+    return show_source(request, pk, more={"role_form": form}, status=422)
 
 
 @needs(Capability.ADMINISTER)
@@ -95,7 +96,10 @@ def pick_group(request: ConsoleRequest) -> HttpResponse:
     return render(request, "sources/_group_choices.html", context)
 
 
-def _page(request: ConsoleRequest, pk: int, form: RoleGroupForm) -> HttpResponse:
+def show_source(
+    request: ConsoleRequest, pk: int, *, more: dict[str, Any] | None = None, status: int = 200
+) -> HttpResponse:
+    """The page of a source, with `more` in its context."""
     found: Any = get_object_or_404(with_figures(DirectorySource.objects.all()), pk=pk)
     runs = list(found.runs.select_related("requested_by").order_by("-id")[:_RUNS_SHOWN])
     syncs = [run for run in runs if run.kind == Run.Kind.SYNC]
@@ -119,12 +123,29 @@ def _page(request: ConsoleRequest, pk: int, form: RoleGroupForm) -> HttpResponse
         "next_read": schedule.get(found.pk),
         "settings": _settings(found),
         "role_groups": found.role_groups.select_related("group").order_by("group__name_key"),
-        "role_form": form,
+        "role_form": RoleGroupForm(),
     }
-    return render(request, "sources/source.html", context, status=422 if form.errors else 200)
+    if found.is_scim:
+        context |= scim_context(found)
+    return render(request, "sources/source.html", context | (more or {}), status=status)
 
 
 def _settings(source: DirectorySource) -> list[dict[str, Any]]:
+    rows = [] if source.is_scim else _connection(source)
+    rows += _schedule(source)
+    limit = f"{source.limit_percent} % or {source.limit_ceiling:,}, the smaller"
+    rows += [
+        {"label": "Key", "value": source.key_attribute, "mono": True},
+        {"label": "Disabled when", "value": source.disabled_expression, "mono": True},
+        {"label": "Leavers", "value": f"kept for {source.grace_days} days"},
+        {"label": "Waits for approval above", "value": limit,
+         "note": f"or {source.limit_membership_percent} % of a group's members"},
+    ]  # fmt: skip
+    return rows
+
+
+def _connection(source: DirectorySource) -> list[dict[str, Any]]:
+    """How the directory is reached and what is read of it."""
     secret = SECRETS[Method(source.bind_method)]
     filters = [("people", source.person_bases, source.person_filter)]
     if source.group_bases:
@@ -144,15 +165,6 @@ def _settings(source: DirectorySource) -> list[dict[str, Any]]:
     for what, bases, text in filters:
         rows.append({"label": f"Bases of {what}", "value": bases, "mono": True})
         rows.append({"label": f"Filter of {what}", "value": text, "mono": True})
-    rows += _schedule(source)
-    limit = f"{source.limit_percent} % or {source.limit_ceiling:,}, the smaller"
-    rows += [
-        {"label": "Key", "value": source.key_attribute, "mono": True},
-        {"label": "Disabled when", "value": source.disabled_expression, "mono": True},
-        {"label": "Leavers", "value": f"kept for {source.grace_days} days"},
-        {"label": "Waits for approval above", "value": limit,
-         "note": f"or {source.limit_membership_percent} % of a group's members"},
-    ]  # fmt: skip
     return rows
 
 

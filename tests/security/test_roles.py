@@ -67,4 +67,5 @@ def test_a_form_of_another_site_is_refused(administrator: ConsoleUser) -> None:
     client.force_login(administrator, backend="django.contrib.auth.backends.ModelBackend")
     for pattern in patterns():
         answer = client.post(furnished.address(pattern))
-        assert answer.status_code in (403, 405), furnished.address(pattern)
+        # 401 and 429: where a token is asked for, and cookies count for nothing.
+        assert answer.status_code in (401, 403, 405, 429), furnished.address(pattern)

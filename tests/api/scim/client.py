@@ -112,6 +112,4 @@ def scim_source(name: str = "Entra ID", **values: Any) -> DirectorySource:
 def scim_client(source: DirectorySource | None = None) -> ScimClient:
     """A client with a token of its own."""
     source = source or scim_source()
-    return ScimClient(
-        source, create_token(source=source, name="test", actor=COMMAND_LINE).text
-    )
+    return ScimClient(source, create_token(source=source, name="test", actor=COMMAND_LINE).text)
