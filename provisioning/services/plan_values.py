@@ -29,6 +29,7 @@ from provisioning.services.write_back import (
     active_attributes,
     reading_record,
     settings_of,
+    writing_record,
 )
 
 # What is committed late carries an earlier moment.
@@ -141,8 +142,10 @@ def changed_since(source: DirectorySource) -> Collection[str]:
 
 
 def _usable(source: DirectorySource) -> list[Written]:
-    if not settings_of(source).enabled:
+    settings = settings_of(source)
+    if not settings.enabled:
         raise Rejected(f"Nothing is written to {source}: its write-back is off.")
+    writing_record(settings)  # whose password is missing is not found out after an approval
     attributes = active_attributes(source)
     if not attributes:
         raise Rejected(

@@ -72,7 +72,7 @@ class Numbers(ListPage[Number]):
 
     def queryset(self) -> QuerySet[Number]:
         """With account and site."""
-        return Number.objects.select_related("account__site")
+        return Number.objects.select_related("account__site", "used_in")
 
     def context(self, request: ConsoleRequest, page: KeysetPage[Number]) -> dict[str, Any]:
         """Title and tabs."""
@@ -94,7 +94,7 @@ def show_number(
     request: ConsoleRequest, pk: int, refused: Mapping[str, forms.BaseForm] | None = None
 ) -> HttpResponse:
     """The page; with a refused form by the name of its dialog, that dialog is open (422)."""
-    found = get_object_or_404(Number.objects.select_related("account__site"), pk=pk)
+    found = get_object_or_404(Number.objects.select_related("account__site", "used_in"), pk=pk)
     events = AuditEvent.objects.filter(object_type="number", object_id=str(pk)).order_by("-id")
     context = {
         "title": found.e164,
