@@ -36,7 +36,7 @@ class CompiledRule:
         if self.below and not _is_below(values["dn"], self.below):
             return f"not below {rule.ou}"
         if self.condition is not None and not self.condition(_read_by(self.condition, values)):
-            return f"the condition {rule.condition} is empty"
+            return f"the condition {rule.condition} is not met"
         return ""
 
     def user_part(self, values: Values) -> str:

@@ -149,7 +149,7 @@ def test_a_preview_says_who_falls_under_an_earlier_rule_or_under_none() -> None:
     preview = preview_rule(rule=unsaved(condition="department"))
     why = {each.person: each.why_not for each in preview.others}
     assert "falls under Sales first" in why[person]
-    assert "the condition department is empty" in why[other]
+    assert "the condition department is not met" in why[other]
     assert preview.matching == 0
 
 

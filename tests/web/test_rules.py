@@ -184,3 +184,11 @@ def test_all_rules_are_previewed(as_helpdesk: Client) -> None:
     run = Run.objects.get()
     assert (run.kind, run.dry) == (Run.Kind.RULES, True)
     assert response["Location"] == f"/changes/{run.pk}/"
+
+
+def test_a_new_rule_begins_with_what_there_is_only_one_of(as_administrator: Client) -> None:
+    domain, pool = make_domain(), make_pool()
+    fields = as_administrator.get("/rules/new/").context["form"]
+    assert (fields["domain"].value(), fields["pool"].value()) == (domain.pk, pool.pk)
+    make_pool("Tokyo")
+    assert as_administrator.get("/rules/new/").context["form"]["pool"].value() is None
