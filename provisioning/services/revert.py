@@ -171,8 +171,11 @@ def _blocks(record: PushRecord, driver: StoreDriver, plan: RevertPlan) -> Iterat
         block = _Block(kind)
         for image in images:
             have = now.get(image.key)
-            written = contents.get(image.key, "") if adopted else image.after
-            if not _is_as_left(have, written, contents.get(image.key, "")):
+            content = contents.get(image.key, "")
+            written = content if adopted else image.after
+            # A revert leaves rows otherwise than the console wants them.
+            wanted = content if record.kind != PushRecord.Kind.REVERT else written
+            if not _is_as_left(have, written, wanted):
                 plan.moved += 1
                 if len(plan.moved_examples) < _EXAMPLES:
                     plan.moved_examples.append(image.key)
@@ -185,11 +188,11 @@ def _blocks(record: PushRecord, driver: StoreDriver, plan: RevertPlan) -> Iterat
         yield block
 
 
-def _is_as_left(have: Row | None, written: str, content: str) -> bool:
+def _is_as_left(have: Row | None, written: str, wanted: str) -> bool:
     """Whether a row is as the push left it, and the console wrote nothing else since."""
-    if have is None:
-        return not written and not content
-    return bool(written) and fingerprint(have) == written == content
+    if have is None or not written:
+        return have is None and not written
+    return fingerprint(have) == written == wanted
 
 
 def _note(plan: RevertPlan, block: _Block, image: Image, have: Row | None) -> None:
