@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import orjson
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from provisioning.core.limits import Category
 from provisioning.models import PlannedChange, Run
 from provisioning.services import bulk
+from provisioning.services.behind import Behind
 
 _COLUMNS = (
     "run_id", "source_id", "ordinal", "kind", "key", "subject", "name", "action", "before", "after",
@@ -37,7 +41,7 @@ def as_json(value: Any) -> str:
 
 
 class PlanWriter:
-    """Streams the rows of one run's plan; `flush` writes the rest.
+    """Streams the rows of one run's plan; `flush` writes the rest, and others see all of it then.
 
     `asked` is whose account it decides because somebody asked, and how often (person id → times).
     """
@@ -50,6 +54,23 @@ class PlanWriter:
         self.tally: Tally = defaultdict(lambda: defaultdict(set))
         self._rows: list[tuple[Any, ...]] = []
         self._at = bulk.moment()
+        self._behind: Behind | None = None
+
+    @contextmanager
+    def writing_behind(self) -> Iterator[None]:
+        """Meanwhile write a large plan in a thread of its own, and all of it before the end.
+
+        In a transaction of the caller the rows belong to it and are written there.
+        """
+        behind = Behind()
+        if not connection.in_atomic_block:
+            self._behind = behind
+        try:
+            yield
+            self.flush()
+        finally:
+            self._behind = None
+            behind.close()
 
     def add(
         self,
@@ -85,15 +106,29 @@ class PlanWriter:
             )
         )  # fmt: skip
         if len(self._rows) >= _BATCH:
-            self.flush()
+            self._write()
 
     def flush(self) -> None:
-        """Write what is buffered, in a short transaction of its own."""
-        if self._rows:
-            with transaction.atomic():
-                bulk.commit_lazily()
-                bulk.insert_rows(TABLE, _COLUMNS, self._rows)
+        """Write what is buffered, in short transactions of its own."""
+        if self._behind is not None and self._behind.is_used:
+            self._write()
+            self._behind.wait()
+        elif self._rows:
+            _insert(self._rows)
             self._rows = []
+
+    def _write(self) -> None:
+        rows, self._rows = self._rows, []
+        if self._behind is None:
+            _insert(rows)
+        else:
+            self._behind.add(partial(_insert, rows))
+
+
+def _insert(rows: list[tuple[Any, ...]]) -> None:
+    with transaction.atomic():
+        bulk.commit_lazily()
+        bulk.insert_rows(TABLE, _COLUMNS, rows)
 
 
 def replaced_by(run: Run) -> QuerySet[Run]:

@@ -53,9 +53,15 @@ def plan_sync(*, run: Run, source: DirectorySource, progress: Progress) -> Plan:
     Raises a ProvisioningError when the read is not complete: nothing was changed then. Groups that
     cannot be read are kept as they are and marked stale; people go on.
     """
+    plan = Plan(PlanWriter(run))
+    with plan.writer.writing_behind():
+        _plan_everything(run, source, plan, progress)
+    return plan
+
+
+def _plan_everything(run: Run, source: DirectorySource, plan: Plan, progress: Progress) -> None:
     book = RuleBook()
     record, mapping = reading_of(source, book)
-    plan = Plan(PlanWriter(run))
     membership = Membership(by_login=names_logins(record)) if record.group_bases else None
     groups: GroupPlan | None = None
     numbers = NumbersElsewhere(source)
@@ -89,7 +95,6 @@ def plan_sync(*, run: Run, source: DirectorySource, progress: Progress) -> Plan:
     plan.writer.flush()
     plan.writer.counts["read.people"] = people.people
     plan.writer.counts["read.unreadable"] = people.left_out + len(people.unreadable)
-    return plan
 
 
 def plan_rules(*, run: Run, progress: Progress) -> Plan:
@@ -99,8 +104,8 @@ def plan_rules(*, run: Run, progress: Progress) -> Plan:
     follow_used_groups()
     progress.phase(Run.Phase.PLAN, Person.objects.count())
     people = everybody(memberships_of(kept_members(book.watched.values())))
-    AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(people)
-    plan.writer.flush()
+    with plan.writer.writing_behind():
+        AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(people)
     return plan
 
 
