@@ -11,7 +11,6 @@ from provisioning.core.states import State
 from provisioning.drivers.base import Kind
 from provisioning.models import Account, Alias, PendingChange, Proposal, ProvisioningLink, Run
 from provisioning.services import apply
-from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.deadlines import keep_deadlines
 from tests.services.directory import Company, Somebody, company, rows_of
 
@@ -169,4 +168,3 @@ def test_an_edited_formula_is_proposed_to_everybody_and_changes_nobody(
     assert _logins(company, ring) == "abcd"
     assert rows_of(company.apply_rules()) == []
     assert set(Account.objects.values_list("state", flat=True)) == {State.ACTIVE}
-    assert COMMAND_LINE
