@@ -44,10 +44,10 @@ class ScimClient:
 
     def send(
         self, method: str, path: str, document: Any = None, *, query: dict[str, Any] | None = None,
-        content_type: str = JSON, **headers: str,
+        content_type: str = JSON, headers: dict[str, str] | None = None,
     ) -> Answer:  # fmt: skip
         """One request."""
-        given: dict[str, Any] = {"Authorization": f"Bearer {self.token}", **headers}
+        given: dict[str, Any] = {"Authorization": f"Bearer {self.token}", **(headers or {})}
         content = document if isinstance(document, bytes) else json.dumps(document).encode()
         answer = Client(enforce_csrf_checks=True).generic(
             method, f"/scim/v2/{self.source.pk}{path}",
@@ -69,16 +69,16 @@ class ScimClient:
 
     def put(self, path: str, document: Any, **headers: str) -> Answer:
         """Replace."""
-        return self.send("PUT", path, document, **headers)
+        return self.send("PUT", path, document, headers=headers)
 
     def patch(self, path: str, *operations: Any, **headers: str) -> Answer:
         """Change."""
         document = {"schemas": [PATCH], "Operations": list(operations)}
-        return self.send("PATCH", path, document, **headers)
+        return self.send("PATCH", path, document, headers=headers)
 
     def delete(self, path: str, **headers: str) -> Answer:
         """Delete."""
-        return self.send("DELETE", path, **headers)
+        return self.send("DELETE", path, headers=headers)
 
     def user(self, user_name: str, **values: Any) -> str:
         """A new user; the id."""
