@@ -103,6 +103,8 @@ def _show(change: PlannedChange, names: _Names) -> ShownChange:
         rows = [("Proposed SIP URI", change.before.get("SIP URI", ""), "none")]
     elif change.action == "resolve":
         rows = [("Conflict", change.before.get("problem", ""), "none")]
+    elif change.kind == "value":
+        rows = [(name, change.before.get(name), after) for name, after in change.after.items()]
     else:
         labels = _FIELDS[change.kind]
         rows = [
@@ -180,6 +182,11 @@ def _summary(change: PlannedChange) -> str:
         added, removed = len(change.after.get("added", ())), len(change.after.get("removed", ()))
         parts = [f"{n:,} {word}" for n, word in ((added, "joining"), (removed, "leaving")) if n]
         return ", ".join(parts)
+    if change.kind == "value":
+        return ", ".join(
+            f"{name}: {change.before.get(name) or 'nothing'} → {after or 'nothing'}"
+            for name, after in change.after.items()
+        )
     if change.action == "leave" and change.after.get("left_out"):
         return "left out by the attribute map"
     if change.action == "leave":
