@@ -46,7 +46,7 @@ class Share:
 class Notice:
     """Something that is wrong or waits: what, and what of it.
 
-    Tone is red or yellow; `noun` and `pk` say where to look: a run, source, store, server, or the
+    Tone is red or yellow; `noun` and `pk` say where to look: a run, source, store or its drift, server, or the
     people with a conflict.
     """
 
@@ -205,6 +205,11 @@ def _store_alerts(stores: list[ConfigStore]) -> list[Notice]:
             title = f"{store.name} did not take {dead:,} change{'s' if dead != 1 else ''}."
             text = "The console gave up after several attempts; everything else went on."
             notices.append(Notice("red", title, text, "store", store.pk))
+        if store.drift_count:
+            what = "row differs" if store.drift_count == 1 else "rows differ"
+            title = f"{store.name}: {store.drift_count:,} {what}."
+            text = "Somebody else changed what the console had written there."
+            notices.append(Notice("yellow", title, text, "store-drift", store.pk))
     return notices
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.utils.text import slugify
 from django.views.decorators.http import require_safe
 
@@ -15,6 +14,7 @@ from provisioning.models import ConfigStore
 from provisioning.services.observe import LABELS, MEANING, Category, observe_store
 from provisioning.services.observe_csv import stream_csv
 from provisioning.web.access import ConsoleRequest, needs
+from provisioning.web.store_tabs import store_context
 from provisioning.web.streaming import stream
 
 
@@ -24,15 +24,8 @@ def observe(request: ConsoleRequest, pk: int) -> HttpResponse:
     """The Observe report; htmx asks for the report itself, which reads the whole store."""
     row = get_object_or_404(ConfigStore, pk=pk)
     if not request.htmx:
-        context = {
-            "title": f"What {row} holds",
+        context = store_context(row, "store-observe", f"What {row} holds") | {
             "lead": "Compared with people and accounts here. Looking changes nothing there.",
-            "crumbs": [
-                ("Pools & stores", reverse("pools")),
-                (row.name, reverse("store", args=[pk])),
-                ("Observe", ""),
-            ],
-            "store": row,
         }
         return render(request, "stores/observe.html", context)
     try:

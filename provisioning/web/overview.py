@@ -63,6 +63,8 @@ def overview_page(request: HttpRequest) -> HttpResponse:
 def _linked(notice: Notice) -> LinkedNotice:
     if notice.noun == "conflicts":
         return LinkedNotice(notice, href_of("changes-conflicts"), "See who")
+    if notice.noun == "store-drift":
+        return LinkedNotice(notice, href_of(notice.noun, notice.pk), "Look at the drift")
     return LinkedNotice(notice, href_of(notice.noun, notice.pk), f"Open {notice.noun}")
 
 

@@ -20,6 +20,7 @@ from provisioning.services.actor import Actor
 from provisioning.services.connection_test import probe_store
 from provisioning.services.dead_letters import dead_changes, retry_dead
 from provisioning.services.pools import delete_pool, save_pool
+from provisioning.services.scope import describe, outside
 from provisioning.services.stores import delete_store, save_store, set_store_mode, store_candidate
 from provisioning.services.waiting import waiting_at, with_waiting
 from provisioning.web.access import ConsoleRequest, actor_of, needs
@@ -27,6 +28,7 @@ from provisioning.web.editing import EditPage, delete_view
 from provisioning.web.forms.places import PoolForm
 from provisioning.web.forms.servers import StoreForm
 from provisioning.web.ids import row_id
+from provisioning.web.store_tabs import store_context
 
 KINDS = {"sip_domain": "SIP domain", "subscriber": "Account", "alias": "Number"}
 # So many of the changes that were given up are listed.
@@ -84,17 +86,16 @@ class PoolPage(EditPage[ServerPool]):
 def store(request: ConsoleRequest, pk: int) -> HttpResponse:
     """One store: where it is, its mode, what waits for it."""
     row = get_object_or_404(with_waiting(ConfigStore.objects.select_related("pool")), pk=pk)
-    context = {
-        "title": row.name,
+    context = store_context(row, "store") | {
         "crumbs": [(_CRUMB, reverse("pools")), (row.name, "")],
-        "store": row,
+        "scope": describe(row),
+        "outside": outside(store=row).count(),
         "place": _place_rows(row),
         "servers": row.servers.order_by("name"),
         "waiting": waiting_at([row]),
         "dead": row.dead_count,  # type: ignore[attr-defined]
         "refused": _refused(row),
         "owned": row.owned_rows.count(),
-        "managed": row.mode == ConfigStore.Mode.MANAGE,
     }
     return render(request, "stores/store.html", context)
 
