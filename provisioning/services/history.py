@@ -99,8 +99,10 @@ def _of_event(event: AuditEvent) -> Happening:
     told = tell(event.detail)
     notes = "; ".join(f"{name}: {value}" for name, value in told.facts)
     # What it was done to is the page itself: "rotated the credential of" it.
-    action = event.action.removesuffix(" of").removesuffix(" to").capitalize()
-    return Happening(event.at, action, event.actor_name, told.rows, notes)
+    action = event.action
+    for word in (" of", " to", " for"):
+        action = action.removesuffix(word)
+    return Happening(event.at, action.capitalize(), event.actor_name, told.rows, notes)
 
 
 def _of_changes(person: Person | None, keys: list[tuple[str, str]]) -> list[Happening]:

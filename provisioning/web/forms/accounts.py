@@ -103,7 +103,9 @@ class RenameForm(ReasonForm):
 class PlaceForm(forms.Form):
     """Where an account is at home, and what its clients are told."""
 
-    pool = forms.ModelChoiceField(ServerPool.objects.order_by("name"), label="Home pool")
+    pool = forms.ModelChoiceField(
+        ServerPool.objects.order_by("name"), label="Home pool", empty_label="Choose"
+    )
     site = forms.ModelChoiceField(
         Site.objects.order_by("name"),
         required=False,
@@ -157,7 +159,9 @@ class NewAccountForm(OwnAccountForm):
         help_text="Letters a to z, digits, dot, dash, underscore and +; such as room-aquarium.",
     )
     domain = forms.ModelChoiceField(
-        SipDomain.objects.order_by("domain"), label="SIP domain (after the @)"
+        SipDomain.objects.order_by("domain"),
+        label="SIP domain (after the @)",
+        empty_label="Choose",
     )
     number = forms.CharField(
         max_length=40,

@@ -68,6 +68,7 @@ class ImportForm(forms.Form):
     site = forms.ModelChoiceField(
         Site.objects.order_by("name"),
         required=False,
+        empty_label="No site",
         help_text="Numbers without a country code are read as those of its country.",
     )
 

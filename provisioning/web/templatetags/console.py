@@ -126,6 +126,9 @@ def ago(value: datetime | None) -> str:
     if value is None:
         return "never"
     distance = timezone.now() - value
+    if distance < -timedelta(minutes=1):
+        # What was just given a day is there for a day, not for 23 hours.
+        distance -= timedelta(seconds=30)
     words = _distance_in_words(abs(distance))
     if words is None:
         return timezone.localtime(value).strftime("%-d %b %Y")
