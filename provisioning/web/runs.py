@@ -163,7 +163,7 @@ def run(request: ConsoleRequest, pk: int) -> HttpResponse:
         "latest": _newer_than(found),
         "effects": effects_of(run=found),
         "undoable": request.user.may(Capability.APPROVE) and can_undo(found),
-        "undone_by": found.undone_by.filter(dry=False).order_by("-id").first(),
+        "undone_by": _undone_by(found),
         "pins": found.pins.count() if found.kind == Run.Kind.UNDO else 0,
     }
     return render(request, "changes/run.html", context)
@@ -262,6 +262,12 @@ def _segments(run: Run, held: int) -> list[tuple[str, str, str, int]]:
         ("stale", "Out of date", "clock", open_ones["stale"]),
     ]  # fmt: skip
     return [each for each in found if each[3]]
+
+
+def _undone_by(run: Run) -> Run | None:
+    """The newest undo of the run that came to something."""
+    states = (Run.State.DONE, Run.State.WAITING)
+    return run.undone_by.filter(dry=False, state__in=states).order_by("-id").first()
 
 
 def _newer_than(run: Run) -> Run | None:
