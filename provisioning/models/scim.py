@@ -100,11 +100,7 @@ class ScimResource(models.Model):
             models.Index(
                 fields=["source", "name_key"], condition=Q(kind="Group"), name="scim_group_name"
             ),
-            models.Index(
-                fields=["source", "external_id"],
-                condition=~Q(external_id=""),
-                name="scim_external_id",
-            ),
+            models.Index(fields=["source", "external_id"], name="scim_external_id"),
         )
 
     def __str__(self) -> str:
