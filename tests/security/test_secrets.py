@@ -18,6 +18,7 @@ from django.test import Client
 
 from lab.kamailio import Kamailio
 from lab.slapd import Slapd
+from lab.slapd_entries import BIND_DN
 from provisioning.core.sip import ha1
 from provisioning.models import (
     Account,
@@ -31,6 +32,8 @@ from provisioning.models import (
 from provisioning.services import push, runs, servers
 from provisioning.services.actor import SYNC, Actor
 from provisioning.services.credentials import rotate_credential
+from provisioning.services.write_back import set_write_back, settings_of
+from provisioning.services.write_back_runs import write_back_here
 from rtcadmin.logs import Formatter
 from tests.conftest import PASSWORD
 from tests.factories import make_rule
@@ -51,6 +54,7 @@ TYPED = {
     "wrong bind password": "b1nd-and-typed-8842",
     "password of a store that is away": "st0re-and-typed-2205",
     "refused RPC secret": "rpc-and-typed-9917",
+    "password of an account that writes": "wr1te-and-typed-5511",
     "token that nobody made": "guessed_token_guessed_token_guessed_token_1",
 }
 
@@ -152,6 +156,19 @@ def test_no_secret_is_anywhere_after_a_whole_life(
     stored = [ha1 for (ha1,) in site.rows("SELECT ha1 FROM subscriber WHERE ha1 NOT LIKE '!%'")]
     assert len(stored) > 50
     assert known.issuperset(stored)
+
+    # The directory is written to, by somebody whose password it does not know.
+    write_back = settings_of(source)
+    write_back.enabled, write_back.bind_dn = True, BIND_DN
+    set_write_back(
+        write_back=write_back, attributes={"preferredLanguage": "aor"}, elsewhere_expression="",
+        secret=TYPED["password of an account that writes"], actor=Actor.of(administrator, "test"),
+    )  # fmt: skip
+    assert write_back.sealed_secret
+    search.add("sealed password of an account that writes", write_back.sealed_secret)
+    type(source).objects.update(limit_percent=100)
+    refused = write_back_here(source=source, actor=SYNC, dry=False)
+    assert refused.state in (Run.State.FAILED, Run.State.WAITING)
 
     # A link is made, handed out, guessed at.
     account = Account.objects.filter(person__source=source, state="active").earliest("pk")
@@ -300,6 +317,7 @@ def look_at_rows(search: Search) -> None:
 def look_at_commands(search: Search, source: str, store: str, aor: str) -> None:
     for command in (
         ("sync_directory", source, "--json"),
+        ("write_back", source, "--json"),
         ("push_servers", "--json"),
         ("observe_server", store, "--json"),
         ("explain", aor, "--json"),
