@@ -46,8 +46,8 @@ class Share:
 class Notice:
     """Something that is wrong or waits: what, and what of it.
 
-    Tone is red or yellow; `noun` and `pk` say where to look: a run, source, store or its drift, server, or the
-    people with a conflict.
+    Tone is red or yellow; `noun` and `pk` say where to look: a run, source, store or its drift,
+    server, or the people with a conflict.
     """
 
     tone: str

@@ -20,12 +20,14 @@ from provisioning.models import (
     ClientProfile,
     ConsoleUser,
     DirectorySource,
+    Drift,
     Number,
     NumberRange,
     Pin,
     PlannedChange,
     Proposal,
     ProvisioningLink,
+    PushRecord,
     Rehire,
     RoleGroup,
     Run,
@@ -117,6 +119,11 @@ def furnish() -> Furnished:
     token = ScimToken.objects.create(
         source=source, name="Entra ID", key="0" * 12, secret_hash="0" * 64, expires_at=now
     )
+    record = PushRecord.objects.create(store=store, at=now, created=1)
+    Drift.objects.create(
+        store=store, kind="subscriber", key=account.aor, problem="changed", first_seen=now,
+        seen_at=now, fields=[["password", None, None]],
+    )  # fmt: skip
     user = ConsoleUser.objects.create_user("other", "somebody else's", role=Role.VIEWER)
     assert number.pk != free.pk
     return Furnished({
@@ -126,7 +133,7 @@ def furnish() -> Furnished:
         "domains": domain.pk, "sites": site.pk, "servers": server.pk, "sources": source.pk,
         "link": link.pk, "pin_pk": pin.pk, "change": change.pk, "role_group": role_group.pk,
         "alias_pk": alias.pk, "rehire": rehire.pk,
-        "written": written.pk, "token": "nothing",
+        "written": written.pk, "record": record.pk, "token": "nothing",
         "scim": scim.pk, "scim_token": token.pk, "uid": "nobody", "rest": "Bulk",
     })  # fmt: skip
 
