@@ -10,6 +10,7 @@ from django.utils import timezone
 from provisioning.drivers.base import Kind
 from provisioning.models import Account, ConfigStore, Number, OwnedRow, PendingChange
 from provisioning.services import outbox
+from provisioning.services.scope import within_scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,10 @@ def find_at_stores(*, account: Account, number: Number | None) -> Iterator[AtSto
         .values_list("store_id", flat=True)
     )
     for store in ConfigStore.objects.order_by("name"):
+        here = store.pool_id == account.pool_id
+        if here and not within_scope(store=store, kind=Kind.SUBSCRIBER, keys=[account.aor]):
+            yield AtStore(store, "not managed", "it lies outside the managed scope of the store")
+            continue
         yield _standing(store, pending.get(store.pk), written=store.pk in written)
 
 

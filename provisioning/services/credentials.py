@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
 from django.db import transaction
 from django.utils import timezone
 
 from provisioning.core.account import new_secret
+from provisioning.core.errors import InvalidInput
+from provisioning.core.states import State
 from provisioning.models import Account, Credential
 from provisioning.services import audit
 from provisioning.services.actor import Actor
 from provisioning.services.standing import mark, revoke_links
+
+# A bulk action holds the write lock for some seconds at this size.
+MOST_AT_ONCE = 1000
 
 
 def make_credential(account: Account) -> Credential:
@@ -52,3 +58,20 @@ def rotate_credential(*, account: Account, actor: Actor) -> Credential:
             detail={"credential version": [credential.version - 1, credential.version]},
         )
     return credential
+
+
+def rotate_credentials(*, account_ids: Sequence[int], actor: Actor) -> int:
+    """Replace the secrets of up to 1,000 accounts, all or none; how many. Removed ones are left."""
+    if len(account_ids) > MOST_AT_ONCE:
+        raise InvalidInput(
+            f"{len(account_ids):,} accounts are too many at once; at most {MOST_AT_ONCE:,}. "
+            "Nothing was changed. Narrow the filter."
+        )
+    accounts = Account.objects.filter(pk__in=account_ids).exclude(state=State.REMOVED)
+    with transaction.atomic():
+        chosen = list(accounts.order_by("pk"))
+        if not chosen:
+            raise InvalidInput("No such account is left. Nothing was changed.")
+        for account in chosen:
+            rotate_credential(account=account, actor=actor)
+    return len(chosen)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.records import Registration
-from provisioning.models import Account, SipServer
+from provisioning.models import Account, ConfigStore, SipServer
 from provisioning.services import driver_access
 
 
@@ -65,3 +66,22 @@ def list_server_registrations(*, server: SipServer, limit: int = 200) -> LiveLis
         )
         return LiveList([], [problem], known=False)
     return LiveList(found, [], known=True)
+
+
+def find_clients(*, accounts: Sequence[Account]) -> tuple[dict[str, list[str]], list[str]]:
+    """The user agents registered for each of `accounts` by SIP URI, and why some may be missing."""
+    found: dict[str, list[str]] = {}
+    problems: list[str] = []
+    pools = {account.pool_id for account in accounts}
+    for store in ConfigStore.objects.filter(pool__in=pools).order_by("name"):
+        aors = [account.aor for account in accounts if account.pool_id == store.pool_id]
+        try:
+            with driver_access.open_store(store) as driver:
+                live = driver.registrations(aors)
+                if live is None:
+                    problems.append(f"{store} does not hold registrations.")
+                for each in live or ():
+                    found.setdefault(each.aor, []).append(each.user_agent or each.contact)
+        except ProvisioningError as error:
+            problems.append(f"{store}: {error.message}")
+    return found, problems

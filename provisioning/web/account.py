@@ -15,6 +15,7 @@ from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import Account, ClientProfile, Pin, Proposal
 from provisioning.services.at_stores import find_at_stores
+from provisioning.services.documents import unservable_formats
 from provisioning.services.explain import explain_account
 from provisioning.services.history import find_history
 from provisioning.services.known_clients import known_clients
@@ -65,6 +66,7 @@ def show_overview(
     context = {
         "identity": _identity(account),
         "service": service_rows(account),
+        "unservable": [each.label for each in unservable_formats(account=account)],
         "stores": stores,
         "troubles": [one for one in stores if one.refused],
         "pins": pins,

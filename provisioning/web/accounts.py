@@ -190,5 +190,6 @@ def _bulk_actions(request: ConsoleRequest) -> list[dict[str, Any]]:
             "confirm_text": "Whoever the directory and the rules allow can register again at once.",
             "confirm_button": "Unblock",
         },
+        {"value": "rotate", "label": "New credential…", "icon": "key"},
         {"value": "export", "label": "Export profiles…", "icon": "file-zip"},
     ]

@@ -12,12 +12,15 @@ from django.views.decorators.http import require_POST
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import Account
-from provisioning.services import blocks
+from provisioning.services import blocks, credentials
+from provisioning.services.registrations import find_clients
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.account_filter import AccountFilter
 from provisioning.web.accounts import list_with
-from provisioning.web.forms.accounts import BlockManyForm
+from provisioning.web.forms.accounts import BlockManyForm, ManyForm
 from provisioning.web.ids import row_id
+
+_NAMED = 50
 
 
 @needs(Capability.OPERATE)
@@ -31,6 +34,8 @@ def bulk(request: ConsoleRequest) -> HttpResponse:
     action = request.POST.get("action")
     if action == "block":
         return _ask_why(request, ids, BlockManyForm(initial={"ids": ",".join(map(str, ids))}))
+    if action == "rotate":
+        return _ask_to_rotate(request, ids, ManyForm(initial={"ids": ",".join(map(str, ids))}))
     if action == "unblock":
         return _unblock(request, ids)
     if action == "export":
@@ -58,6 +63,44 @@ def block_many(request: ConsoleRequest) -> HttpResponse:
             messages.success(request, f"{_count(count)} blocked.\nTheir links are revoked.")
             return redirect(list_with(request.GET))
     return _ask_why(request, ids, form)
+
+
+@needs(Capability.OPERATE)
+@require_POST
+def rotate_many(request: ConsoleRequest) -> HttpResponse:
+    """Give the accounts that were chosen new credentials."""
+    form = ManyForm(request.POST)
+    ids: list[int] = []
+    if form.is_valid():
+        ids = form.cleaned_data["ids"]
+        try:
+            count = credentials.rotate_credentials(account_ids=ids, actor=actor_of(request))
+        except ProvisioningError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(
+                request, f"{_count(count)} got new credentials.\nTheir clients must fetch again."
+            )
+            return redirect(list_with(request.GET))
+    return _ask_to_rotate(request, ids, form)
+
+
+def _ask_to_rotate(request: ConsoleRequest, ids: list[int], form: ManyForm) -> HttpResponse:
+    """Name whose clients must fetch their profile again, and which those are right now."""
+    accounts = list(Account.objects.filter(pk__in=ids[: credentials.MOST_AT_ONCE]))
+    clients, problems = find_clients(accounts=accounts)
+    named = sorted(accounts, key=lambda each: (each.aor not in clients, each.name_key))
+    context = {
+        "title": f"New credentials for {_count(len(ids))}",
+        "crumbs": [("Accounts", reverse("accounts")), ("New credentials", "")],
+        "form": form,
+        "some": [(each, ", ".join(clients.get(each.aor, ()))) for each in named[:_NAMED]],
+        "more": max(0, len(ids) - _NAMED),
+        "registered": len(clients),
+        "problems": problems,
+        "back": list_with(request.GET),
+    }
+    return render(request, "accounts/rotate.html", context, status=422 if form.errors else 200)
 
 
 def _unblock(request: ConsoleRequest, ids: list[int]) -> HttpResponse:

@@ -79,6 +79,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/columns/", accounts.choose_columns, name="accounts-columns"),
     path("accounts/chosen/", accounts_bulk.bulk, name="accounts-bulk"),
     path("accounts/chosen/block/", accounts_bulk.block_many, name="accounts-block"),
+    path("accounts/chosen/credentials/", accounts_bulk.rotate_many, name="accounts-rotate"),
     path("accounts/<int:pk>/", account.overview, name="account"),
     path("accounts/<int:pk>/clients/", account.clients, name="account-clients"),
     path("accounts/<int:pk>/why/", account.why, name="account-why"),

@@ -20,8 +20,8 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=200, help_text=REASON)
 
 
-class BlockManyForm(ReasonForm):
-    """Which accounts are blocked, as their ids joined by commas, and why."""
+class ManyForm(forms.Form):
+    """Which accounts were chosen, as their ids joined by commas."""
 
     ids = forms.CharField(max_length=20_000, widget=forms.HiddenInput)
 
@@ -32,6 +32,10 @@ class BlockManyForm(ReasonForm):
         if len(ids) != len(parts):
             raise forms.ValidationError("Choose the accounts in the list again.")
         return ids
+
+
+class BlockManyForm(ManyForm, ReasonForm):
+    """Which accounts are blocked, and why."""
 
 
 class RestoreForm(ReasonForm):
