@@ -33,8 +33,10 @@ from provisioning.services.undo_pins import pin_restored
 
 log = structlog.stdlib.get_logger(__name__)
 
-# Steps of one transaction: keeps SQLite's write lock well below three seconds.
+# Steps of one transaction, and of each where it takes several: SQLite's write lock stays below
+# three seconds also on a machine that is busy with other things.
 WINDOW = 20_000
+_PART = 10_000
 # A deadlock, or an account that somebody made at the same moment: look again and go on.
 _ATTEMPTS = 3
 # A member of a group in the plan's JSON: a GUID, quotes, commas and brackets.
@@ -54,7 +56,8 @@ def apply_plan(*, run: Run, progress: Progress) -> Outcome:
 
     Rows that became out of date are marked, not forced, and the next sync decides anew. People come
     first, then groups, then accounts with their outbox marks. A plan of up to 20,000 steps is one
-    transaction; a larger one is several, and a run that was interrupted goes on where it stopped.
+    transaction; a larger one is several of 10,000, and a run that was interrupted goes on where it
+    stopped.
     """
     windows = list(_windows(run))
     progress.phase(Run.Phase.APPLY, sum(last - first + 1 for first, last in windows))
@@ -79,7 +82,7 @@ def apply_plan(*, run: Run, progress: Progress) -> Outcome:
 
 
 def _windows(run: Run) -> Iterator[tuple[int, int]]:
-    """First and last ordinals of at most WINDOW steps: a row is one, and so is each membership.
+    """First and last ordinals of each transaction: a row is a step, and so is each membership.
 
     A circle of SIP URIs stays in one.
     """
@@ -91,11 +94,13 @@ def _windows(run: Run) -> Iterator[tuple[int, int]]:
     groups = planned.filter(kind="group").annotate(length=length).values_list("ordinal", "length")
     sizes = {ordinal: 1 + length // _MEMBER_LENGTH for ordinal, length in groups}
     circles = find_circles(run, planned)
+    total = ends["last"] - ends["first"] + 1 + sum(size - 1 for size in sizes.values())
+    most = WINDOW if total <= WINDOW else min(WINDOW, _PART)
     first, steps, until = ends["first"], 0, 0
     for ordinal in range(first, ends["last"] + 1):
         steps += sizes.get(ordinal, 1)
         until = max(until, circles.get(ordinal, 0))
-        if (steps >= WINDOW and ordinal >= until) or ordinal == ends["last"]:
+        if (steps >= most and ordinal >= until) or ordinal == ends["last"]:
             yield first, ordinal
             first, steps = ordinal + 1, 0
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from provisioning.core.account import new_secret
@@ -154,13 +155,18 @@ def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> bool:
     changes = planned["account.update"] > 0
     stale = mark_stale_accounts(window, changes=changes)
     creates = planned["account.create"]
-    keys = _ALL_KEYS if creates > outbox.BULK else _push_keys(window, changes=changes)
-    new = bulk.insert_new(_CREATE, window, "id", "user_part") if creates else ()
+    with ThreadPoolExecutor(1) as beside:  # sealing needs no database, which is at work meanwhile
+        sealing = beside.submit(_sealed_secrets, creates)
+        keys = _ALL_KEYS if creates > outbox.BULK else _push_keys(window, changes=changes)
+        new = bulk.insert_new(_CREATE, window, "id", "user_part") if creates else ()
     if len(new) < creates:
         stale += mark_stale_creates(window)
     if changes:
         _change(window)
-    _add_credentials([*new, *(bulk.fetch(_BARE, window) if changes else ())])
+    _add_credentials(new, sealing.result())
+    if changes:
+        bare = bulk.fetch(_BARE, window)
+        _add_credentials(bare, _sealed_secrets(len(bare)))
     bulk.execute(_ASSIGN, window)
     for statement in (_RESTATE, _REVOKE_LINKS) if changes else ():
         bulk.execute(statement, window)
@@ -182,15 +188,23 @@ def _change(window: dict[str, Any]) -> None:
         end_replaced(window)
 
 
-def _add_credentials(accounts: Iterable[tuple[int, str]]) -> None:
-    """Give each account (id, user part) a random secret of its own, sealed."""
-    ring, now = keyring(), bulk.moment()
-    rows = []
-    for account_id, user_part in accounts:
-        uid = secrets.token_hex(16)
-        sealed = ring.seal(new_secret(), Credential.place(uid))
-        rows.append((account_id, uid, user_part, sealed, 1, now))
+def _sealed_secrets(count: int) -> list[tuple[str, bytes]]:
+    """So many random secrets, each sealed for a credential with the uid before it."""
+    ring = keyring()
+    uids = [secrets.token_hex(16) for _ in range(count)]
+    return [(uid, ring.seal(new_secret(), Credential.place(uid))) for uid in uids]
+
+
+def _add_credentials(
+    accounts: Sequence[tuple[Any, ...]], sealed: Sequence[tuple[str, bytes]]
+) -> None:
+    """Give each account (id, user part) one of the `sealed` secrets, of which there are enough."""
+    now = bulk.moment()
     columns = ("account_id", "uid", "auth_user", "sealed_secret", "version", "rotated_at")
+    rows = [
+        (account_id, uid, user_part, secret, 1, now)
+        for (account_id, user_part), (uid, secret) in zip(accounts, sealed, strict=False)
+    ]
     if rows:
         bulk.insert_rows(_CREDENTIAL, columns, rows)
 

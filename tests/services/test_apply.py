@@ -130,6 +130,28 @@ def test_a_person_whom_another_run_changed_meanwhile_is_left_with_all_that_follo
     monkeypatch.undo()
 
 
+def test_a_plan_that_takes_several_transactions_takes_smaller_ones(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "WINDOW", 20)
+    monkeypatch.setattr(apply, "_PART", 8)
+    windows: list[tuple[int, int]] = []
+    once = apply._apply_once
+
+    def noted(run: Run, window: dict[str, Any], *rest: Any, **more: Any) -> Any:
+        windows.append((window["first"], window["last"]))
+        return once(run, window, *rest, **more)
+
+    monkeypatch.setattr(apply, "_apply_once", noted)
+    company.directory.add_many(10)
+    company.sync()
+    assert windows == [(1, 20)]
+    windows.clear()
+    company.directory.add_many(21)
+    company.sync()
+    assert [last - first + 1 for first, last in windows] == [8, 8, 8, 8, 8, 2]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_workers_at_once_carry_a_run_out_once(
     company: Company, monkeypatch: pytest.MonkeyPatch
