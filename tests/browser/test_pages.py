@@ -11,7 +11,7 @@ from tests.browser.pages import every_page
 from tests.browser.scene import make_company
 
 # The pages are shared out between test processes.
-SHARES = 2
+SHARES = 4
 
 
 @pytest.mark.parametrize("share", range(SHARES))

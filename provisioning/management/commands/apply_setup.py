@@ -29,7 +29,7 @@ class Command(BaseCommand):
         f"entries with the fields of its form: {', '.join(SECTIONS)}. Entries name each other; "
         "FIELD_file takes a field from a file beside the document, and secrets are given only as "
         "secret_file. What the file does not name is left alone. Without --apply everything is "
-        "checked and nothing written. Exit 0: done; 1: wrong, nothing written; 3: done, but "
+        "checked and nothing written. Exit status: 0 done; 1 wrong, nothing written; 3 done, but "
         "entries that name a group wait until its source was read: sync, then apply again."
     )
 

@@ -22,8 +22,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Who, with which role; the password never stands on the command line."""
-        parser.add_argument("--username", required=True)
-        parser.add_argument("--name", default="")
+        parser.add_argument("--username", required=True, help="what they sign in with")
+        parser.add_argument("--name", default="", help="what the console calls them")
         parser.add_argument(
             "--role", choices=[role.value for role in Role], default=Role.VIEWER.value
         )

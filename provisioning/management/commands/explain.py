@@ -25,7 +25,10 @@ class Command(BaseCommand):
     Exit 1 when nobody, or no group, is called that.
     """
 
-    help = "Say why a person or an account is as it is: state, rule, SIP URI, number, stores."
+    help = (
+        "Say why a person or an account is as it is: state, rule, SIP URI, number, stores. "
+        "Exit status: 0 said; 1 nobody, or no group, is called that."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """One name, and how to print."""

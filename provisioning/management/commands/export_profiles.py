@@ -39,7 +39,10 @@ class Command(BaseCommand):
     Exit 0 when every account got its document, 2 when some did not, 1 when nothing was written.
     """
 
-    help = "Write the client documents of accounts into a folder or a ZIP."
+    help = (
+        "Write the client documents of accounts into a folder or a ZIP. Exit status: 0 every "
+        "account got its document; 1 nothing was written; 2 some accounts got none."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Format, accounts and output."""

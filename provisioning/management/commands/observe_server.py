@@ -16,7 +16,11 @@ from provisioning.services.observe_csv import stream_csv
 class Command(BaseCommand):
     """`observe_server <store> [--json | --csv]`: exit 1 when the store cannot be read."""
 
-    help = "Compare a store with people and accounts here: matched, orphaned, duplicates, drift."
+    help = (
+        "Compare a store with people and accounts here: matched people, accounts of leavers or of "
+        "nobody known, duplicate numbers, drift. Nothing is written. Exit status: 0 compared; "
+        "1 the store cannot be read."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The store's name, and how to print."""

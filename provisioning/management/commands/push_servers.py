@@ -44,8 +44,8 @@ class Command(BaseCommand):
     help = (
         "Push what is pending to the stores of SIP servers; without --apply only show what that "
         "would create, change and delete there. Rows that the console neither created nor adopted "
-        "are refused, never changed. Exit 0: done; 1: something failed or is left, and stays "
-        "pending; 3: pushes are paused, or a worker is pushing to the store."
+        "are refused, never changed. Exit status: 0 done; 1 something failed or is left, and "
+        "stays pending; 3 pushes are paused, or a worker is pushing to the store."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -24,7 +24,7 @@ class Command(BaseCommand):
     help = (
         "Compare everything at managed stores with what is intended, and keep what differs. "
         "Nothing is written there; --repair asks the next push to. "
-        "Exit 0: no drift; 1: drift; 2: a store cannot be read."
+        "Exit status: 0 no drift; 1 drift; 2 a store cannot be read."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
