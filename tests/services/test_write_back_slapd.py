@@ -312,7 +312,7 @@ def test_what_the_sync_decides_by_is_not_written(site: Writing) -> None:
         ("userPassword", "never written|passwords"),
     ):
         with pytest.raises(InvalidFields, match=why):
-            site.set(**{attribute: "number"})
+            site.set_all({attribute: "number"})
     assert not site.source.written_attributes.exists()
 
 
@@ -334,7 +334,7 @@ def test_a_circle_that_is_made_later_stops_the_next_run(site: Writing) -> None:
 def test_an_attribute_that_the_schema_does_not_suit_stops_the_run(
     site: Writing, attribute: str, why: str
 ) -> None:
-    site.set(**{attribute: "number"})
+    site.set_all({attribute: "number"})
     run = site.run()
     assert run.state == Run.State.FAILED
     assert run.problem.startswith(attribute)

@@ -59,11 +59,15 @@ class Writing:
         return run
 
     def set(self, *, actor: Actor = COMMAND_LINE, **attributes: str) -> WriteBack:
-        """Write these attributes (_ stands for -), as the account that may."""
+        """Write these attributes, as the account that may."""
+        return self.set_all(attributes, actor=actor)
+
+    def set_all(self, attributes: dict[str, str], *, actor: Actor = COMMAND_LINE) -> WriteBack:
+        """The same, for names that are known at run time only."""
         found = settings_of(self.source)
         found.enabled, found.bind_dn = True, self.writer[0]
         set_write_back(
-            write_back=found, attributes={n.replace("_", "-"): v for n, v in attributes.items()},
+            write_back=found, attributes=attributes,
             elsewhere_expression=self.source.elsewhere_expression, secret=self.writer[1],
             actor=actor,
         )  # fmt: skip
