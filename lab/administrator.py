@@ -1,4 +1,4 @@
-"""An administrator at the console's pages, as a browser sends and gets them."""
+"""Somebody at the console's pages, mostly an administrator, as a browser sends and gets them."""
 
 import re
 from types import TracebackType
@@ -53,6 +53,10 @@ class Administrator:
         """Makes a one-time provisioning link; returns its address."""
         page = self._post(f"/accounts/{account}/links/new/", {"format": document, "hours": "24"})
         return _found(LINK, page, "the new link")
+
+    def is_signed_in(self) -> bool:
+        """Whether the session still lets somebody in."""
+        return self._http.get("/", follow_redirects=False).status_code == httpx.codes.OK
 
     def _page(self, path: str, **query: str) -> str:
         return _text(self._http.get(path, params=query))

@@ -34,6 +34,11 @@ LIMIT = 90
 INTERVAL = 10
 # One interval, the sync, the push; and a machine that is busy with something else.
 PATIENCE = 40.0
+# A web server that was just started loads the console with its first request.
+FIRST_ANSWER = 20.0
+# What docs/states.md promises of a leaver.
+PROMISED = 60.0
+HELPDESK = "Console helpdesk"
 XML = "{http://www.linphone.org/xsds/lpconfig.xsd}"
 
 
@@ -44,6 +49,7 @@ class Check:
         self.system = system
         self.began = time.monotonic()
         self.leaver, self.control = _two_people(system)
+        self.colleague = _colleague(system)
         self.facts: dict[str, object] = {}
         self._tls = ssl.create_default_context(cafile=system.directory.ca_file)
 
@@ -59,13 +65,24 @@ class Check:
             self.step(f"two one-time links each for {_aor(self.leaver)} and {_aor(self.control)}")
             control_login = _login(self._fetch(known))
             self.step("the document of the control person came over HTTPS")
-            with self._phone(first) as phone:
+            colleague = console.find_account(_aor(self.colleague))
+            theirs, spare = (console.make_link(colleague, "linphone") for _ in range(2))
+            colleague_login = _login(self._fetch(theirs))
+            with self._phone(first) as phone, self._signed_in() as session:
                 self._registers(phone)
                 self._console_shows(console, leaver)
                 leaver_login = _login_of(phone)
                 self._accepted(leaver_login, "the client's own credentials register elsewhere too")
                 self._accepted(control_login, "the control person registers")
+                self._stays_registered(colleague_login)
+                began = time.monotonic()
+                self.system.directory.delete(person_dn(self.colleague))
+                self.step(f"{self.colleague.uid}, who also signs in here, is deleted there as well")
                 self._disable_and_wait(leaver_login)
+                self._left(colleague_login, session, began)
+            self._refused_link(spare, "the deleted person's unused link answers 404")
+            page = console.account_page(colleague)
+            self._require("Grace" in page, "the console keeps the account of whoever left in grace")
             self._console_forgot(console, leaver)
         self._refused_link(first, "the used link answers 404")
         self._refused_link(unused, "the leaver's unused second link answers 404")
@@ -107,13 +124,15 @@ class Check:
 
     def _console_shows(self, console: Administrator, account: int) -> None:
         card = console.registrations(account)
-        self._require(_aor(self.leaver) in card and "TLS" in card, "the console sees it registered")
+        self._require(_is_listed(self.leaver, card), "the console sees it registered")
 
     def _disable_and_wait(self, login: Login) -> None:
         changed = time.monotonic()
         self.system.directory.disable(person_dn(self.leaver))
         self.step(f"{self.leaver.uid} is disabled in the directory; the schedule does the rest")
-        wait_until(self._is_gone, timeout=PATIENCE, what="the registration ends")
+        wait_until(
+            lambda: self._is_gone(self.leaver), timeout=PATIENCE, what="the registration ends"
+        )
         answer = self._register(login)
         self.facts["deregistered_seconds"] = round(time.monotonic() - changed, 1)
         self.step("Kamailio has no contact of that address any more")
@@ -122,17 +141,41 @@ class Check:
             f"a REGISTER with the same credentials is refused ({answer.status} {answer.reason})",
         )
 
-    def _is_gone(self) -> bool:
+    def _signed_in(self) -> Administrator:
+        """The colleague's own session, with the directory's password."""
+        password = self.system.directory.person_password
+        return Administrator(self.system.console.address, self.colleague.uid, password)
+
+    def _stays_registered(self, login: Login) -> None:
+        answer = self._register(login, stay=True)
+        self._require(
+            answer.status == 200 and not self._is_gone(self.colleague),
+            f"{self.colleague.uid} is registered ({answer.status} {answer.reason})",
+        )
+
+    def _left(self, login: Login, session: Administrator, began: float) -> None:
+        """Of whoever was deleted nothing works any more, within what is promised."""
+        wait_until(
+            lambda: self._is_gone(self.colleague), timeout=PATIENCE, what="the registration ends"
+        )
+        answer = self._register(login)
+        self._require(answer.status == 401, "the credentials of the deleted person are refused")
+        self._require(not session.is_signed_in(), "and so is the session at the console")
+        seconds = time.monotonic() - began
+        self.facts["left_seconds"] = round(seconds, 1)
+        self._require(seconds < PROMISED, f"that took less than {PROMISED:.0f} s")
+
+    def _is_gone(self, person: Person) -> bool:
         self.system.check()
         try:
-            self.system.server.rpc("ul.lookup", ["location", _aor(self.leaver)])
+            self.system.server.rpc("ul.lookup", ["location", _aor(person)])
         except RpcError as error:
             return "not found" in str(error)
         return False
 
     def _console_forgot(self, console: Administrator, account: int) -> None:
         card = console.registrations(account)
-        self._require(_aor(self.leaver) not in card, "the console sees nobody registered there")
+        self._require(not _is_listed(self.leaver, card), "the console sees nobody registered there")
         page = console.account_page(account)
         self._require("Disabled" in page, "the console shows the account as disabled")
 
@@ -140,17 +183,17 @@ class Check:
         answer = self._register(login)
         self._require(answer.status == 200, f"{text} ({answer.status} {answer.reason})")
 
-    def _register(self, login: Login) -> Response:
+    def _register(self, login: Login, *, stay: bool = False) -> Response:
         server = self.system.server
         ca = self.system.directory.ca_file
         with SipClient(server.tls_port, "tls", ca_file=ca, host="localhost") as client:
             answer = client.register(login)
-            if answer.status == 200:
+            if answer.status == 200 and not stay:
                 client.register(login, expires=0)
         return answer
 
     def _fetch(self, link: str) -> httpx.Response:
-        return httpx.get(link, verify=self._tls)
+        return httpx.get(link, verify=self._tls, timeout=FIRST_ANSWER)
 
     def _status(self, link: str) -> int:
         return self._fetch(link).status_code
@@ -168,6 +211,21 @@ def _two_people(system: System) -> tuple[Person, Person]:
         if person.uid in telephony and not person.disabled and person.number.startswith("+")
     ]
     return ordinary[0], ordinary[1]
+
+
+def _colleague(system: System) -> Person:
+    """Somebody with telephony who also signs in to the console."""
+    both = system.company.members(HELPDESK) & system.company.members("Telephony users")
+    return next(
+        person
+        for person in system.company.people
+        if person.uid in both and not person.disabled and person.number.startswith("+")
+    )
+
+
+def _is_listed(person: Person, card: str) -> bool:
+    """Whether a card of live registrations shows a contact of the person, over TLS."""
+    return f"sip:{person.uid}@" in card and "TLS" in card
 
 
 def _aor(person: Person) -> str:
