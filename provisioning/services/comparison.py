@@ -20,7 +20,7 @@ from provisioning.services.push_record import Image, Journal
 
 _FOREIGN = (
     "A row that this console neither created nor adopted stands there already, so it was left as "
-    "it is. Remove it at the server, or give the account another address."
+    "it is. Adopt it, remove it at the server, or give the account another address."
 )
 _UNREAD = "The row was accepted but reads back differently. Something else writes to this database."
 

@@ -23,6 +23,11 @@ from provisioning.web.store_tabs import store_context
 from provisioning.web.stores import KINDS
 
 _BY_KEY = Order("key")
+_ACTIONS = (
+    {"value": "repair", "label": "Repair", "icon": "refresh"},
+    {"value": "take-over", "label": "Take the server's value over", "icon": "download"},
+    {"value": "ignore", "label": "Ignore until then", "icon": "clock"},
+)
 
 
 @needs(Capability.VIEW)
@@ -64,6 +69,7 @@ class StoreDrift(Needs, View):
             "ignored": Drift.objects.filter(drift_rows.ignored(), store=row).count(),
             "shows_ignored": "ignored" in request.GET,
             "form": IgnoreForm(),
+            "actions": _ACTIONS,
             "kinds": KINDS,
         }
         return render(request, "stores/drift.html", context)
@@ -105,6 +111,8 @@ class StoreDrift(Needs, View):
         raise BadRequest("There is no such action.")
 
     def _chosen(self, row: ConfigStore) -> list[Drift]:
+        if self.request.POST.get("all") == "1":
+            return list(drift_rows.open_drift(store=row))
         ticked = [row_id(text) for text in self.request.POST.getlist("pk")]
         ids = [pk for pk in ticked if pk is not None]
         if len(ids) != len(ticked):

@@ -42,7 +42,8 @@ class PortionForm(forms.Form):
     """Which accounts of a store shall be adopted."""
 
     domains = _domains()
-    matches = forms.MultipleChoiceField(
+    # Not "matches": a control of that name hides the function of the form's element.
+    found_by = forms.MultipleChoiceField(
         label="Found by",
         choices=[(each, each) for each in MATCHES],
         required=False,
@@ -84,7 +85,7 @@ class PortionForm(forms.Form):
         return Portion(
             domains=frozenset(each.domain for each in chosen["domains"]),
             group=chosen["group"],
-            matches=frozenset(chosen["matches"]),
+            matches=frozenset(chosen["found_by"]),
             aors=chosen["aors"],
             clear_text=chosen["clear_text"],
         )
@@ -135,7 +136,8 @@ class IgnoreForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["until"].initial = timezone.localdate() + timedelta(days=7)
+        in_a_week = timezone.localdate() + timedelta(days=7)
+        self.fields["until"].initial = in_a_week.isoformat()
 
 
 class RevertForm(forms.Form):
