@@ -7,19 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ldap.dn import escape_dn_chars
 
 from lab.people import Company as People
 from lab.proxy import BlackHole, CutAfter, Fault, Pass, Proxy, Refuse
 from lab.slapd import Slapd
-from lab.slapd_entries import GROUPS, PEOPLE, group_dn, person_dn, person_entry
+from lab.slapd_entries import person_dn
 from provisioning.core.roles import Role
 from provisioning.core.states import State
 from provisioning.models import (
     Account,
     AccountRule,
     ConsoleUser,
-    DirectoryGroup,
     DirectorySource,
     Number,
     Person,
@@ -27,18 +25,17 @@ from provisioning.models import (
     Run,
 )
 from provisioning.services import blocks, review, runs
-from provisioning.services.actor import COMMAND_LINE, SYNC
-from provisioning.services.nesting import find_members
-from tests.factories import make_account, make_person, make_rule
-from tests.lab.fixtures import authority, people, slapd
-from tests.sources import saved_source
+from provisioning.services.actor import COMMAND_LINE
+from tests.factories import make_account, make_person
+from tests.faults.directory import authority, people, rule, slapd, source, sync
 
-__all__ = ["authority", "people", "slapd"]
+__all__ = ["authority", "people", "rule", "slapd", "source"]
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
 TESTS = Path(__file__).parent.parent
 HERE = "faults/test_directories.py"
+ENTRIES = "faults/test_entries.py"
 SLAPD = "services/test_sync_slapd.py"
 # What can go wrong with a directory, and what it may say → the tests of it.
 FAULTS = {
@@ -98,16 +95,16 @@ FAULTS = {
         "security/test_hostile_input.py::test_no_post_breaks_an_action"
     ],
     "an empty password": [f"{HERE}::test_an_empty_password_is_refused_before_anybody_is_asked"],
-    "awkward DNs": [f"{HERE}::test_awkward_dns_are_members_like_others"],
+    "awkward DNs": [f"{ENTRIES}::test_awkward_dns_are_members_like_others"],
     "names and numbers that are the same but for their writing": [
-        f"{HERE}::test_names_that_differ_in_writing_only_are_one_sip_uri"
+        f"{ENTRIES}::test_names_that_differ_in_writing_only_are_one_sip_uri"
     ],
     "values that cannot be used": [
-        f"{HERE}::test_a_value_that_cannot_be_used_stops_nobody_else",
+        f"{ENTRIES}::test_a_value_that_cannot_be_used_stops_nobody_else",
         "directory/test_mapping.py::test_an_entry_that_cannot_be_used_is_refused_with_the_reason",
     ],
     "circles of groups and huge groups": [
-        f"{HERE}::test_groups_that_contain_each_other_end",
+        f"{ENTRIES}::test_groups_that_contain_each_other_end",
         f"{SLAPD}::test_a_group_of_fifty_thousand_arrives_whole",
     ],
 }
@@ -121,30 +118,10 @@ def test_every_fault_has_its_tests(fault: str) -> None:
 
 
 @pytest.fixture
-def rule(db: None) -> AccountRule:
-    """A rule for everybody whose numbers and SIP URIs follow the directory."""
-    return make_rule(name="Everybody", follow_user=True, follow_number=True)
-
-
-@pytest.fixture
-def source(slapd: Slapd, rule: AccountRule) -> DirectorySource:
-    """The lab's directory, read by small pages."""
-    return saved_source(slapd, name="Head office", page_size=9)
-
-
-@pytest.fixture
 def proxy(slapd: Slapd) -> Iterator[Proxy]:
     """What stands between the console and the directory."""
     with Proxy(slapd.tls_port) as found:
         yield found
-
-
-def sync(source: DirectorySource) -> Run:
-    """One sync, carried out here; the run as it ended."""
-    run = runs.request_sync(source=source, actor=SYNC)
-    runs.execute_run(run_id=run.pk)
-    run.refresh_from_db()
-    return run
 
 
 def relaxed(source: DirectorySource, rule: AccountRule) -> None:
@@ -286,98 +263,3 @@ def test_an_empty_password_is_refused_before_anybody_is_asked(
     assert run.state == Run.State.FAILED
     assert "password" in run.problem
     assert not Person.objects.exists()
-
-
-FULL_WIDTH = "\uff45\uff58\uff54-1"
-AWKWARD = [
-    'Lee, "Ann"',
-    "Lee+Ann=1",
-    " leading",
-    "#hash",
-    "back\\slash",
-    "semi;<colon>",
-    "naïve 漢字",
-]
-
-
-def test_awkward_dns_are_members_like_others(
-    source: DirectorySource, slapd: Slapd, people: People
-) -> None:
-    entry = person_entry(people.people[0], "{CLEARTEXT}x")
-    names = {f"awkward{n}": name for n, name in enumerate(AWKWARD)}
-    dns = []
-    for uid, name in names.items():
-        own = {"uid": [uid], "cn": [name], "displayName": [name.strip()], "telephoneNumber": []}
-        dns.append(f"cn={_escaped(name)},{PEOPLE}")
-        slapd.add(dns[-1], {k: v for k, v in (entry | own).items() if v and k != "manager"})
-    group = people.groups[0]
-    slapd.add_members(group_dn(group.name), *dns)
-    sync(source)
-    found = dict(Person.objects.filter(login__startswith="awkward").values_list("login", "guid"))
-    assert found.keys() == names.keys()
-    members = set(find_members(group=_group(group.name)).values_list("login", flat=True))
-    assert names.keys() <= members
-
-
-def test_names_that_differ_in_writing_only_are_one_sip_uri(
-    source: DirectorySource, rule: AccountRule, slapd: Slapd, people: People
-) -> None:
-    rule.user_formula = "lower(employee_id)"
-    rule.save()
-    first, second, third, other = people.people[:4]
-    for one, number in ((first, "ext-1"), (second, "EXT-1"), (third, FULL_WIDTH), (other, "ext-2")):
-        slapd.modify(person_dn(one), {"employeeNumber": [number]})
-    run = sync(source)
-    assert run.state == Run.State.DONE
-    accounts = Account.objects.filter(user_part="ext-1")
-    assert accounts.count() == 1
-    named = {one.uid for one in (first, second, third)}
-    problems = Person.objects.filter(login__in=named).exclude(problem="")
-    assert problems.count() == 2
-    assert Account.objects.filter(person__login=other.uid, user_part="ext-2").exists()
-
-
-def test_a_value_that_cannot_be_used_stops_nobody_else(
-    source: DirectorySource, slapd: Slapd, people: People
-) -> None:
-    source.disabled_expression = "bit(employeeNumber, 2)"
-    source.save()
-    entry = person_dn(people.people[0])
-    for n, one in enumerate(people.people):
-        slapd.modify(person_dn(one), {"employeeNumber": [str(512 + 2 * (n == 5))]})
-    slapd.modify(entry, {"employeeNumber": ["many"]})
-    slapd.modify(person_dn(people.people[2]), {"employeeNumber": []})
-    run = sync(source)
-    assert run.state == Run.State.DONE
-    assert run.counts["read.unreadable"] == 2
-    problems = run.changes.filter(kind="person", status="problem")
-    said = " ".join(problems.values_list("message", flat=True))
-    assert "“many”, which is not a whole number" in said
-    assert "missing, so nobody knows who is disabled" in said
-    assert Person.objects.count() == len(people.people) - 2
-    assert Person.objects.get(login=people.people[5].uid).disabled is True
-
-
-def test_groups_that_contain_each_other_end(
-    source: DirectorySource, slapd: Slapd, people: People
-) -> None:
-    names = ["Ring A", "Ring B", "Ring C"]
-    for name, one in zip(names, people.people, strict=False):
-        slapd.add(
-            f"cn={name},{GROUPS}",
-            {"objectClass": ["groupOfNames"], "cn": [name], "member": [person_dn(one)]},
-        )
-    for name, following in zip(names, [*names[1:], names[0]], strict=True):
-        slapd.add_members(f"cn={name},{GROUPS}", f"cn={following},{GROUPS}")
-    assert sync(source).state == Run.State.DONE
-    everybody = {one.uid for one in people.people[:3]}
-    for name in names:
-        assert set(find_members(group=_group(name)).values_list("login", flat=True)) == everybody
-
-
-def _group(name: str) -> DirectoryGroup:
-    return DirectoryGroup.objects.get(name=name)
-
-
-def _escaped(value: str) -> str:
-    return str(escape_dn_chars(value))
