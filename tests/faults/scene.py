@@ -40,7 +40,7 @@ def crash_before_the_message() -> None:
     """A new account whose console dies after the commit and before the message is sent."""
     from provisioning.services import wake  # noqa: PLC0415
 
-    wake._send = lambda task, arguments: sys.exit(9)
+    wake._send = lambda *_: sys.exit(9)
     arrive("900", "1", "0")
 
 

@@ -180,7 +180,7 @@ def killed(point: str) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, name, die)
-        patch.setattr(runs, "_release", lambda *_: None)
+        patch.setattr(runs, "release_run", lambda *_: None)
         with pytest.raises(Killed):
             yield
     Run.objects.update(lease_owner="", lease_until=None)
