@@ -74,7 +74,9 @@ def test_a_mark_goes_to_every_managed_store_and_to_no_other() -> None:
     managed = [make_store().pk, make_store().pk]
     make_store(mode=ConfigStore.Mode.OBSERVE)
     outbox.mark_account(make_account(user_part="ann"), former_aor="old@x", numbers=["+441"])
-    marked = PendingChange.objects.values_list("store_id", "kind", "key").order_by("key", "kind", "store")
+    marked = PendingChange.objects.values_list("store_id", "kind", "key").order_by(
+        "key", "kind", "store"
+    )
     assert list(marked) == [
         (store, kind, key)
         for kind, key in (
