@@ -109,7 +109,7 @@ def overview(request: ConsoleRequest, pk: int) -> HttpResponse:
     """What the directory says, and the person's accounts."""
     person = _find(pk)
     accounts = person.accounts.select_related(
-        "domain", "pool", "site", "rule", "profile", "number", "credential"
+        "domain", "pool", "site", "rule", "profile", "number", "credential", "proposal"
     )
     context = {
         "identity": _identity(person),

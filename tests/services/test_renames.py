@@ -10,8 +10,10 @@ from django.utils import timezone
 from provisioning.core.states import State
 from provisioning.drivers.base import Kind
 from provisioning.models import Account, Alias, PendingChange, Proposal, ProvisioningLink, Run
-from provisioning.services import apply
+from provisioning.services import apply, review, runs
+from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.deadlines import keep_deadlines
+from provisioning.services.proposals import accept_proposals, decline_proposals
 from tests.services.directory import Company, Somebody, company, rows_of
 
 __all__ = ["company"]
@@ -153,6 +155,58 @@ def test_a_rule_that_keeps_sip_uris_proposes_each_new_one_once(
     ring[0].set(login="a")
     assert ("account", "withdraw", "Pa") in rows_of(company.sync())
     assert not Proposal.objects.exists()
+
+
+@pytest.fixture
+def brand(company: Company) -> list[Somebody]:
+    """Forty people; by the limits two may be renamed without approval."""
+    people = company.directory.add_many(40)
+    company.sync()
+    company.rule.user_formula = "'new-{login}'"
+    return people
+
+
+def _renamed() -> int:
+    return Account.objects.filter(user_part__startswith="new-").count()
+
+
+def test_a_rule_that_renames_everybody_waits_for_approval_and_is_applied_in_batches(
+    company: Company, brand: list[Somebody], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apply, "WINDOW", 7)
+    company.rule.follow_user, company.rule.alias_days = True, 90
+    company.rule.save()
+    run = company.apply_rules()
+    assert run.state == Run.State.WAITING
+    assert "changed SIP URI, 40 planned" in run.breaches[0]
+    assert _renamed() == 0
+    review.approve_run(run=run, digest=run.digest, actor=COMMAND_LINE)
+    runs.execute_run(run_id=run.pk)
+    assert _renamed() == 40
+    assert Alias.objects.count() == 40
+
+
+def test_many_accepted_proposals_pass_the_same_limits_and_are_asked_again_when_discarded(
+    company: Company, brand: list[Somebody]
+) -> None:
+    company.rule.save()
+    company.apply_rules()
+    assert Proposal.objects.count() == 40
+    for _ in range(2):
+        run = accept_proposals(proposals=Proposal.objects.all(), actor=COMMAND_LINE)
+        runs.execute_run(run_id=run.pk)
+        run.refresh_from_db()
+        assert run.state == Run.State.WAITING
+        assert _renamed() == 0
+        review.discard_run(run=run, actor=COMMAND_LINE)
+        assert Proposal.objects.filter(state="open").count() == 40
+    few = Proposal.objects.filter(pk__in=Proposal.objects.values("pk")[:2])
+    run = accept_proposals(proposals=few, actor=COMMAND_LINE)
+    runs.execute_run(run_id=run.pk)
+    assert _renamed() == 2
+    assert Proposal.objects.count() == 38
+    assert decline_proposals(proposals=Proposal.objects.all(), actor=COMMAND_LINE) == 38
+    assert rows_of(company.apply_rules()) == []
 
 
 def test_an_edited_formula_is_proposed_to_everybody_and_changes_nobody(
