@@ -235,7 +235,7 @@ def _approvals(runs: list[Run]) -> list[Notice]:
     return [
         Notice(
             "yellow",
-            f"{run.source or 'Account rules'}: {run.get_kind_display().lower()} #{run.pk}",
+            f"{run.source}: {str(run).lower()}" if run.source else str(run),
             _held(run),
             "run",
             run.pk,

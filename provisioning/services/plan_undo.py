@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from itertools import islice
 from typing import Any
 
 from django.db.models import Model, QuerySet
@@ -99,8 +98,11 @@ class UndoPlanner:
 
     def plan(self) -> None:
         """Write a row for each account that gets something back, and one for what does not fit."""
-        changes = applied_changes(self.undone).order_by("ordinal").iterator(chunk_size=2000)
-        while chunk := list(islice(changes, _CHUNK)):
+        changes = applied_changes(self.undone).order_by("ordinal")
+        last = 0
+        # No cursor stays open between pages: on SQLite nobody else could write meanwhile.
+        while chunk := list(changes.filter(ordinal__gt=last)[:_CHUNK]):
+            last = chunk[-1].ordinal
             self._settle(list(self._inverses(chunk)))
             self.progress.advance(len(chunk))
         self._numbers.finish()

@@ -57,7 +57,7 @@ def report_run(*, run: Run) -> RunReport:
     proposed = run.changes.filter(status=statuses.PROPOSED).order_by("ordinal")[:_EXAMPLES]
     return RunReport(
         run=run.pk,
-        of=str(run.source or "account rules"),
+        of=str(run.source or run.undoes or "account rules"),
         state=run.state,
         dry=run.dry,
         problem=run.problem,

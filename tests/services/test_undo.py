@@ -10,7 +10,7 @@ from django.utils import timezone
 from provisioning.core.errors import InvalidInput, StalePlan
 from provisioning.core.states import State
 from provisioning.models import Account, AuditEvent, Number, Pin, PlannedChange, Run
-from provisioning.services import blocks, review, runs, undo
+from provisioning.services import blocks, plan_undo, review, runs, undo
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.deadlines import keep_deadlines
 from provisioning.services.undo_pins import end_pins_of
@@ -236,3 +236,21 @@ def test_a_run_that_did_nothing_to_accounts_and_an_undo_are_not_undone(
     back = take_back(company.sync())
     with pytest.raises(InvalidInput, match="end its pins"):
         undo.request_undo(run=back, actor=COMMAND_LINE)
+
+
+def test_a_large_run_is_undone_page_by_page(
+    company: Company, people: list[Somebody], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_undo, "_CHUNK", 2)
+    before = facts()
+    numbers = [one.values["phone"] for one in people]
+    for one, number in zip(people, [*numbers[1:], numbers[0]], strict=True):
+        one.set(phone=number)
+    company.rule.follow_number = True
+    company.rule.save()
+    run = company.sync()
+    assert facts() != before
+    back = take_back(run)
+    assert len(rows_of(back, status=HELD)) == 10  # on top of the ten that the run itself changed
+    approve(back)
+    assert (rows_of(back, status=STALE), facts()) == ([], before)
