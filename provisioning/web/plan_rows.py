@@ -231,8 +231,8 @@ def _find_names(changes: Sequence[PlannedChange]) -> _Names:
     )
     found = list(accounts.values_list("pk", "person__source", "person__guid", "aor"))
     renamed = {change.subject for change in changes if _renames(change)}
-    ids = [pk for pk, _, guid, _ in found if guid in renamed]
-    clients = known_clients(account_ids=ids) if ids else {}
+    mine = [pk for pk, _, guid, _ in found if guid in renamed]
+    clients = known_clients(account_ids=mine) if mine else {}
     for pk, source_id, guid, aor in found:
         names.aors[source_id, guid] = aor
         if pk in clients:
