@@ -24,7 +24,12 @@ def patterns(found: list[Any]) -> Iterator[URLPattern]:
 
 
 EVERYTHING = list(patterns(get_resolver().url_patterns))
-OPEN = {"healthz", "provisioning-link", "readyz", "setup", "sign-in"}
+# SCIM addresses ask for a token of their source instead: tests/api/scim/test_tokens.py.
+SCIM = {
+    "scim", "scim-config", "scim-types", "scim-type", "scim-schemas", "scim-schema", "scim-users",
+    "scim-user", "scim-groups", "scim-group", "scim-other",
+}  # fmt: skip
+OPEN = {"healthz", "provisioning-link", "readyz", "setup", "sign-in", *SCIM}
 # Leaving takes no capability.
 OWN = {"sign-out"}
 
