@@ -46,7 +46,10 @@ from provisioning.services.standing import locked
 
 # An alias that somebody made before does not end by itself.
 _FOR_EVER = timedelta(days=3650)
-_BATCH = 200
+_KEEP_CREDENTIAL = f"""
+UPDATE {Credential._meta.db_table} SET sealed_secret = %s, sealed_import = %s, auth_user = %s,
+    version = %s, rotated_at = %s WHERE id = %s
+"""  # noqa: S608
 
 
 class Effect(StrEnum):
@@ -231,10 +234,14 @@ def _keep_credentials(candidates: Sequence[Candidate], accounts: dict[int, Accou
         credential.auth_user = account.user_part
         credential.version += 1
         credential.rotated_at = now
-    Credential.objects.bulk_update(
-        found.values(),
-        ["sealed_secret", "sealed_import", "auth_user", "version", "rotated_at"],
-        batch_size=_BATCH,
+    # bulk_update takes ten times as long: it compares every row with every other.
+    at = bulk.moment(now)
+    bulk.execute_many(
+        _KEEP_CREDENTIAL,
+        [
+            (each.sealed_secret, each.sealed_import, each.auth_user, each.version, at, each.pk)
+            for each in found.values()
+        ],
     )
 
 

@@ -277,6 +277,26 @@ def test_an_adopted_account_loses_its_other_secrets(store: KamailioStore, backen
     assert password.startswith("!")
 
 
+def test_a_row_that_tells_its_other_credentials_is_written_and_compared_with_them(
+    store: KamailioStore, backend: Backend
+) -> None:
+    told = [
+        SubscriberRow("bob", DOMAIN, "a" * 32, "b" * 32),
+        SubscriberRow("eve", DOMAIN, "", "", "in clear"),
+        SubscriberRow("zoe", DOMAIN, "", "", ""),
+    ]
+    for row in told:
+        store.apply(wanted(row))
+    assert list(store.read(Kind.SUBSCRIBER)) == told
+    assert store.differing(Kind.SUBSCRIBER, told) == {}
+    # One alone, for an empty value is no line where all rows of a statement are lines.
+    assert store.differing(Kind.SUBSCRIBER, told[2:]) == {}
+    backend.execute("UPDATE subscriber SET ha1b = '' WHERE username = 'bob'")
+    assert list(store.differing(Kind.SUBSCRIBER, told)) == [told[0].key]
+    plain = SubscriberRow("eve", DOMAIN, "a" * 32)
+    assert store.differing(Kind.SUBSCRIBER, [plain]) == {told[1].key: told[1]}
+
+
 def test_every_account_is_observed_with_what_the_table_knows(
     store: KamailioStore, backend: Backend
 ) -> None:

@@ -28,10 +28,13 @@ def tasks() -> dict[str, PeriodicTask]:
 
 def test_the_console_s_own_tasks_run_as_often_as_the_settings_say(settings: object) -> None:
     settings.SWEEP_EVERY, settings.HEALTH_EVERY = 20, 45  # type: ignore[attr-defined]
+    settings.RECONCILE_EVERY = 1200  # type: ignore[attr-defined]
     install_schedules()
     every = {task.task: task.interval.every for task in tasks().values()}
     assert every == {
         "provisioning.tasks.sweep": 20,
+        # Looks which stores are due.
+        "provisioning.tasks.reconcile_stores": 300,
         "provisioning.tasks.check_servers": 45,
         "provisioning.tasks.keep_deadlines": 3600,
     }
