@@ -251,7 +251,7 @@ def _finish(run: Run, outcome: Outcome) -> None:
             log.warning("changes wait for approval", run=run.pk, limits=run.breaches)
         if outcome.applied or waits:
             audit.record(
-                actor=_actor_of(run), action="applied", obj=run,
+                actor=_actor_of(run), action="applied" if outcome.applied else "held back", obj=run,
                 detail={"counts": dict(outcome.applied), "held": run.breaches if waits else []},
             )  # fmt: skip
         if found_nothing(run=run):

@@ -10,7 +10,15 @@ from django.test import Client
 from django.utils import timezone
 
 from provisioning.core.states import State
-from provisioning.models import Account, ConsoleUser, PendingChange, PlannedChange, Proposal, Run
+from provisioning.models import (
+    Account,
+    AuditEvent,
+    ConsoleUser,
+    PendingChange,
+    PlannedChange,
+    Proposal,
+    Run,
+)
 from provisioning.services.actor import COMMAND_LINE, Actor
 from provisioning.services.outbox import mark_store
 from provisioning.services.pause import pause
@@ -465,7 +473,7 @@ def disabled(waiting: Run) -> Run:
 def test_a_run_tells_what_approving_it_does(as_administrator: Client, waiting: Run) -> None:
     make_store()
     words = text_of(as_administrator.get(f"/changes/{waiting.pk}/"))
-    assert "What approving does Losing service 10 Registrations end 10" in words
+    assert "What approving does Losing service 10 Registrations end of 10 accounts" in words
     assert "10 account rows written" in words
 
 
@@ -502,3 +510,8 @@ def test_help_desk_neither_undoes_a_run_nor_is_offered_to(
     for act in ("undo", "end-pins"):
         assert as_helpdesk.post(f"/changes/{disabled.pk}/{act}/").status_code == 403
     assert Run.objects.count() == 1
+
+
+def test_a_run_of_which_everything_waits_is_not_called_applied(waiting: Run) -> None:
+    told = AuditEvent.objects.filter(object_name=str(waiting)).values_list("action", flat=True)
+    assert list(told) == ["held back"]
