@@ -37,8 +37,8 @@ def proposal(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Take the proposed SIP URI, or keep the present one."""
 
     def act(account: Account, values: dict[str, Any]) -> str:
-        found = Proposal.objects.filter(account=account, aor=request.POST.get("aor", "")).first()
-        if found is None:
+        found = Proposal.objects.filter(account=account).first()
+        if found is None or found.aor != request.POST.get("aor"):
             raise StalePlan("That is not proposed any more. Nothing was changed.")
         if request.POST.get("take") != "1":
             proposals.decline_proposal(proposal=found, actor=actor_of(request))
