@@ -27,11 +27,14 @@ def test_pinned_pool_site_profile_and_number_survive_the_rules() -> None:
         site_id=london.pk, rule_id=rule.pk, profile_id=profile.pk, number="", kind="person",
         pins=pins,
     )  # fmt: skip
-    values = {**values_of(person), "disabled": False}
+    values = {
+        **values_of(person),
+        **dict.fromkeys(("disabled", "locked_out", "must_change_password"), False),
+    }
     decision = decide_account(
         book=RuleBook(),
         domains={domain.pk: domain for domain in SipDomain.objects.all()},
-        person=PersonView(person.source_id, person.guid, values, {}, True, ()),
+        person=PersonView(person.source_id, person.guid, values, True, ()),
         account=view,
         now="2026-01-01T00:00:00Z",
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -30,6 +31,8 @@ SCIM = {
     "scim-user", "scim-groups", "scim-group", "scim-other",
 }  # fmt: skip
 OPEN = {"healthz", "provisioning-link", "readyz", "setup", "sign-in", *SCIM}
+# Clients of SCIM bring a token instead of signing in.
+TOKEN = "scim"
 # Leaving takes no capability.
 OWN = {"sign-out"}
 
@@ -49,7 +52,11 @@ def arguments(pattern: URLPattern) -> dict[str, Any]:
 @pytest.mark.parametrize("pattern", EVERYTHING, ids=str)
 def test_every_address_is_open_on_purpose_or_needs_a_capability(pattern: URLPattern) -> None:
     name = pattern.name or ""
-    if not getattr(pattern.callback, "login_required", True):
+    if name.partition("-")[0] == TOKEN:
+        address = reverse(name, kwargs=arguments(pattern))
+        cache.clear()  # wrong tokens are counted
+        assert {Client().get(address).status_code, Client().post(address).status_code} == {401}
+    elif not getattr(pattern.callback, "login_required", True):
         assert name in OPEN
     else:
         assert name in OWN or capability(pattern.callback) is not None

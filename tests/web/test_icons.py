@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import chain
+from typing import Any
 
 from django.conf import settings
 
@@ -44,7 +45,7 @@ def test_every_icon_that_is_named_is_there() -> None:
 
 def test_every_badge_look_state_and_page_has_its_icon() -> None:
     pages = [page for _, pages in SECTIONS for page in pages]
-    shown = [*BADGES.values(), *MEANINGS.values(), *LOOKS.values(), *pages]
+    shown: list[Any] = [*BADGES.values(), *MEANINGS.values(), *LOOKS.values(), *pages]
     assert {each.icon for each in shown} - ICONS == set()
 
 
