@@ -13,8 +13,8 @@ GROUP_ATTRIBUTES = ("cn", "description", "member", "uniquemember", "memberuid", 
 class Preset:
     """A complete configuration of what is read; `fields` maps MAP_FIELDS to expressions.
 
-    `photo` is the attribute that holds the portrait. `mode` is how changes are found from the start,
-    and `interval` how often they are looked for, in seconds.
+    `photo` is the attribute that holds the portrait. `mode` is how changes are found from the
+    start, and `interval` how often they are looked for, in seconds.
     """
 
     label: str

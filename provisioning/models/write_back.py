@@ -36,9 +36,7 @@ class WriteBack(models.Model):
 
     def secret(self) -> str:
         """The password in clear, empty when none is kept."""
-        return (
-            keyring().open(bytes(self.sealed_secret), self._place) if self.sealed_secret else ""
-        )
+        return keyring().open(bytes(self.sealed_secret), self._place) if self.sealed_secret else ""
 
 
 class WrittenAttribute(models.Model):

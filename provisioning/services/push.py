@@ -72,8 +72,9 @@ def push_store(
     Nothing happens while the console is paused or the store is only observed. Raises Busy when
     another worker pushes to it, or when it waits after a failure. A store that cannot be reached is
     left alone for a growing while; nothing is lost. Begins nothing new after `patience` seconds
-    (settings.PUSH_PATIENCE by default); `tell` hears how many rows were dealt with. Where everything
-    is compared, `mend` writes what drifted too, even if the store waits for somebody with that.
+    (settings.PUSH_PATIENCE by default); `tell` hears how many rows were dealt with. Where
+    everything is compared, `mend` writes what drifted too, even if the store waits for somebody
+    with that.
     """
     report = PushReport()
     store = ConfigStore.objects.filter(pk=store_id, mode=ConfigStore.Mode.MANAGE).first()
