@@ -19,6 +19,17 @@ from provisioning.web.shell import SECTIONS, href_of
 
 # How many of each kind are offered; and how long a query must be before people are searched.
 OFFERED, LEAST = 6, 2
+# Found by their name, beside the pages of the sidebar: (label, URL name, icon, capability).
+_WITHIN = (
+    ("Conflicts", "changes-conflicts", "user-question", Capability.VIEW),
+    ("Proposals of SIP URIs", "changes-proposals", "git-compare", Capability.VIEW),
+    ("Number ranges", "ranges", "dialpad", Capability.VIEW),
+    ("Your settings", "own-settings", "settings", Capability.VIEW),
+    ("New account", "account-new", "plus", Capability.OPERATE),
+    ("Pause all pushes", "pause", "player-pause", Capability.CONFIGURE),
+    ("Add a directory", "source-new", "plus", Capability.CONFIGURE),
+    ("New account rule", "rule-new", "plus", Capability.CONFIGURE),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,9 @@ def _pages(user: ConsoleUser, query: str) -> Iterator[Hit]:
         for page in pages:
             if user.may(page.capability) and wanted in fold(page.label):
                 yield Hit(page.label, href_of(page.url_name), icon=page.icon)
+    for label, url_name, icon, capability in _WITHIN:
+        if wanted and user.may(capability) and wanted in fold(label):
+            yield Hit(label, href_of(url_name), icon=icon)
 
 
 def _accounts(query: str) -> Iterator[Hit]:

@@ -203,6 +203,15 @@ def test_the_palette_offers_only_pages_of_the_role(
     assert hits(as_administrator, "administration") == ["Go to: Administration"]
 
 
+def test_the_palette_finds_what_lies_within_pages_and_only_what_the_role_may(
+    as_administrator: Client, as_viewer: Client
+) -> None:
+    for query, label in (("propos", "Proposals of SIP URIs"), ("range", "Number ranges")):
+        assert label in as_viewer.get("/palette/", {"q": query}).content.decode()
+    assert "New account rule" in as_administrator.get("/palette/", {"q": "rule"}).content.decode()
+    assert "New account rule" not in as_viewer.get("/palette/", {"q": "rule"}).content.decode()
+
+
 @pytest.mark.usefixtures("everywhere")
 def test_the_palette_offers_a_few_of_many_with_few_queries(
     as_viewer: Client, django_assert_max_num_queries: Any
