@@ -14,13 +14,25 @@ from provisioning.models import ConfigStore, DirectoryGroup, SipDomain
 from provisioning.services.adopt_choice import MATCHES, Portion, read_aors
 from provisioning.services.revert import HOLD_DAYS
 from provisioning.web.forms.accounts import DATE
+from provisioning.web.ids import row_id
 from provisioning.web.stores import KINDS
 
 _LINES = forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "rt-mono"})
 
 
-def _domains() -> forms.ModelMultipleChoiceField:  # type: ignore[type-arg]
-    return forms.ModelMultipleChoiceField(
+class _Rows(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Django asks the database for numbers of any length; SQLite refuses long ones."""
+
+    def clean(self, value: Any) -> Any:
+        """The chosen rows."""
+        for each in value or ():
+            if row_id(str(each)) is None:
+                raise forms.ValidationError("Choose from the list.")
+        return super().clean(value)
+
+
+def _domains() -> _Rows:
+    return _Rows(
         SipDomain.objects.order_by("domain"),
         label="SIP domains",
         required=False,
