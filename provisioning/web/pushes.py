@@ -70,7 +70,7 @@ class Push(Needs, View):
 
     def _find(self, pk: int, record: int) -> PushRecord:
         records = PushRecord.objects.select_related("store", "by", "reverts")
-        return get_object_or_404(records, store_id=pk, pk=record)
+        return get_object_or_404(records, pk=record, store=get_object_or_404(ConfigStore, pk=pk))
 
     def _page(self, record: PushRecord, form: RevertForm, *, status: int = 200) -> HttpResponse:
         context: dict[str, Any] = store_context(record.store, "store-pushes", str(record)) | {

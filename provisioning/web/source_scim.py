@@ -47,7 +47,8 @@ def token_new(request: ConsoleRequest, pk: int) -> HttpResponse:
 @require_POST
 def token_revoke(request: ConsoleRequest, pk: int, scim_token: int) -> HttpResponse:
     """Make a token useless."""
-    found = get_object_or_404(ScimToken.objects.select_related("source"), pk=scim_token, source=pk)
+    source = get_object_or_404(DirectorySource, pk=pk)
+    found = get_object_or_404(ScimToken, pk=scim_token, source=source)
     revoke_token(token=found, actor=actor_of(request))
     messages.success(request, f"The token “{found}” does not work any more.")
     return redirect("source", pk)
