@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
@@ -11,6 +12,8 @@ from django.utils import timezone
 
 from provisioning.models import ConsoleUser, SentForm
 
+# What a page gives its forms: anything else is no key.
+_KEY = re.compile(r"[\w-]{1,20}", re.ASCII)
 # Nobody sends a form again that is older.
 _KEPT = timedelta(days=1)
 
@@ -29,12 +32,12 @@ def do_once(*, key: str, user: ConsoleUser, act: Callable[[], Done]) -> Done:
     raises is passed on, nothing is kept then, and the form may be sent again. A form without a key
     (nobody's page made it) is always done.
     """
-    if not key:
+    if not _KEY.fullmatch(key):
         return act()
     now = timezone.now()
     with transaction.atomic():
         sent, first = SentForm.objects.get_or_create(
-            key=f"{user.pk}:{key}"[:40], defaults={"user": user, "at": now}
+            key=f"{user.pk}:{key}", defaults={"user": user, "at": now}
         )
         if not first:
             return Done(sent.goal, sent.said)
