@@ -39,7 +39,7 @@ def push_everything() -> None:
         outbox.mark_store(store)
     began, changed = time.perf_counter(), 0
     while outbox.pending(store_id=store.pk).exists():
-        report = push_store(store_id=store.pk)
+        report = push_store(store_id=store.pk, mend=True)
         assert not report.problem, report.problem
         changed += report.changed
     seconds = time.perf_counter() - began
