@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 \
-	--generate-hashes --no-annotate --no-emit-index-url --no-emit-find-links \
+	--generate-hashes --no-strip-extras --no-annotate --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 # The settings are checked as an installation behind https sees them.
 PRODUCTION := RTCADMIN_PUBLIC_URL=https://rtcadmin.example RTCADMIN_ALLOWED_HOSTS=rtcadmin.example
