@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from lab.slapd_entries import LOCKED
 from provisioning.models import DirectorySource, Person, Run
-from provisioning.services import poll, runs
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.directory import poll
+from provisioning.services.runs import runs
 
 _LONGEST_WAIT = 30.0
 Who = tuple[str, str, str, str]

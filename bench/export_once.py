@@ -9,7 +9,7 @@ from pathlib import Path
 
 from provisioning.models import Account
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.export import export_accounts
+from provisioning.services.clients.export import export_accounts
 
 
 def export(format: str) -> None:

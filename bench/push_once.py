@@ -13,10 +13,10 @@ from typing import Any
 from django.db import transaction
 
 from provisioning.models import Account, ConfigStore, PendingChange, SipServer
-from provisioning.services import outbox
+from provisioning.services.accounts.credentials import rotate_credential
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.credentials import rotate_credential
-from provisioning.services.push import push_store
+from provisioning.services.push import outbox
+from provisioning.services.push.push import push_store
 
 _LONGEST_WAIT = 30.0
 

@@ -50,8 +50,8 @@ def main() -> None:
     django.setup()
     # Models exist only after setup.
     from provisioning.models import DirectorySource, Run  # noqa: PLC0415
-    from provisioning.services import runs  # noqa: PLC0415
     from provisioning.services.actor import COMMAND_LINE  # noqa: PLC0415
+    from provisioning.services.runs import runs  # noqa: PLC0415
 
     source = DirectorySource.objects.get()
     run = runs.sync_here(source=source, actor=COMMAND_LINE, dry=False)

@@ -7,19 +7,16 @@ from django.conf import settings
 
 from provisioning.core.errors import Busy
 from provisioning.models import DirectorySource, SipServer
-from provisioning.services import (
-    deadlines,
-    poll,
-    push,
-    reconcile,
-    retention,
-    runs,
-    scim_store,
-    servers,
-    write_back_runs,
-)
-from provisioning.services import sweep as sweeper
+from provisioning.services.accounts import deadlines
 from provisioning.services.actor import SCHEDULE
+from provisioning.services.console import retention
+from provisioning.services.console import sweep as sweeper
+from provisioning.services.directory import poll
+from provisioning.services.push import push, reconcile
+from provisioning.services.runs import runs
+from provisioning.services.scim import scim_store
+from provisioning.services.servers import servers
+from provisioning.services.write_back import write_back_runs
 
 
 @shared_task(name="provisioning.tasks.push_store")

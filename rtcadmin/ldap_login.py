@@ -32,7 +32,8 @@ from provisioning.directory.endpoint import endpoints
 from provisioning.directory.guid import canonical_guid
 from provisioning.directory.mapping import MappedPerson, compile_mapping
 from provisioning.models import ConsoleUser, DirectorySource, RoleGroup
-from provisioning.services import console_users, targets
+from provisioning.services.console import console_users
+from provisioning.services.servers import targets
 
 log = structlog.stdlib.get_logger(__name__)
 

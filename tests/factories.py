@@ -23,7 +23,7 @@ from provisioning.models import (
     SipDomain,
     Site,
 )
-from provisioning.services.credentials import make_credential
+from provisioning.services.accounts.credentials import make_credential
 
 _serial = count(1)
 

@@ -20,7 +20,7 @@ from lab.kamailio import Kamailio, PostgresqlStore, SqliteStore
 from lab.ports import HOST
 from lab.postgresql import Postgresql, temporary_postgresql
 from provisioning.models import ConfigStore, PendingChange, SipServer
-from provisioning.services.push import PushReport, push_store
+from provisioning.services.push.push import PushReport, push_store
 from tests.factories import make_pool, make_store
 
 Lab = SqliteStore | PostgresqlStore

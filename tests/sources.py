@@ -9,7 +9,7 @@ from lab.slapd_entries import BIND_DN, GROUPS, PEOPLE
 from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.models import DirectorySource
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.sources import save_source
+from provisioning.services.directory.sources import save_source
 
 
 def slapd_source(slapd: Slapd, **values: Any) -> DirectorySource:

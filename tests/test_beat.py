@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask, PeriodicTasks
 
-from provisioning.services.schedules import install_schedules, keep_schedule
+from provisioning.services.console.schedules import install_schedules, keep_schedule
 from rtcadmin.beat import Scheduler
 from rtcadmin.celery import app
 from tests.factories import make_source

@@ -11,8 +11,12 @@ from django_celery_beat.models import PeriodicTask
 from provisioning import tasks
 from provisioning.core.errors import Busy
 from provisioning.models import Run
-from provisioning.services import deadlines, push, runs, servers, wake
-from provisioning.services.schedules import install_schedules
+from provisioning.services import wake
+from provisioning.services.accounts import deadlines
+from provisioning.services.console.schedules import install_schedules
+from provisioning.services.push import push
+from provisioning.services.runs import runs
+from provisioning.services.servers import servers
 from rtcadmin.celery import app
 from tests.factories import make_source
 

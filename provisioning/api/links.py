@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
-from provisioning.services.links import fetch_document
+from provisioning.services.clients.links import fetch_document
 
 
 @login_not_required

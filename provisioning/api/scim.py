@@ -9,7 +9,7 @@ from provisioning.directory.scim import documents
 from provisioning.directory.scim.errors import ScimRefused, invalid_value
 from provisioning.directory.scim.resource import Body
 from provisioning.models import ScimResource
-from provisioning.services import scim_find, scim_store
+from provisioning.services.scim import scim_find, scim_store
 
 
 class _Resources(ScimView):

@@ -19,8 +19,8 @@ from provisioning.directory.scim import documents
 from provisioning.directory.scim.errors import ScimRefused
 from provisioning.directory.scim.resource import Body, parse, project
 from provisioning.models import DirectorySource
-from provisioning.services.scim_store import Request
-from provisioning.services.scim_tokens import Refusal, find_source, tenant_url
+from provisioning.services.scim.scim_store import Request
+from provisioning.services.scim.scim_tokens import Refusal, find_source, tenant_url
 
 _log = logging.getLogger(__name__)
 _TYPES = ("application/scim+json", "application/json")

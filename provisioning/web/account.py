@@ -14,11 +14,11 @@ from django.views.decorators.http import require_safe
 from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import Account, ClientProfile, Pin, Proposal
-from provisioning.services.at_stores import find_at_stores
-from provisioning.services.documents import unservable_formats
-from provisioning.services.explain import explain_account
-from provisioning.services.history import find_history
-from provisioning.services.known_clients import known_clients
+from provisioning.services.accounts.explain import explain_account
+from provisioning.services.accounts.history import find_history
+from provisioning.services.accounts.known_clients import known_clients
+from provisioning.services.clients.documents import unservable_formats
+from provisioning.services.push.at_stores import find_at_stores
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.forms.accounts import (
     HoldForm,

@@ -14,10 +14,11 @@ from django.views.decorators.http import require_http_methods, require_POST
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import Account, Number, Pin
-from provisioning.services import accounts, addresses, blocks, numbers
+from provisioning.services.accounts import accounts, addresses, blocks
+from provisioning.services.accounts.credentials import rotate_credential
 from provisioning.services.actor import Actor
-from provisioning.services.credentials import rotate_credential
-from provisioning.services.once import Done
+from provisioning.services.console.once import Done
+from provisioning.services.numbers import numbers
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.account import DIALOGS, show_overview
 from provisioning.web.acting import act_once, refuse

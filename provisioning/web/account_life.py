@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 from provisioning.core.errors import StalePlan
 from provisioning.core.roles import Capability
 from provisioning.models import Account, Alias, Proposal
-from provisioning.services import aliases, blocks, proposals
+from provisioning.services.accounts import aliases, blocks, proposals
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.account_actions import at_once, in_dialog
 

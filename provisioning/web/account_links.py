@@ -17,7 +17,7 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import Account, ProvisioningLink
-from provisioning.services import documents, export, links
+from provisioning.services.clients import documents, export, links
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.account_filter import AccountFilter
 from provisioning.web.forms.profiles import FORMATS, ExportForm, LinkForm

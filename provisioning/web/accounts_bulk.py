@@ -12,8 +12,8 @@ from django.views.decorators.http import require_POST
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import Account
-from provisioning.services import blocks, credentials
-from provisioning.services.registrations import find_clients
+from provisioning.services.accounts import blocks, credentials
+from provisioning.services.servers.registrations import find_clients
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.account_filter import AccountFilter
 from provisioning.web.accounts import list_with

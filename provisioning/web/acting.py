@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django_htmx.http import HttpResponseClientRedirect
 
 from provisioning.core.errors import InvalidFields, ProvisioningError
-from provisioning.services.once import Done, do_once
+from provisioning.services.console.once import Done, do_once
 from provisioning.web.access import ConsoleRequest
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability, Role
 from provisioning.models import ConsoleUser, RoleGroup
-from provisioning.services import console_users
+from provisioning.services.console import console_users
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.administration import NewConsoleUserForm, RightsForm
 from provisioning.web.forms.sign_in import NewPasswordForm, OwnPasswordForm

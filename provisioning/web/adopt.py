@@ -12,8 +12,8 @@ from django.views.generic import View
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import ConfigStore
-from provisioning.services import scope
-from provisioning.services.adopt import EFFECTS, AdoptReport, adopt, preview_adoption
+from provisioning.services.servers import scope
+from provisioning.services.servers.adopt import EFFECTS, AdoptReport, adopt, preview_adoption
 from provisioning.web.access import ConsoleRequest, Needs, actor_of
 from provisioning.web.forms.take_over import PortionForm, ScopeForm
 from provisioning.web.keyset import paginate

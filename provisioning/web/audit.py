@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
 from provisioning.models import AuditEvent
-from provisioning.services.audit_words import tell
+from provisioning.services.console.audit_words import tell
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.keyset import Order, paginate
 from provisioning.web.links import object_href

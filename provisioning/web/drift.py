@@ -13,8 +13,8 @@ from django.views.generic import View
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import ConfigStore, Drift
-from provisioning.services import drift_actions, drift_rows
-from provisioning.services.reconcile import reconcile
+from provisioning.services.push import drift_actions, drift_rows
+from provisioning.services.push.reconcile import reconcile
 from provisioning.web.access import ConsoleRequest, Needs, actor_of, needs
 from provisioning.web.forms.take_over import IgnoreForm
 from provisioning.web.ids import row_id

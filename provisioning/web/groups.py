@@ -13,9 +13,9 @@ from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
 from provisioning.models import DirectoryGroup, DirectorySource
-from provisioning.services.group_uses import GroupUse, find_uses
-from provisioning.services.memberships import find_ways
-from provisioning.services.nesting import find_members
+from provisioning.services.directory.group_uses import GroupUse, find_uses
+from provisioning.services.directory.memberships import find_ways
+from provisioning.services.directory.nesting import find_members
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.keyset import KeysetPage, Order, paginate
 from provisioning.web.list_page import AnyOf, ListFilter, ListPage, SearchFilter, Switch
@@ -23,7 +23,7 @@ from provisioning.web.search import matching
 from provisioning.web.shell import href_of
 
 if TYPE_CHECKING:
-    from provisioning.services.nesting import Member
+    from provisioning.services.directory.nesting import Member
 
 # How many groups above and below are named on a group's page.
 _NAMED = 100

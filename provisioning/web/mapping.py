@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource
-from provisioning.services.mapping_sample import (
+from provisioning.services.directory.mapping_sample import (
     DISABLED,
     FieldResult,
     MappingSample,

@@ -14,9 +14,9 @@ from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import Account, Number
-from provisioning.services import numbers
 from provisioning.services.actor import Actor
-from provisioning.services.once import Done
+from provisioning.services.console.once import Done
+from provisioning.services.numbers import numbers
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.acting import act_once, refuse
 from provisioning.web.forms.accounts import ReleaseForm

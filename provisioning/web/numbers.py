@@ -18,8 +18,8 @@ from django.views.decorators.http import require_safe
 from provisioning.core.roles import Capability
 from provisioning.core.spreadsheet import safe_cell
 from provisioning.models import AuditEvent, Number, NumberRange, Site
-from provisioning.services.number_import import COLUMNS
-from provisioning.services.ranges import numbers_in, range_of
+from provisioning.services.numbers.number_import import COLUMNS
+from provisioning.services.numbers.ranges import numbers_in, range_of
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.audit import Entry
 from provisioning.web.forms.accounts import ReleaseForm

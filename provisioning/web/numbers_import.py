@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from provisioning.core.errors import ProvisioningError, StalePlan
 from provisioning.core.roles import Capability
-from provisioning.services.number_import import ImportPlan, import_numbers, plan_import
+from provisioning.services.numbers.number_import import ImportPlan, import_numbers, plan_import
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.numbers import ImportForm
 

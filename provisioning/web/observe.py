@@ -11,8 +11,8 @@ from django.views.decorators.http import require_safe
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import ConfigStore
-from provisioning.services.observe import LABELS, MEANING, Category, observe_store
-from provisioning.services.observe_csv import stream_csv
+from provisioning.services.servers.observe import LABELS, MEANING, Category, observe_store
+from provisioning.services.servers.observe_csv import stream_csv
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.store_tabs import store_context
 from provisioning.web.streaming import stream

@@ -9,7 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
-from provisioning.services.overview import Notice, Overview, overview
+from provisioning.services.console.overview import Notice, Overview, overview
 from provisioning.web.access import needs
 from provisioning.web.audit import Entry
 from provisioning.web.shell import href_of

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
-from provisioning.services import pause
+from provisioning.services.push import pause
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.administration import PauseForm
 

@@ -17,11 +17,11 @@ from provisioning.core.records import KINDS, PERSON_FIELDS
 from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import Account, DirectorySource, Person
-from provisioning.services.explain import explain_person
-from provisioning.services.history import find_history
-from provisioning.services.memberships import find_memberships
-from provisioning.services.person_facts import describe_standing, find_manager
-from provisioning.services.photos import find_photo
+from provisioning.services.accounts.explain import explain_person
+from provisioning.services.accounts.history import find_history
+from provisioning.services.directory.memberships import find_memberships
+from provisioning.services.directory.person_facts import describe_standing, find_manager
+from provisioning.services.directory.photos import find_photo
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.account import service_rows
 from provisioning.web.keyset import KeysetPage, Order

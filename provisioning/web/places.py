@@ -13,8 +13,8 @@ from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import Account, SipDomain, Site
 from provisioning.services.actor import Actor
-from provisioning.services.domains import Unconfirmed, delete_sip_domain, save_sip_domain
-from provisioning.services.sites import delete_site, save_site
+from provisioning.services.rules.domains import Unconfirmed, delete_sip_domain, save_sip_domain
+from provisioning.services.rules.sites import delete_site, save_site
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.editing import EditPage, delete_view
 from provisioning.web.forms.places import SipDomainForm, SiteForm

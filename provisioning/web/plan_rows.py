@@ -22,7 +22,7 @@ from provisioning.models import (
     SipDomain,
     Site,
 )
-from provisioning.services.known_clients import known_clients
+from provisioning.services.accounts.known_clients import known_clients
 from provisioning.web.forms.mapping import label_of
 from provisioning.web.shell import href_of
 

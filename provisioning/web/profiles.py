@@ -15,9 +15,9 @@ from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import Account, ClientProfile
 from provisioning.profiles.registry import RENDERERS
-from provisioning.services import documents
 from provisioning.services.actor import Actor
-from provisioning.services.profiles import delete_profile, save_profile
+from provisioning.services.clients import documents
+from provisioning.services.clients.profiles import delete_profile, save_profile
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.editing import EditPage, delete_view
 from provisioning.web.forms.profiles import ProfileForm

@@ -13,8 +13,8 @@ from django.views.decorators.http import require_POST, require_safe
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import AccountRule, Proposal
-from provisioning.services.known_clients import known_clients
-from provisioning.services.proposals import accept_proposals, decline_proposals
+from provisioning.services.accounts.known_clients import known_clients
+from provisioning.services.accounts.proposals import accept_proposals, decline_proposals
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.ids import row_id
 from provisioning.web.keyset import Order, paginate

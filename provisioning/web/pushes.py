@@ -13,7 +13,7 @@ from django.views.generic import View
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import ConfigStore, PushRecord
-from provisioning.services.revert import plan_revert, revert
+from provisioning.services.push.revert import plan_revert, revert
 from provisioning.web.access import ConsoleRequest, Needs, actor_of, needs
 from provisioning.web.forms.take_over import RevertForm
 from provisioning.web.keyset import Order, paginate

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import NumberRange
-from provisioning.services.ranges import delete_range, find_fills, next_free, save_range
+from provisioning.services.numbers.ranges import delete_range, find_fills, next_free, save_range
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.numbers import RangeForm
 from provisioning.web.numbers import tabs

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
 from provisioning.models import Account, SipServer
-from provisioning.services.registrations import (
+from provisioning.services.servers.registrations import (
     LiveList,
     list_registrations,
     list_server_registrations,

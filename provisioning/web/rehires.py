@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from provisioning.core.errors import ProvisioningError, StalePlan
 from provisioning.core.roles import Capability
 from provisioning.models import Person, Rehire
-from provisioning.services.rehires import (
+from provisioning.services.accounts.rehires import (
     RehirePlan,
     accept_rehire,
     decline_rehire,

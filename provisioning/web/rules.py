@@ -14,8 +14,8 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import AccountRule, Run
-from provisioning.services.rule_preview import preview_rule
-from provisioning.services.rules import delete_rule, move_rule, save_rule, switch_rule
+from provisioning.services.rules.rule_preview import preview_rule
+from provisioning.services.rules.rules import delete_rule, move_rule, save_rule, switch_rule
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.errors import add_errors
 from provisioning.web.forms.rules import RuleForm

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_POST
 from provisioning.core.errors import ProvisioningError, StalePlan
 from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource, PlannedChange, Run
-from provisioning.services import proposals, review, runs, undo, undo_pins
+from provisioning.services.accounts import proposals
+from provisioning.services.runs import review, runs, undo, undo_pins
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.ids import row_id
 from provisioning.web.runs import ChangeFilter, first_of_each

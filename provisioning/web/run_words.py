@@ -9,10 +9,10 @@ from datetime import timedelta
 from django.utils import timezone
 
 from provisioning.models import PendingChange, PlannedChange, Run
-from provisioning.services.outbox import manageable_stores
-from provisioning.services.pause import is_paused
-from provisioning.services.plan import APPLIED
-from provisioning.services.run_report import count_changes
+from provisioning.services.push.outbox import manageable_stores
+from provisioning.services.push.pause import is_paused
+from provisioning.services.runs.plan import APPLIED
+from provisioning.services.runs.run_report import count_changes
 
 OPEN = (Run.State.QUEUED, Run.State.RUNNING)
 _STEPS = (

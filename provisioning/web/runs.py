@@ -12,10 +12,10 @@ from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource, Person, PlannedChange, Proposal, Run
-from provisioning.services.rehires import open_rehires
-from provisioning.services.run_effects import effects_of
-from provisioning.services.run_report import KINDS, figures_of, summary_of, words_of
-from provisioning.services.undo import can_undo
+from provisioning.services.accounts.rehires import open_rehires
+from provisioning.services.runs.run_effects import effects_of
+from provisioning.services.runs.run_report import KINDS, figures_of, summary_of, words_of
+from provisioning.services.runs.undo import can_undo
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.keyset import KeysetPage, Order, paginate
 from provisioning.web.list_page import ListFilter

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.models import SavedView
-from provisioning.services.saved_views import find_views, remove_view, save_view
+from provisioning.services.console.saved_views import find_views, remove_view, save_view
 from provisioning.web.access import ConsoleRequest
 from provisioning.web.ids import row_id
 

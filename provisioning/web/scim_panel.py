@@ -8,8 +8,8 @@ from typing import Any
 from django.utils import timezone
 
 from provisioning.models import DirectorySource, ScimFeed, ScimToken
-from provisioning.services.scim_sample import count_resources
-from provisioning.services.scim_tokens import tenant_url
+from provisioning.services.scim.scim_sample import count_resources
+from provisioning.services.scim.scim_tokens import tenant_url
 from provisioning.web.forms.scim import ScimTokenForm
 
 _TOKENS_SHOWN = 20

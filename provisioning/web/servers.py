@@ -15,14 +15,14 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import ConfigStore, SipServer
 from provisioning.services.actor import Actor
-from provisioning.services.connection_test import probe_server
-from provisioning.services.servers import (
+from provisioning.services.servers.connection_test import probe_server
+from provisioning.services.servers.servers import (
     check_server_health,
     delete_server,
     save_server,
     server_candidate,
 )
-from provisioning.services.setup_guide import SECRET, setup_guide
+from provisioning.services.servers.setup_guide import SECRET, setup_guide
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.editing import EditPage, delete_view
 from provisioning.web.forms.servers import ServerForm

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from provisioning.core.roles import Capability
 from provisioning.models import ConsoleUser, DirectorySource, PushPause, Run
-from provisioning.services.source_standing import with_newest_run
+from provisioning.services.directory.source_standing import with_newest_run
 from provisioning.web.templatetags.console import ago
 
 # A directory counts as late after so many of its own intervals without a complete read.

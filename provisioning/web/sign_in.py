@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from provisioning.core.errors import ProvisioningError, Rejected
 from provisioning.models import ConsoleUser
-from provisioning.services import audit, setup
+from provisioning.services.console import audit, setup
 from provisioning.web.access import actor_of
 from provisioning.web.attempts import FIRST_START
 from provisioning.web.forms.sign_in import SetupForm, SignInForm

@@ -15,9 +15,9 @@ from provisioning.core.errors import InvalidFields, ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.models import DirectorySource
-from provisioning.services import runs
-from provisioning.services.source_identity import SECRETS, Method
-from provisioning.services.sources import save_source
+from provisioning.services.directory.source_identity import SECRETS, Method
+from provisioning.services.directory.sources import save_source
+from provisioning.services.runs import runs
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.errors import add_errors
 from provisioning.web.forms.scim import ScimSourceForm

@@ -13,10 +13,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability, Role
 from provisioning.models import DirectoryGroup, DirectorySource, Person, Run
-from provisioning.services.role_groups import add_role_group, remove_role_group
-from provisioning.services.run_report import summary_of
-from provisioning.services.schedules import find_next_reads
-from provisioning.services.source_identity import SECRETS, Method
+from provisioning.services.console.schedules import find_next_reads
+from provisioning.services.directory.role_groups import add_role_group, remove_role_group
+from provisioning.services.directory.source_identity import SECRETS, Method
+from provisioning.services.runs.run_report import summary_of
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.conflicts import advice_for
 from provisioning.web.forms.sources import RoleGroupForm

@@ -10,7 +10,7 @@ from django.urls import reverse
 from provisioning.core.errors import InvalidFields
 from provisioning.models import DirectorySource
 from provisioning.services.actor import Actor
-from provisioning.services.source_schedule import set_schedule
+from provisioning.services.directory.source_schedule import set_schedule
 from provisioning.web.editing import EditPage
 from provisioning.web.forms.schedule import ScheduleForm
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from provisioning.core.errors import InvalidFields, ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource, ScimToken
-from provisioning.services.scim_tokens import create_token, revoke_token
+from provisioning.services.scim.scim_tokens import create_token, revoke_token
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.scim import ScimTokenForm
 from provisioning.web.source_page import show_source

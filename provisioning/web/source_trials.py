@@ -15,15 +15,15 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.directory.filters import find_fault
 from provisioning.directory.presets import DEFAULT_MAPPINGS
-from provisioning.services.connection_test import Step
-from provisioning.services.source_attributes import find_attributes
-from provisioning.services.source_test import (
+from provisioning.services.directory.source_attributes import find_attributes
+from provisioning.services.directory.source_test import (
     FilterTrial,
     guess_source,
     probe_addresses,
     probe_source,
     try_filter,
 )
+from provisioning.services.servers.connection_test import Step
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.source_form import candidate
 

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_POST, require_safe
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource, Person, Run
-from provisioning.services.schedules import find_next_reads
-from provisioning.services.sources import delete_source, switch_source
+from provisioning.services.console.schedules import find_next_reads
+from provisioning.services.directory.sources import delete_source, switch_source
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 
 

@@ -17,12 +17,17 @@ from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import ConfigStore, ServerPool
 from provisioning.services.actor import Actor
-from provisioning.services.connection_test import probe_store
-from provisioning.services.dead_letters import dead_changes, retry_dead
-from provisioning.services.pools import delete_pool, save_pool
-from provisioning.services.scope import describe, outside
-from provisioning.services.stores import delete_store, save_store, set_store_mode, store_candidate
-from provisioning.services.waiting import waiting_at, with_waiting
+from provisioning.services.push.dead_letters import dead_changes, retry_dead
+from provisioning.services.push.waiting import waiting_at, with_waiting
+from provisioning.services.servers.connection_test import probe_store
+from provisioning.services.servers.pools import delete_pool, save_pool
+from provisioning.services.servers.scope import describe, outside
+from provisioning.services.servers.stores import (
+    delete_store,
+    save_store,
+    set_store_mode,
+    store_candidate,
+)
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.editing import EditPage, delete_view
 from provisioning.web.forms.places import PoolForm

@@ -14,12 +14,12 @@ from provisioning.core.errors import InvalidFields, ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.core.written import needs_second_user, warning_of
 from provisioning.models import ConsoleUser, DirectorySource, Run, WrittenAttribute
-from provisioning.services import write_back as service
-from provisioning.services.account_values import NAMES
-from provisioning.services.connection_test import Step, StepState
-from provisioning.services.plan_values import preview_values
-from provisioning.services.write_back_runs import request_write_back
-from provisioning.services.write_back_test import probe_write_back
+from provisioning.services.servers.connection_test import Step, StepState
+from provisioning.services.write_back import write_back as service
+from provisioning.services.write_back.account_values import NAMES
+from provisioning.services.write_back.plan_values import preview_values
+from provisioning.services.write_back.write_back_runs import request_write_back
+from provisioning.services.write_back.write_back_test import probe_write_back
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.write_back import WriteBackForm
 from provisioning.web.shell import href_of

@@ -16,10 +16,10 @@ from provisioning.models import (
     Run,
     SipServer,
 )
+from provisioning.services.accounts.blocks import block_account
 from provisioning.services.actor import Actor
-from provisioning.services.blocks import block_account
-from provisioning.services.rules import switch_rule
-from provisioning.services.runs import execute_run
+from provisioning.services.rules.rules import switch_rule
+from provisioning.services.runs.runs import execute_run
 from tests.factories import (
     make_account,
     make_group,

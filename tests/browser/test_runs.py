@@ -5,7 +5,7 @@ from __future__ import annotations
 from provisioning.core.states import State
 from provisioning.models import Account, ConsoleUser, Run
 from provisioning.services.actor import Actor
-from provisioning.services.runs import execute_run, request_rules_run
+from provisioning.services.runs.runs import execute_run, request_rules_run
 from tests.browser.console import Console
 from tests.browser.scene import hold_everybody
 from tests.factories import make_account, make_person, make_rule, make_source

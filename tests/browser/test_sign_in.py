@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioning.models import ConsoleUser
-from provisioning.services import setup
+from provisioning.services.console import setup
 from tests.browser.console import Console
 from tests.conftest import PASSWORD
 

@@ -14,7 +14,7 @@ from provisioning.core.records import PERSON_FIELDS
 from provisioning.core.states import MEANINGS
 from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.profiles.registry import RENDERERS
-from provisioning.services.setup_sections import SECTIONS
+from provisioning.services.console.setup_sections import SECTIONS
 from tests.docs.pages import PAGES, ROOT, page, rows, sections
 
 COMMANDS = sorted(

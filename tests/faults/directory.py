@@ -6,8 +6,8 @@ import pytest
 
 from lab.slapd import Slapd
 from provisioning.models import AccountRule, DirectorySource, Run
-from provisioning.services import runs
 from provisioning.services.actor import SYNC
+from provisioning.services.runs import runs
 from tests.factories import make_rule
 from tests.lab.fixtures import authority, people, slapd
 from tests.sources import saved_source

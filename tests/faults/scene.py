@@ -14,7 +14,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import transaction  # noqa: E402
 
 from provisioning.models import ConfigStore  # noqa: E402
-from provisioning.services import outbox  # noqa: E402
+from provisioning.services.push import outbox  # noqa: E402
 from tests.factories import make_account, make_store  # noqa: E402
 
 

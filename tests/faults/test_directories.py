@@ -24,8 +24,9 @@ from provisioning.models import (
     PlannedChange,
     Run,
 )
-from provisioning.services import blocks, review, runs
+from provisioning.services.accounts import blocks
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.runs import review, runs
 from tests.factories import make_account, make_person
 from tests.faults.directory import authority, people, rule, slapd, source, sync
 

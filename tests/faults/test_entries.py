@@ -16,7 +16,7 @@ from provisioning.models import (
     Person,
     Run,
 )
-from provisioning.services.nesting import find_members
+from provisioning.services.directory.nesting import find_members
 from tests.faults.directory import authority, people, rule, slapd, source, sync
 
 __all__ = ["authority", "people", "rule", "slapd", "source"]

@@ -14,9 +14,9 @@ from lab.proxy import BlackHole, CutAfter, Delay, Pass, Proxy, Refuse
 from lab.sip import Login, SipClient
 from provisioning.core.sip import ha1
 from provisioning.models import Account, SipServer
-from provisioning.services import activation, outbox
-from provisioning.services.servers import check_server_health
-from provisioning.services.sweep import sweep
+from provisioning.services.console.sweep import sweep
+from provisioning.services.push import activation, outbox
+from provisioning.services.servers.servers import check_server_health
 from tests.factories import make_account, make_domain
 from tests.push_site import Site, make_server
 

@@ -18,8 +18,8 @@ from provisioning.core.errors import Busy
 from provisioning.drivers.base import Outcome, RowChange
 from provisioning.drivers.kamailio.store import KamailioStore
 from provisioning.models import ConfigStore, OwnedRow
-from provisioning.services import outbox
-from provisioning.services.sweep import sweep
+from provisioning.services.console.sweep import sweep
+from provisioning.services.push import outbox
 from tests.factories import make_account, make_store
 from tests.push_site import Site, place_of
 

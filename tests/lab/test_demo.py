@@ -17,7 +17,7 @@ from lab.ports import HOST
 from lab.process import LabError
 from lab.slapd import Slapd
 from lab.system import Lock
-from provisioning.services.setup_file import apply_setup, read_setup
+from provisioning.services.console.setup_file import apply_setup, read_setup
 
 
 @pytest.mark.django_db

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 
 from provisioning.core.states import State
 from provisioning.models import Proposal, Rehire, Run
-from provisioning.services.runs import execute_run
-from tests.services.directory import Company, Somebody, company
+from provisioning.services.runs.runs import execute_run
+from tests.services.company import Company, Somebody, company
 
 __all__ = ["company"]
 

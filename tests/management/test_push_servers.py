@@ -12,8 +12,9 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from provisioning.models import AuditEvent, ConfigStore, PendingChange
-from provisioning.services import leases, outbox, pause
+from provisioning.services import leases
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.push import outbox, pause
 from tests.factories import make_account, make_domain, make_pool, make_store
 from tests.push_site import Site, cluster, either_site, new_lab, new_site, quick, site
 

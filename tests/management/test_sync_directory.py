@@ -14,7 +14,7 @@ from lab.slapd_entries import person_dn
 from provisioning.directory.reader import Reader
 from provisioning.models import Account, DirectorySource, Person, Run
 from provisioning.services import leases
-from provisioning.services.runs import execute_run, find_forgotten_runs
+from provisioning.services.runs.runs import execute_run, find_forgotten_runs
 from tests.factories import make_rule, make_source
 from tests.sources import saved_source
 

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from provisioning.core.sip import ha1
 from provisioning.models import OwnedRow, PushRecord
-from provisioning.services import outbox
+from provisioning.services.push import outbox
 from tests.factories import make_account
 from tests.push_site import Site, new_lab, new_site, quick, site
 

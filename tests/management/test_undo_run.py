@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 
 from provisioning.core.states import State
 from provisioning.models import Account, Pin, Run
-from tests.services.directory import Company, company
+from tests.services.company import Company, company
 
 __all__ = ["company"]
 

@@ -45,7 +45,7 @@ from tests.factories import (
     make_site,
     make_store,
 )
-from tests.services.directory import memory_source
+from tests.services.company import memory_source
 
 
 def patterns(found: list[Any] | None = None) -> Iterator[URLPattern]:

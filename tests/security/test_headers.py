@@ -53,7 +53,7 @@ def test_errors_carry_the_policy(
     check(as_viewer.get("/audit/?cursor=made-up"), "400")
     strict = Client(enforce_csrf_checks=True)
     check(strict.post("/sign-in/"), "CSRF")
-    monkeypatch.setattr("provisioning.services.links.fetch_document", None)
+    monkeypatch.setattr("provisioning.services.clients.links.fetch_document", None)
     monkeypatch.setattr("provisioning.api.links.fetch_document", None)
     failing = Client(raise_request_exception=False)
     answer = failing.get("/p/anything")

@@ -29,11 +29,13 @@ from provisioning.models import (
     Run,
     SipServer,
 )
-from provisioning.services import push, runs, servers
+from provisioning.services.accounts.credentials import rotate_credential
 from provisioning.services.actor import SYNC, Actor
-from provisioning.services.credentials import rotate_credential
-from provisioning.services.write_back import set_write_back, settings_of
-from provisioning.services.write_back_runs import write_back_here
+from provisioning.services.push import push
+from provisioning.services.runs import runs
+from provisioning.services.servers import servers
+from provisioning.services.write_back.write_back import set_write_back, settings_of
+from provisioning.services.write_back.write_back_runs import write_back_here
 from rtcadmin.logs import Formatter
 from tests.conftest import PASSWORD
 from tests.factories import make_rule

@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from provisioning.core.roles import Role
 from provisioning.models import ConsoleUser, ProvisioningLink, RoleGroup, Run
-from provisioning.services import console_users
 from provisioning.services.actor import Actor
+from provisioning.services.console import console_users
 from tests.conftest import PASSWORD
-from tests.services.directory import Company, Somebody, Team, company
+from tests.services.company import Company, Somebody, Team, company
 
 __all__ = ["company"]
 

@@ -8,8 +8,8 @@ import pytest
 
 from provisioning.directory.changes import Changes, ChangesRefused, Start
 from provisioning.models import Run
-from provisioning.services import poll
-from tests.services.directory import Company, Directory
+from provisioning.services.directory import poll
+from tests.services.company import Company, Directory
 
 
 @dataclass
@@ -58,9 +58,11 @@ class Journal:
 def keep_journal(monkeypatch: pytest.MonkeyPatch, company: Company) -> Journal:
     """Let the company's source be read by its changes, after a first complete read."""
     journal = Journal(company.directory)
-    monkeypatch.setattr("provisioning.services.proof.begin_changes", lambda *_: journal.begin())
     monkeypatch.setattr(
-        "provisioning.services.changes.read_changes",
+        "provisioning.services.directory.proof.begin_changes", lambda *_: journal.begin()
+    )
+    monkeypatch.setattr(
+        "provisioning.services.directory.changes.read_changes",
         lambda reader, way, cookie, attributes: journal.read(cookie),
     )
     company.source.mode = "syncrepl"

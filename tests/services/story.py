@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from provisioning.models import Account, Credential, GroupMember, Number, Person, PlannedChange, Run
-from tests.services.directory import Company, Somebody
+from tests.services.company import Company, Somebody
 
 PEOPLE = st.integers(0, 5)
 STEP = st.one_of(

@@ -18,9 +18,9 @@ from provisioning.models import (
     Run,
     WriteBack,
 )
-from provisioning.services import runs
 from provisioning.services.actor import COMMAND_LINE, SYNC, Actor
-from provisioning.services.write_back import set_write_back, settings_of
+from provisioning.services.runs import runs
+from provisioning.services.write_back.write_back import set_write_back, settings_of
 from tests.factories import make_rule, make_site
 
 

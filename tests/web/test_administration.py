@@ -10,8 +10,8 @@ from django.test import Client
 from provisioning.core.errors import Rejected
 from provisioning.core.roles import Role
 from provisioning.models import AuditEvent, ConsoleUser
-from provisioning.services import console_users
 from provisioning.services.actor import COMMAND_LINE, Actor
+from provisioning.services.console import console_users
 from tests.conftest import PASSWORD
 from tests.factories import make_source
 

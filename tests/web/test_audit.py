@@ -12,8 +12,8 @@ from django.db import connection
 from django.test import Client
 
 from provisioning.models import AuditEvent, ConsoleUser
-from provisioning.services import audit
 from provisioning.services.actor import COMMAND_LINE, SYNC, Actor
+from provisioning.services.console import audit
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from provisioning.core.errors import InvalidInput
 from provisioning.core.states import State
 from provisioning.models import Account, AuditEvent, ConsoleUser, Credential, Number, SentForm
-from provisioning.services.once import Done, do_once
+from provisioning.services.console.once import Done, do_once
 from tests.factories import make_account, make_domain, make_person, make_pool, make_site
 from tests.web.pages import text_of
 

@@ -17,7 +17,7 @@ from provisioning.core.roles import Role
 from provisioning.directory.guid import canonical_guid
 from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.models import ConsoleUser, DirectoryGroup, DirectorySource, RoleGroup
-from provisioning.services.console_users import end_directory_sessions
+from provisioning.services.console.console_users import end_directory_sessions
 from tests.conftest import PASSWORD
 from tests.factories import make_group
 from tests.lab.fixtures import authority, people, samba, slapd

@@ -13,7 +13,7 @@ from django.test import Client
 
 from provisioning.core.errors import Rejected
 from provisioning.models import AuditEvent, ConsoleUser
-from provisioning.services import console_users, setup
+from provisioning.services.console import console_users, setup
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db

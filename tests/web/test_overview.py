@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from provisioning.core.states import State
 from provisioning.models import AccountRule, ClientProfile, PendingChange, Run, SipServer
-from provisioning.services import audit
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.overview import Overview, overview
+from provisioning.services.console import audit
+from provisioning.services.console.overview import Overview, overview
 from tests.factories import make_account, make_person, make_rule, make_source, make_store
 from tests.web.pages import text_of
 

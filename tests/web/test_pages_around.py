@@ -12,8 +12,8 @@ from django.test import Client
 from django.utils import timezone
 
 from provisioning.models import AuditEvent, ConsoleUser, Number, PushPause, Run
-from provisioning.services import pause
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.push import pause
 from provisioning.web import overview
 from tests.factories import make_account, make_group, make_person, make_source, make_store
 
@@ -244,7 +244,7 @@ def test_a_database_that_stays_locked_is_said_to_be_busy(
     def locked(**_: Any) -> None:
         raise OperationalError(words)
 
-    monkeypatch.setattr("provisioning.services.blocks.block_account", locked)
+    monkeypatch.setattr("provisioning.services.accounts.blocks.block_account", locked)
     address = f"/accounts/{make_account().pk}/block/"
     if status is None:
         with pytest.raises(OperationalError):

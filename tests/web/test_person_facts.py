@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from lab.slapd import Slapd
-from provisioning.services.mapping_sample import try_mapping
+from provisioning.services.directory.mapping_sample import try_mapping
 from tests.factories import make_person, make_source
 from tests.sources import saved_source, slapd_source
 

@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from provisioning.core.records import Registration
-from provisioning.services.registrations import LiveList
+from provisioning.services.servers.registrations import LiveList
 from provisioning.web import registrations
 from tests.factories import make_account
 from tests.web.pages import text_of

@@ -20,11 +20,11 @@ from provisioning.models import (
     Run,
 )
 from provisioning.services.actor import COMMAND_LINE, Actor
-from provisioning.services.outbox import mark_store
-from provisioning.services.pause import pause
-from provisioning.services.review import approve_run, discard_run
-from provisioning.services.rules import switch_rule
-from provisioning.services.runs import execute_run, request_rules_run
+from provisioning.services.push.outbox import mark_store
+from provisioning.services.push.pause import pause
+from provisioning.services.rules.rules import switch_rule
+from provisioning.services.runs.review import approve_run, discard_run
+from provisioning.services.runs.runs import execute_run, request_rules_run
 from tests.factories import (
     make_account,
     make_group,

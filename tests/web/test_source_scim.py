@@ -10,7 +10,7 @@ from django.test import Client
 
 from provisioning.models import AuditEvent, DirectorySource, ScimToken
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.scim_tokens import create_token
+from provisioning.services.scim.scim_tokens import create_token
 from tests.api.scim.client import ScimClient, scim_client, scim_source
 from tests.factories import make_source
 

@@ -11,8 +11,8 @@ from django_celery_beat.models import PeriodicTask
 
 from lab.slapd import Slapd
 from provisioning.models import ConsoleUser, DirectorySource, RoleGroup, Run
-from provisioning.services.runs import execute_run
-from provisioning.services.schedules import keep_schedule
+from provisioning.services.console.schedules import keep_schedule
+from provisioning.services.runs.runs import execute_run
 from provisioning.web.forms.sources import new_source
 from tests.factories import make_group, make_person, make_source
 from tests.sources import saved_source, slapd_source, source_form

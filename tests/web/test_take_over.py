@@ -15,9 +15,9 @@ from pytest_django import Settings
 from lab.kamailio import SqliteStore
 from provisioning.core.sip import ha1
 from provisioning.models import Account, ConfigStore, Drift, OwnedRow, PushRecord
-from provisioning.services import outbox
-from provisioning.services.push import push_store
-from provisioning.services.reconcile import reconcile
+from provisioning.services.push import outbox
+from provisioning.services.push.push import push_store
+from provisioning.services.push.reconcile import reconcile
 from tests.factories import make_account, make_domain, make_store
 from tests.web.pages import queries_of, text_of
 

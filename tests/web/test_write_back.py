@@ -12,7 +12,7 @@ from provisioning.models import ConsoleUser, Run, WriteBack, WrittenAttribute
 from provisioning.services.actor import Actor
 from tests.conftest import PASSWORD
 from tests.factories import make_account, make_person
-from tests.services.directory import memory_source
+from tests.services.company import memory_source
 from tests.services.writing import Writing
 from tests.sources import saved_source
 

@@ -12,8 +12,8 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.management.names import find_stores
 from provisioning.models import DirectoryGroup
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.adopt import EFFECTS, AdoptReport, adopt, preview_adoption
-from provisioning.services.adopt_choice import MATCHES, Portion, read_aors
+from provisioning.services.servers.adopt import EFFECTS, AdoptReport, adopt, preview_adoption
+from provisioning.services.servers.adopt_choice import MATCHES, Portion, read_aors
 
 
 class Command(BaseCommand):

@@ -11,8 +11,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import ProvisioningError
-from provisioning.services.setup_file import Applied, apply_setup, read_setup
-from provisioning.services.setup_sections import SECTIONS
+from provisioning.services.console.setup_file import Applied, apply_setup, read_setup
+from provisioning.services.console.setup_sections import SECTIONS
 
 _WAITING = 3
 

@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Role
-from provisioning.services import console_users
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.console import console_users
 
 
 class Command(BaseCommand):

@@ -10,13 +10,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.models import Account, Person
-from provisioning.services.explain import (
+from provisioning.services.accounts.explain import (
     Explanation,
     explain_account,
     explain_membership,
     explain_person,
 )
-from provisioning.services.find import find_subjects
+from provisioning.services.accounts.find import find_subjects
 
 
 class Command(BaseCommand):

@@ -17,10 +17,10 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.management.progress_bar import ProgressBar
 from provisioning.models import Account, DirectoryGroup
 from provisioning.profiles.registry import RENDERERS
-from provisioning.services import export
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.export_folder import write_folder
-from provisioning.services.nesting import find_members
+from provisioning.services.clients import export
+from provisioning.services.clients.export_folder import write_folder
+from provisioning.services.directory.nesting import find_members
 
 FILTERS = {
     "state": "state",

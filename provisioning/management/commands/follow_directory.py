@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
-from provisioning.services.follow import find_followed, follow
+from provisioning.services.directory.follow import find_followed, follow
 
 _LOOK_AGAIN = 15.0
 

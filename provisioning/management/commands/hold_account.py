@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.states import State
 from provisioning.models import Account, Person, Pin
-from provisioning.services import blocks
+from provisioning.services.accounts import blocks
+from provisioning.services.accounts.find import find_subjects
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.find import find_subjects
 
 
 class Command(BaseCommand):

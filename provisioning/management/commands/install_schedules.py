@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from provisioning.services.schedules import install_schedules
+from provisioning.services.console.schedules import install_schedules
 
 
 class Command(BaseCommand):

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.models import ConfigStore
-from provisioning.services.observe import LABELS, Category, ObserveReport, observe_store
-from provisioning.services.observe_csv import stream_csv
+from provisioning.services.servers.observe import LABELS, Category, ObserveReport, observe_store
+from provisioning.services.servers.observe_csv import stream_csv
 
 
 class Command(BaseCommand):

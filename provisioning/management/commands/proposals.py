@@ -10,9 +10,9 @@ from django.db.models import QuerySet
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.models import AccountRule, Proposal
+from provisioning.services.accounts.known_clients import known_clients
+from provisioning.services.accounts.proposals import accept_proposals, decline_proposals
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.known_clients import known_clients
-from provisioning.services.proposals import accept_proposals, decline_proposals
 
 _SHOWN = 1000
 

@@ -13,9 +13,9 @@ from provisioning.core.errors import Busy, ProvisioningError
 from provisioning.management.names import find_stores
 from provisioning.management.progress_bar import ProgressBar
 from provisioning.models import ConfigStore, PendingChange
-from provisioning.services import outbox, pause
-from provisioning.services.push import push_store
-from provisioning.services.push_preview import KindPreview, preview_push
+from provisioning.services.push import outbox, pause
+from provisioning.services.push.push import push_store
+from provisioning.services.push.push_preview import KindPreview, preview_push
 
 _FAILED, _NOT_NOW = 1, 3
 _COLUMNS = ("pending", "create", "change", "delete", "refused", "given_up")

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.management.names import find_stores
 from provisioning.models import ConfigStore
-from provisioning.services import drift_rows
-from provisioning.services.reconcile import DriftReport, reconcile
+from provisioning.services.push import drift_rows
+from provisioning.services.push.reconcile import DriftReport, reconcile
 
 _DRIFT, _FAILED = 1, 2
 

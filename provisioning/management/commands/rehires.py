@@ -9,14 +9,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.models import Rehire
-from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.rehires import (
+from provisioning.services.accounts.rehires import (
     accept_rehire,
     decline_rehire,
     open_rehires,
     plan_rehire,
     undo_rehire,
 )
+from provisioning.services.actor import COMMAND_LINE
 
 _DECIDE = {"accept": accept_rehire, "decline": decline_rehire, "undo": undo_rehire}
 

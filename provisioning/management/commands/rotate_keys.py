@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.keys import reseal_secrets
+from provisioning.services.console.keys import reseal_secrets
 
 
 class Command(BaseCommand):

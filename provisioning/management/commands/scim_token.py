@@ -11,7 +11,7 @@ from django.utils import timezone
 from provisioning.core.errors import ProvisioningError
 from provisioning.models import DirectorySource
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.scim_tokens import (
+from provisioning.services.scim.scim_tokens import (
     DEFAULT_DAYS,
     create_token,
     revoke_token,

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from provisioning.core.errors import ProvisioningError
-from provisioning.services import setup
+from provisioning.services.console import setup
 
 
 class Command(BaseCommand):

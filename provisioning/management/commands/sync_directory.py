@@ -9,11 +9,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import Busy
 from provisioning.models import DirectorySource, Run
-from provisioning.services import poll, runs
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.changes import follows_changes
-from provisioning.services.run_effects import Effects
-from provisioning.services.run_report import (
+from provisioning.services.directory import poll
+from provisioning.services.directory.changes import follows_changes
+from provisioning.services.runs import runs
+from provisioning.services.runs.run_effects import Effects
+from provisioning.services.runs.run_report import (
     KINDS,
     RunReport,
     changes_of,

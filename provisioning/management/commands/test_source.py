@@ -9,8 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.models import DirectorySource
-from provisioning.services.connection_test import Step, StepState
-from provisioning.services.source_test import probe_source
+from provisioning.services.directory.source_test import probe_source
+from provisioning.services.servers.connection_test import Step, StepState
 
 _FAILED, _WARNING, _UNKNOWN = 1, 2, 3
 _MARKS = {StepState.OK: "ok", StepState.WARNING: "warning", StepState.FAILED: "FAILED"}

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.models import DirectorySource
-from provisioning.services.mapping_sample import DISABLED, MappingSample, try_mapping
+from provisioning.services.directory.mapping_sample import DISABLED, MappingSample, try_mapping
 
 _UNUSABLE, _UNKNOWN = 1, 3
 

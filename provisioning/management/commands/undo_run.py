@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from provisioning.core.errors import Busy, ProvisioningError
 from provisioning.models import PlannedChange, Run
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.run_report import report_run, summary_of
-from provisioning.services.undo import undo_here
+from provisioning.services.runs.run_report import report_run, summary_of
+from provisioning.services.runs.undo import undo_here
 
 _EXAMPLES = 20
 _FAILED, _HELD, _BUSY = 1, 2, 3

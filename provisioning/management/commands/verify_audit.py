@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from provisioning.models import AuditEvent
-from provisioning.services import audit
+from provisioning.services.console import audit
 
 
 class Command(BaseCommand):

@@ -10,8 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from provisioning.core.errors import Busy, ProvisioningError
 from provisioning.models import DirectorySource, PlannedChange, Run
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.run_report import report_run, words_of
-from provisioning.services.write_back_runs import write_back_here
+from provisioning.services.runs.run_report import report_run, words_of
+from provisioning.services.write_back.write_back_runs import write_back_here
 
 _FAILED, _HELD, _BUSY = 1, 2, 3
 _STATUSES = PlannedChange.Status

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from provisioning.models import Account, ClientProfile, ServerPool, SipDomain, Site
-from provisioning.services.aliases import LONGEST_DAYS
+from provisioning.services.accounts.aliases import LONGEST_DAYS
 from provisioning.web.ids import row_id
 
 REASON = "It is kept in the audit log and shown to the next administrator."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 
 from provisioning.models import Number, NumberRange, Site
-from provisioning.services.number_import import MAX_BYTES
+from provisioning.services.numbers.number_import import MAX_BYTES
 
 _TEL = {"inputmode": "tel", "autocomplete": "off"}
 _UNASSIGNED = [choice for choice in Number.State.choices if choice[0] != Number.State.ASSIGNED]

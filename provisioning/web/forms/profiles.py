@@ -8,7 +8,7 @@ from django import forms
 
 from provisioning.models import ClientProfile, ConsoleUser
 from provisioning.profiles.registry import RENDERERS
-from provisioning.services.links import DEFAULT_HOURS
+from provisioning.services.clients.links import DEFAULT_HOURS
 
 FORMATS = [(renderer.name, renderer.label) for renderer in RENDERERS.values()]
 _HOURS = [(1, "1 hour"), (24, "1 day"), (72, "3 days"), (168, "7 days"), (720, "30 days")]

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from provisioning.models import DirectorySource
-from provisioning.services.source_schedule import modes_of
+from provisioning.services.directory.source_schedule import modes_of
 
 _UNITS = {3600: "hours", 60: "minutes", 1: "seconds"}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from provisioning.services.scim_tokens import DEFAULT_DAYS, LONGEST_DAYS
+from provisioning.services.scim.scim_tokens import DEFAULT_DAYS, LONGEST_DAYS
 from provisioning.web.forms.sources import SourceForm
 
 _OF_DIRECTORIES = (

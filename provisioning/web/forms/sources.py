@@ -13,9 +13,9 @@ from provisioning.core.roles import ROLE_CHOICES
 from provisioning.directory.mapping import MAP_FIELDS
 from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.models import DirectorySource
-from provisioning.services.certificates import certificate_text
-from provisioning.services.source_identity import SECRETS, Method, secret_text
-from provisioning.services.sources import KEY_ATTRIBUTES
+from provisioning.services.directory.certificates import certificate_text
+from provisioning.services.directory.source_identity import SECRETS, Method, secret_text
+from provisioning.services.directory.sources import KEY_ATTRIBUTES
 from provisioning.web.forms.mapping import DISABLED, MAPPING, PARTS, map_fields
 
 _LARGEST_UPLOAD = 200_000

@@ -11,8 +11,8 @@ from django.utils import timezone
 from provisioning.core.errors import InvalidInput
 from provisioning.drivers.base import Kind
 from provisioning.models import ConfigStore, DirectoryGroup, SipDomain
-from provisioning.services.adopt_choice import MATCHES, Portion, read_aors
-from provisioning.services.revert import HOLD_DAYS
+from provisioning.services.push.revert import HOLD_DAYS
+from provisioning.services.servers.adopt_choice import MATCHES, Portion, read_aors
 from provisioning.web.forms.accounts import DATE
 from provisioning.web.ids import row_id
 from provisioning.web.stores import KINDS

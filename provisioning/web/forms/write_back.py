@@ -7,8 +7,8 @@ from typing import Any
 from django import forms
 
 from provisioning.models import WriteBack
-from provisioning.services.account_values import NAMES
-from provisioning.services.write_back import MAX_ATTRIBUTES
+from provisioning.services.write_back.account_values import NAMES
+from provisioning.services.write_back.write_back import MAX_ATTRIBUTES
 
 _SPARE = 2
 _PLAIN = {"spellcheck": "false", "autocomplete": "off", "autocapitalize": "off"}

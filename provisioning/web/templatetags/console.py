@@ -261,7 +261,7 @@ def alert(content: str, tone: str = "blue", icon: str = "") -> SafeString:
 
 @register.simple_tag
 def once() -> SafeString:
-    """`{% once %}` in a form: sent twice, it does its work once (services/once.py)."""
+    """`{% once %}` in a form: sent twice, it does its work once (services/console/once.py)."""
     return format_html('<input type="hidden" name="once" value="{}">', secrets.token_urlsafe(12))
 
 

@@ -11,8 +11,8 @@ from django.test import Client
 from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.models import DirectorySource
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.scim_tokens import create_token
-from provisioning.services.sources import save_source
+from provisioning.services.directory.sources import save_source
+from provisioning.services.scim.scim_tokens import create_token
 
 JSON = "application/scim+json"
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"

@@ -7,8 +7,8 @@ import pytest
 from provisioning.core.states import State
 from provisioning.models import Account, DirectoryGroup, GroupMember, Person, Run
 from provisioning.services.actor import SYNC
-from provisioning.services.poll import read_changes
-from provisioning.services.runs import execute_run, request_sync
+from provisioning.services.directory.poll import read_changes
+from provisioning.services.runs.runs import execute_run, request_sync
 from provisioning.tasks import read_scim
 from tests.api.scim.client import ENTERPRISE, ScimClient
 from tests.factories import make_rule

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from provisioning.models import ScimFeed, ScimMember, ScimResource
-from provisioning.services.scim_store import forget_deleted
+from provisioning.services.scim.scim_store import forget_deleted
 from tests.api.scim.client import ENTERPRISE, ScimClient, scim_client, scim_source
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -141,7 +141,7 @@ def test_pages_of_groups_need_the_same_queries_for_one_and_for_many(scim: ScimCl
 def test_a_page_of_large_groups_ends_sooner_and_the_next_goes_on(
     scim: ScimClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provisioning.services.scim_find._MOST_MEMBERS", 5)
+    monkeypatch.setattr("provisioning.services.scim.scim_find._MOST_MEMBERS", 5)
     uids = [scim.user(f"u{n}") for n in range(4)]
     for n in range(3):
         scim.group(f"g{n}", *uids)
@@ -154,7 +154,7 @@ def test_a_page_of_large_groups_ends_sooner_and_the_next_goes_on(
 def test_a_filter_that_looks_at_too_many_is_refused(
     scim: ScimClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provisioning.services.scim_find._MOST_SCANNED", 3)
+    monkeypatch.setattr("provisioning.services.scim.scim_find._MOST_SCANNED", 3)
     for n in range(5):
         scim.user(f"u{n}", title="x")
     assert scim.get("/Users", filter='title eq "x"').body["scimType"] == "tooMany"

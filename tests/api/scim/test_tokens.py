@@ -12,7 +12,7 @@ from django.utils import timezone
 from provisioning.core.errors import InvalidFields
 from provisioning.models import AuditEvent, ScimResource, ScimToken
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.scim_tokens import create_token, revoke_token
+from provisioning.services.scim.scim_tokens import create_token, revoke_token
 from tests.api.scim.client import ScimClient, scim_client, scim_source
 from tests.factories import make_source
 

@@ -9,9 +9,9 @@ from provisioning.core.errors import InvalidInput
 from provisioning.core.sip import Algorithm, ha1
 from provisioning.drivers.base import Kind
 from provisioning.models import AuditEvent, ConfigStore, PendingChange, SipServer
-from provisioning.services import activation, desired, outbox
 from provisioning.services.actor import Actor
-from provisioning.services.dead_letters import dead_changes, retry_dead
+from provisioning.services.push import activation, desired, outbox
+from provisioning.services.push.dead_letters import dead_changes, retry_dead
 from tests.factories import make_account
 from tests.push_site import Site
 

@@ -10,10 +10,10 @@ import pytest
 from provisioning.drivers.base import Kind, Outcome, Row, RowChange
 from provisioning.drivers.kamailio.store import KamailioStore
 from provisioning.models import Account, ConfigStore, Number, OwnedRow, PendingChange, PushPause
-from provisioning.services import desired, outbox
 from provisioning.services.actor import Actor
-from provisioning.services.dead_letters import dead_changes, retry_dead
-from provisioning.services.stores import set_store_mode
+from provisioning.services.push import desired, outbox
+from provisioning.services.push.dead_letters import dead_changes, retry_dead
+from provisioning.services.servers.stores import set_store_mode
 from tests.factories import make_account, make_domain
 from tests.push_site import Site
 

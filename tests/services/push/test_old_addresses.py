@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from provisioning.core.states import State
 from provisioning.models import Account, Alias, PendingChange
-from provisioning.services import outbox
-from provisioning.services.accounts import remove_account
+from provisioning.services.accounts.accounts import remove_account
+from provisioning.services.accounts.addresses import rename_account
+from provisioning.services.accounts.deadlines import keep_deadlines
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.addresses import rename_account
-from provisioning.services.deadlines import keep_deadlines
+from provisioning.services.push import outbox
 from tests.factories import make_account
 from tests.push_site import Site
 

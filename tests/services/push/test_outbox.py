@@ -15,7 +15,8 @@ from provisioning.core.errors import Busy
 from provisioning.drivers.base import Kind, Outcome, RowChange
 from provisioning.drivers.kamailio.store import KamailioStore
 from provisioning.models import Account, ConfigStore, OwnedRow, PendingChange
-from provisioning.services import leases, outbox
+from provisioning.services import leases
+from provisioning.services.push import outbox
 from tests.factories import make_account, make_store
 from tests.push_site import Site
 

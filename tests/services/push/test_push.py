@@ -11,17 +11,17 @@ from provisioning.core.sip import ha1
 from provisioning.core.states import State
 from provisioning.drivers.base import Kind
 from provisioning.models import Account, ConfigStore, ConsoleUser, Number, OwnedRow
-from provisioning.services import outbox
-from provisioning.services.accounts import (
+from provisioning.services.accounts.accounts import (
     AccountChange,
     change_account,
     remove_account,
 )
+from provisioning.services.accounts.addresses import rename_account
+from provisioning.services.accounts.blocks import block_account, unblock_account
 from provisioning.services.actor import Actor
-from provisioning.services.addresses import rename_account
-from provisioning.services.blocks import block_account, unblock_account
-from provisioning.services.domains import delete_sip_domain
-from provisioning.services.numbers import assign_number
+from provisioning.services.numbers.numbers import assign_number
+from provisioning.services.push import outbox
+from provisioning.services.rules.domains import delete_sip_domain
 from tests.factories import make_account, make_domain, make_pool
 from tests.push_site import Site
 

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from provisioning.drivers.base import Kind
 from provisioning.models import ConfigStore, PendingChange, PushPause, Run, SipServer
-from provisioning.services import leases, outbox
-from provisioning.services.sweep import sweep
+from provisioning.services import leases
+from provisioning.services.console.sweep import sweep
+from provisioning.services.push import outbox
 from tests.factories import make_store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]

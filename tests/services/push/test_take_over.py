@@ -25,14 +25,16 @@ from provisioning.models import (
     PushRecord,
     RowImages,
 )
-from provisioning.services import documents, drift_actions, outbox, scope
+from provisioning.services.accounts.credentials import rotate_credential
+from provisioning.services.accounts.standing import settle
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.adopt import Effect, adopt, preview_adoption
-from provisioning.services.adopt_choice import Portion, read_aors
-from provisioning.services.credentials import rotate_credential
-from provisioning.services.reconcile import reconcile
-from provisioning.services.revert import plan_revert, revert
-from provisioning.services.standing import settle
+from provisioning.services.clients import documents
+from provisioning.services.push import drift_actions, outbox
+from provisioning.services.push.reconcile import reconcile
+from provisioning.services.push.revert import plan_revert, revert
+from provisioning.services.servers import scope
+from provisioning.services.servers.adopt import Effect, adopt, preview_adoption
+from provisioning.services.servers.adopt_choice import Portion, read_aors
 from tests.factories import make_account, make_domain, make_group, make_person
 from tests.push_site import Site
 

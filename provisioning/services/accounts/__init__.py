@@ -1,0 +1,1 @@
+"""Accounts: their life, addresses, credentials, and why they are as they are."""

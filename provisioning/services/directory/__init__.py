@@ -1,0 +1,1 @@
+"""Directory sources: what the console reads people and groups from, and how."""

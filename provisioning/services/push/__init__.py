@@ -1,0 +1,1 @@
+"""The push: from the outbox to rows that were read back; drift and reverts."""

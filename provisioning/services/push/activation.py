@@ -1,0 +1,123 @@
+"""Making rows take effect: reloads and the end of registrations, at all servers of a store at once.
+
+A server that does not answer costs the others nothing: it is asked in a thread of its own, and
+counts as down until a health check says otherwise. Until then nobody waits for it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from provisioning.core.errors import ProvisioningError, Unreachable
+from provisioning.drivers.base import Kind, ServerDriver
+from provisioning.models import ConfigStore, SipServer
+from provisioning.services import leases
+from provisioning.services.servers.driver_access import ask_servers
+from provisioning.services.servers.servers import note_down
+
+log = structlog.stdlib.get_logger(__name__)
+
+_LEFT_OVER = "Refused from now on, but a registration may still be alive at {}: {}"
+_DOWN = "it is down, and is asked as soon as it is up again."
+Work = Callable[[ServerDriver], None]
+
+
+@dataclass(slots=True)
+class LeftOver:
+    """Addresses-of-record whose registrations could not be ended everywhere, with the reason.
+
+    `waiting` are those of servers that do not answer now; `refused` were refused by a server.
+    """
+
+    waiting: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+def note_reloads(*, store: ConfigStore, kinds: Collection[Kind]) -> None:
+    """Note that every server of `store` has to reload `kinds`, in the caller's transaction."""
+    if not kinds:
+        return
+    for server in SipServer.objects.select_for_update().filter(store=store).order_by("pk"):
+        wanted = sorted({*server.reload_pending, *(kind.value for kind in kinds)})
+        SipServer.objects.filter(pk=server.pk).update(reload_pending=wanted)
+
+
+def reloads_pending(*, store_id: int | None = None) -> QuerySet[SipServer]:
+    """Enabled servers, of one store or of all, that have to reload something and are not down."""
+    servers = SipServer.objects.filter(enabled=True).exclude(reload_pending=[]).exclude(_is_down())
+    return servers if store_id is None else servers.filter(store_id=store_id)
+
+
+def activate_servers(*, store: ConfigStore) -> None:
+    """Reload what was noted, at every server of `store` that is not down.
+
+    Where that fails the note stays: "written, reload pending". Only the reload is tried again.
+    """
+    servers = list(reloads_pending(store_id=store.pk).select_related("store"))
+    works: list[Work] = [_reload(server.reload_pending) for server in servers]
+    for server, error in _ask_all(servers, works):
+        if error is None:
+            SipServer.objects.filter(pk=server.pk).update(reload_pending=[])
+        else:
+            log.warning("reload pending", server=server.name, kinds=server.reload_pending,
+                        reason=error.message)  # fmt: skip
+
+
+def end_registrations(*, store: ConfigStore, aors: Sequence[str], seconds: float) -> LeftOver:
+    """End what is registered for `aors` at every server of `store`, within so many seconds."""
+    left = LeftOver()
+    if not aors:
+        return left
+    servers = SipServer.objects.filter(store=store, enabled=True).order_by("name")
+    for server in servers.filter(_is_down()):
+        left.waiting |= dict.fromkeys(aors, _LEFT_OVER.format(server, _DOWN))
+    asked = list(servers.exclude(_is_down()).select_related("store"))
+    to_do = [list(aors) for _ in asked]
+    until = time.monotonic() + seconds
+    works = [_end_all(each, until) for each in to_do]
+    for (server, error), undone in zip(_ask_all(asked, works), to_do, strict=True):
+        if error is not None:
+            log.warning("registrations left over", server=server.name, count=len(undone),
+                        reason=error.message)  # fmt: skip
+            which = left.waiting if error.retry else left.refused
+            which |= dict.fromkeys(undone, _LEFT_OVER.format(server, error.message))
+    return left
+
+
+def _is_down() -> Q:
+    """Down by a health check that is not too old to count."""
+    return Q(health=SipServer.Health.DOWN, checked_at__gt=leases.until(-3 * settings.HEALTH_EVERY))
+
+
+def _reload(kinds: Sequence[str]) -> Work:
+    return lambda driver: driver.activate([Kind(name) for name in kinds])
+
+
+def _end_all(aors: list[str], until: float) -> Work:
+    """Takes from `aors` whoever has no registration any more."""
+
+    def work(driver: ServerDriver) -> None:
+        while aors:
+            if time.monotonic() > until:
+                raise Unreachable("It answers, but too slowly for so many at once.")
+            driver.end_registration(aors[-1])
+            aors.pop()
+
+    return work
+
+
+def _ask_all(
+    servers: Sequence[SipServer], works: Sequence[Work]
+) -> list[tuple[SipServer, ProvisioningError | None]]:
+    """Do its work at each server; the error of those where it failed."""
+    errors = ask_servers(servers, works)
+    for server, error in zip(servers, errors, strict=True):
+        if isinstance(error, Unreachable):
+            note_down(server=server, problem=error.message)
+    return list(zip(servers, errors, strict=True))

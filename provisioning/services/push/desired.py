@@ -1,0 +1,226 @@
+"""What a store should hold: rows derived from accounts, numbers and SIP domains at each push."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import compress
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, QuerySet, Value
+from django.db.models.functions import StrIndex, Substr
+
+from provisioning.core.sealing import SealBroken
+from provisioning.core.sip import Algorithm, ImportedDigest, ha1
+from provisioning.core.states import MEANINGS
+from provisioning.drivers.base import AliasRow, Kind, Row, SipDomainRow, SubscriberRow
+from provisioning.models import Account, Alias, ConfigStore, Credential, Number, OwnedRow, SipDomain
+from provisioning.models.fields import keyring
+from provisioning.services.bulk import among
+from provisioning.services.servers.scope import narrow, narrow_domains, within_scope
+
+_ON_SERVER = [state.value for state, meaning in MEANINGS.items() if meaning.on_server]
+_USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
+
+# Keys of one page: what is held in memory, and asked of a database at once.
+PAGE = 10_000
+
+Values = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What should stand at `keys`: `rows` by key, nothing at the others.
+
+    `failed` tells of some keys why their row could not be made; nobody knows what belongs there.
+    """
+
+    keys: Sequence[str]
+    rows: Mapping[str, Row]
+    failed: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some keys, and what the rows that a store should hold there are made of."""
+
+    keys: Sequence[str]
+    values: Sequence[Values]
+
+
+def derive(*, store: ConfigStore, kind: Kind, page: Page) -> Desired:
+    """What `store` should hold at the keys of a page."""
+    if kind is Kind.SIP_DOMAIN:
+        return Desired(page.keys, {domain: SipDomainRow(domain) for domain, *_ in page.values}, {})
+    if kind is Kind.SUBSCRIBER:
+        return _derive_subscribers(store, page)
+    domains = _domains()
+    rows: dict[str, Row] = {}
+    for old, old_domain_id, user, domain_id, *_ in page.values:
+        old_domain = domains[old_domain_id]
+        rows[f"{old}@{old_domain}"] = AliasRow(old, old_domain, user, domains[domain_id])
+    return Desired(page.keys, rows, {})
+
+
+def page_of(*, store: ConfigStore, kind: Kind, keys: Sequence[str]) -> Page:
+    """A page of those of `keys` that lie within the managed scope."""
+    keys = within_scope(store=store, kind=kind, keys=keys)
+    if kind is Kind.ALIAS:
+        return _page_of_aliases(store, keys)
+    wanted = _wanted(store, kind).values_list(*_COLUMNS[kind])
+    if kind is Kind.SIP_DOMAIN:
+        return Page(keys, list(wanted.filter(domain__in=among(keys))))
+    return Page(keys, list(wanted.filter(aor__in=among(keys))))
+
+
+def _page_of_aliases(store: ConfigStore, keys: Sequence[str]) -> Page:
+    numbers = _wanted(store, Kind.ALIAS).values_list(*_COLUMNS[Kind.ALIAS])
+    chosen = set(keys)
+    found = list(numbers.filter(e164__in=among(key.partition("@")[0] for key in keys)))
+    # A number may have come in another SIP domain.
+    numbered = [key in chosen for key in _keys(Kind.ALIAS, found)]
+    former = list(_former(store).filter(aor__in=among(keys)).values_list(*_FORMER_COLUMNS))
+    return Page(keys, [*former, *compress(found, numbered)])
+
+
+def wanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[Page]:
+    """Everything of `kind` that `store` should hold, by pages.
+
+    No cursor stays open between pages: on SQLite nobody could write meanwhile without failing.
+    """
+    yield from _pages(kind, _wanted(store, kind).values_list(*_COLUMNS[kind], "pk"))
+    if kind is Kind.ALIAS:
+        yield from _pages(kind, _former(store).values_list(*_FORMER_COLUMNS, "pk"))
+
+
+def _pages(kind: Kind, rows: QuerySet[Any, Values]) -> Iterator[Page]:
+    last = 0
+    while values := list(rows.order_by("pk").filter(pk__gt=last)[:PAGE]):
+        last = values[-1][-1]
+        yield Page(_keys(kind, values), values)
+
+
+def unwanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[Page]:
+    """Owned keys of `kind` at which nothing should be, or nobody should register, by pages."""
+    number = Substr(OuterRef("key"), 1, StrIndex(OuterRef("key"), Value("@")) - 1)
+    domain = Substr(OuterRef("key"), StrIndex(OuterRef("key"), Value("@")) + 1)
+    fitting: dict[Kind, dict[str, Any]] = {
+        Kind.SIP_DOMAIN: {"domain": OuterRef("key")},
+        Kind.SUBSCRIBER: {"aor": OuterRef("key"), "state__in": _USABLE},
+        Kind.ALIAS: {"e164": number, "account__domain__domain": domain},
+    }
+    wanted = _wanted(store, kind).filter(**fitting[kind])
+    owned = OwnedRow.objects.filter(~Exists(wanted), store=store, kind=kind)
+    if kind is Kind.ALIAS:
+        owned = owned.filter(~Exists(_former(store).filter(aor=OuterRef("key"))))
+    keys = owned.order_by("key").values_list("key", flat=True)
+    last = ""
+    while found := list(keys.filter(key__gt=last)[:PAGE]):
+        yield page_of(store=store, kind=kind, keys=found)
+        last = found[-1]
+
+
+def fingerprint(row: Row) -> str:
+    """A keyed hash of a row: tells whether it changed without keeping its HA1."""
+    # No value holds a line break, so no two rows give the same text.
+    if isinstance(row, SubscriberRow):
+        text = f"{row.key}\n{row.ha1 or ''}"
+        if row.ha1b is not None or row.password is not None:
+            text = f"{text}\n{row.ha1b}\n{row.password}"
+    elif isinstance(row, AliasRow):
+        text = f"{row.key}\n{row.user}\n{row.domain}"
+    else:
+        text = row.domain
+    keyed = _keyed_hash().copy()
+    keyed.update(text.encode())
+    return keyed.hexdigest()
+
+
+@cache
+def _keyed_hash() -> hashlib.blake2b:
+    key = hashlib.sha256(b"rtcadmin fingerprint" + settings.SECRET_KEY.encode()).digest()
+    return hashlib.blake2b(key=key, digest_size=16)
+
+
+# What rows are made of. A SIP domain is looked up by its id: cheaper than a join.
+_COLUMNS: Mapping[Kind, Sequence[str]] = {
+    Kind.SIP_DOMAIN: ("domain",),
+    Kind.SUBSCRIBER: (
+        "user_part", "domain_id", "state", "credential__uid", "credential__auth_user",
+        "credential__sealed_secret", "credential__sealed_import",
+    ),
+    Kind.ALIAS: ("e164", "own_domain", "account__user_part", "account__domain_id"),
+}  # fmt: skip
+# The same of an old SIP URI that leads on.
+_FORMER_COLUMNS = ("user_part", "domain_id", "account__user_part", "account__domain_id")
+
+
+def _wanted(store: ConfigStore, kind: Kind) -> QuerySet[Any, Any]:
+    """The objects that have a row of `kind` at `store`, within its managed scope."""
+    if kind is Kind.SIP_DOMAIN:
+        return narrow_domains(store, SipDomain.objects.all())
+    if kind is Kind.SUBSCRIBER:
+        accounts = Account.objects.filter(pool_id=store.pool_id, state__in=_ON_SERVER)
+        return narrow(store, kind, accounts)
+    numbers = Number.objects.filter(account__pool_id=store.pool_id, account__state__in=_ON_SERVER)
+    numbers = narrow(store, kind, numbers, "account__")
+    return numbers.annotate(own_domain=F("account__domain_id"))
+
+
+def _former(store: ConfigStore) -> QuerySet[Alias]:
+    """The old SIP URIs that lead to accounts of the store, within its managed scope."""
+    rows = Alias.objects.filter(account__pool_id=store.pool_id, account__state__in=_ON_SERVER)
+    if store.scope.domains:
+        rows = rows.filter(domain__in=list(store.scope.domains))
+    return narrow(store, Kind.ALIAS, rows, "account__")
+
+
+def _keys(kind: Kind, values: Sequence[Values]) -> list[str]:
+    if kind is Kind.SIP_DOMAIN:
+        return [domain for domain, *_ in values]
+    domains = _domains()
+    return [f"{user}@{domains[domain_id]}" for user, domain_id, *_ in values]
+
+
+def _domains() -> dict[int, str]:
+    return dict(SipDomain.objects.values_list("pk", "domain"))
+
+
+def _derive_subscribers(store: ConfigStore, page: Page) -> Desired:
+    rows: dict[str, Row] = {}
+    failed: dict[str, str] = {}
+    realms = {domain.pk: (domain.domain, domain.realm) for domain in SipDomain.objects.all()}
+    algorithm: Algorithm = "SHA-256" if store.algorithm == "SHA-256" else "MD5"
+    ring = keyring()
+    for user, domain_id, state, uid, auth_user, sealed, imported, *_ in page.values:
+        domain, realm = realms[domain_id]
+        key, row = f"{user}@{domain}", SubscriberRow(user, domain, None)
+        try:
+            if state in _USABLE and sealed is not None:
+                secret = ring.open(bytes(sealed), Credential.place(uid))
+                row = SubscriberRow(user, domain, ha1(auth_user, realm, secret, algorithm))
+            elif state in _USABLE and imported is not None:
+                text = ring.open(bytes(imported), Credential.place_of_import(uid))
+                digest = ImportedDigest.from_text(text)
+                if not digest.fits(user=auth_user, realm=realm, algorithm=algorithm):
+                    failed[key] = _unfit(digest, auth_user, realm, algorithm)
+                    continue
+                row = SubscriberRow(user, domain, digest.ha1, digest.ha1b or None)
+        except SealBroken as error:
+            failed[key] = error.message
+            continue
+        rows[key] = row
+    return Desired(page.keys, rows, failed)
+
+
+def _unfit(digest: ImportedDigest, user: str, realm: str, algorithm: str) -> str:
+    """Why an imported digest verifies nobody as things are now."""
+    return (
+        f"It was taken over without its clear text, for the user name {digest.user}, the realm "
+        f"{digest.realm} and {digest.algorithm}; now it is {user}, {realm} and {algorithm}. What "
+        "stands at the server was left as it is. Give the account a new credential; its clients "
+        "must then fetch their profile again."
+    )

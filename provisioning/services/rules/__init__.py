@@ -1,0 +1,1 @@
+"""Account rules, and the SIP domains and sites that they speak of."""

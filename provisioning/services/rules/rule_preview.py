@@ -1,0 +1,146 @@
+"""What an edited rule would give, on a sample of people, before anything is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from django.db.models import QuerySet
+
+from provisioning.core.errors import InvalidInput
+from provisioning.core.states import State
+from provisioning.models import Account, AccountRule, Person
+from provisioning.services.directory.nesting import find_members
+from provisioning.services.rules.matching import values_of, watched_groups
+from provisioning.services.rules.rule_book import CompiledRule, RuleBook, compile_rule
+from provisioning.services.rules.rules import check_rule, tidy
+
+SAMPLE = 200
+_EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One person: what the rule would give, or why it gives nothing.
+
+    `now` is the SIP URI of the account that the person has, empty for none.
+    """
+
+    person: Person
+    aor: str = ""
+    number: str = ""
+    now: str = ""
+    why_not: str = ""
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class RulePreview:
+    """What a rule does with a sample of `looked_at` of all `people` it may be about.
+
+    `renames` counts accounts whose SIP URI is another now; the lists hold a few of each kind.
+    """
+
+    people: int
+    is_saved: bool
+    looked_at: int = 0
+    matching: int = 0
+    problems: int = 0
+    renames: int = 0
+    examples: list[Example] = field(default_factory=list)
+    failing: list[Example] = field(default_factory=list)
+    others: list[Example] = field(default_factory=list)
+
+
+def preview_rule(*, rule: AccountRule) -> RulePreview:
+    """Evaluate the rule (saved or not) over up to 200 people in the order of their names.
+
+    A few queries, nothing is changed. Conflicts between people are not looked for: the planned run
+    does that. Raises InvalidInput when the rule cannot be evaluated.
+    """
+    tidy(rule)
+    check_rule(rule)
+    compiled = compile_rule(rule)
+    candidates = _candidates(rule)
+    people = list(candidates.order_by("name_key", "id")[:SAMPLE])
+    preview = RulePreview(
+        people=candidates.count(), is_saved=not rule._state.adding, looked_at=len(people)
+    )
+    book = RuleBook()
+    earlier = [
+        each for each in book.rules if each.rule.pk != rule.pk and _order(each.rule) < _order(rule)
+    ]
+    groups = watched_groups(book, people)
+    addresses = dict(
+        Account.objects.filter(person__in=people, slot="main")
+        .exclude(state=State.REMOVED)
+        .values_list("person_id", "aor")
+    )
+    for person in people:
+        mine = groups.get(person.pk, set())
+        if rule.group_id is not None:
+            mine = {*mine, rule.group_id}  # the candidates are its members
+        _add(preview, _example(compiled, earlier, book, person, mine, addresses.get(person.pk, "")))
+    return preview
+
+
+def _candidates(rule: AccountRule) -> QuerySet[Person]:
+    """Those whom the rule may be about, as far as the database can tell."""
+    people = Person.objects.filter(left_at=None)
+    if rule.source is not None:
+        people = people.filter(source=rule.source)
+    if rule.group is not None:
+        members = find_members(group=rule.group)
+        people = people.filter(pk__in=members.values("pk"))
+    return people
+
+
+def _order(rule: AccountRule) -> tuple[bool, int, int]:
+    """Where the rule comes; one that was never saved comes last."""
+    return rule._state.adding, rule.position, rule.pk or 0
+
+
+def _example(
+    rule: CompiledRule, earlier: list[CompiledRule], book: RuleBook, person: Person,
+    groups: Collection[int], now: str,
+) -> Example:  # fmt: skip
+    values = values_of(person)
+    try:
+        for other in earlier:
+            if not other.why_not(source_id=person.source_id, values=values, groups=groups):
+                return Example(
+                    person, now=now, why_not=f"falls under {other.rule}, which is earlier"
+                )
+        why_not = rule.why_not(source_id=person.source_id, values=values, groups=groups)
+        if why_not:
+            return Example(person, now=now, why_not=why_not)
+        aor = f"{rule.user_part(values)}@{rule.rule.domain}"
+    except InvalidInput as error:
+        return Example(person, now=now, problem=error.message)
+    try:
+        number = _number(rule, book, values)
+    except InvalidInput as error:
+        return Example(person, aor, now=now, problem=error.message)
+    return Example(person, aor, number, now)
+
+
+def _number(rule: CompiledRule, book: RuleBook, values: dict[str, str]) -> str:
+    source = rule.rule.number_source
+    if source == AccountRule.NumberSource.RANGE:
+        return f"next free of {rule.rule.number_range}"
+    if source == AccountRule.NumberSource.NONE:
+        return ""
+    return rule.number(values, book.region_of(values))
+
+
+def _add(preview: RulePreview, example: Example) -> None:
+    if example.why_not:
+        if len(preview.others) < _EXAMPLES:
+            preview.others.append(example)
+        return
+    preview.matching += 1
+    preview.problems += bool(example.problem)
+    preview.renames += bool(example.now and example.aor and example.now != example.aor)
+    shown = preview.failing if example.problem else preview.examples
+    if len(shown) < _EXAMPLES:
+        shown.append(example)

@@ -1,0 +1,39 @@
+"""Sites: saving and deleting."""
+
+from __future__ import annotations
+
+import zoneinfo
+
+import phonenumbers
+from django.db import transaction
+
+from provisioning.core.errors import InvalidInput
+from provisioning.core.telephone import normalise
+from provisioning.core.text import require_line
+from provisioning.models import Site
+from provisioning.services.actor import Actor
+from provisioning.services.console import saving
+
+
+def save_site(*, site: Site, actor: Actor) -> None:
+    """Keep a new or changed site; its numbers become E.164, read as numbers of its country."""
+    site.name = require_line(site.name, "The name").strip()
+    site.country = site.country.strip().upper()
+    if site.country not in phonenumbers.SUPPORTED_REGIONS:
+        raise InvalidInput(
+            f"“{site.country}” is not a country's two letters (ISO 3166), such as GB."
+        )
+    if site.time_zone not in zoneinfo.available_timezones():
+        raise InvalidInput(f"“{site.time_zone}” is not a time zone such as Europe/London.")
+    for field in ("main_number", "emergency_callback"):
+        text = getattr(site, field)
+        if text:
+            setattr(site, field, normalise(text, site.country))
+    saving.check_fields(site)
+    with transaction.atomic():
+        saving.save(row=site, before=saving.find_stored(site), actor=actor)
+
+
+def delete_site(*, site: Site, actor: Actor) -> None:
+    """Delete a site that no account, rule or range names."""
+    saving.delete(row=site, actor=actor)

@@ -1,0 +1,1 @@
+"""Runs: plans, limits, review, applying and undoing."""

@@ -1,0 +1,1 @@
+"""SCIM: what clients such as Entra ID write, kept and then read like a directory."""

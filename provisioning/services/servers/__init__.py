@@ -1,0 +1,1 @@
+"""SIP servers, their pools and stores: set up, observed, taken over, asked."""

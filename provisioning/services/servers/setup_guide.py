@@ -1,0 +1,201 @@
+"""What the administrator of a Kamailio server puts in place for the console to work with it."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from provisioning.core.errors import ProvisioningError
+from provisioning.models import ConfigStore, SipServer
+from provisioning.services.servers import targets
+
+# Stand-ins for what the guide must not show or cannot know.
+SECRET = "PUT-THE-CONTROL-SECRET-HERE"  # noqa: S105
+DATABASE = "PUT-THE-DATABASE-URL-HERE"
+UNKNOWN_CONSOLE = "PUT-THE-CONSOLE-ADDRESS-HERE"
+
+_CONTROL = """\
+# A listener for the console alone, on a network that only the console reaches.
+listen=@TRANSPORT@:0.0.0.0:@PORT@
+tcp_accept_no_cl=yes
+# Larger requests are dropped without a reply otherwise.
+tcp_rd_buf_size=262144
+
+loadmodule "kex.so"
+loadmodule "corex.so"
+loadmodule "tm.so"
+loadmodule "sl.so"
+loadmodule "pv.so"
+loadmodule "textops.so"
+loadmodule "jsonrpcs.so"
+loadmodule "xhttp.so"
+modparam("jsonrpcs", "transport", 1)
+modparam("xhttp", "url_match", "^@PATH@$")
+
+event_route[xhttp:request] {
+    # Without a reply the console would wait for its own time-out.
+    set_reply_no_connect();
+    # xhttp answers on every TCP listener, the public SIP ports too.
+    if ($Rp != @PORT@ || $hu != "@PATH@") {
+        xhttp_reply("404", "Not Found", "text/plain", "");
+        exit;
+    }
+    if ($si != "@CONSOLE@") {
+        xhttp_reply("403", "Forbidden", "text/plain", "");
+        exit;
+    }
+    if ($hdr(X-RPC-Secret) != "@SECRET@") {
+        xhttp_reply("401", "Unauthorized", "text/plain", "");
+        exit;
+    }
+    # Only what the console needs; the raw text counts, since jsonrpcs takes keys in any case.
+    if ($rm != "POST" || !($rb =~ "^[{]\\"jsonrpc\\":\\"2[.]0\\",\\"method\\":\\"(core[.](uptime|version)|stats[.]fetchn|domain[.]reload|ul[.](lookup|rm))\\"[,}]")) {
+        xhttp_reply("403", "Forbidden", "text/plain", "");
+        exit;
+    }
+    if (!jsonrpc_dispatch()) {
+        xhttp_reply("400", "Bad Request", "text/plain", "");
+    }
+}
+"""  # noqa: E501 - a pattern has no line breaks
+
+_TABLES = """\
+loadmodule "@MODULE@"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+loadmodule "auth.so"
+loadmodule "auth_db.so"
+loadmodule "alias_db.so"
+loadmodule "domain.so"
+
+# HA1 only: in `password` the console puts a value of its own, with which nobody signs in.
+modparam("auth_db", "db_url", "@DATABASE@")
+modparam("auth_db", "calculate_ha1", 0)
+modparam("auth_db", "password_column", "ha1")
+modparam("auth_db", "use_domain", 1)
+modparam("auth_db", "load_credentials", "")
+@ALGORITHM@modparam("alias_db", "db_url", "@DATABASE@")
+modparam("alias_db", "use_domain", 1)
+modparam("domain", "db_url", "@DATABASE@")
+modparam("domain", "register_myself", 1)
+# Written through, so that the console sees who is registered.
+modparam("usrloc", "db_url", "@DATABASE@")
+modparam("usrloc", "db_mode", 1)
+modparam("usrloc", "use_domain", 1)
+"""
+
+_ALGORITHM = 'modparam("auth", "algorithm", "SHA-256")\n'
+
+_ROUTE = """\
+    if (is_method("REGISTER")) {
+        if (!is_domain_local("$td")) {
+            sl_send_reply("403", "Unknown Domain");
+            exit;
+        }
+        if (!www_authenticate("$td", "subscriber")) {
+            www_challenge("$td", "1");
+            exit;
+        }
+        if ($au != $tU) {
+            sl_send_reply("403", "Not Your Address");
+            exit;
+        }
+        save("location");
+        exit;
+    }
+    # Numbers become the SIP URI of their account.
+    alias_db_lookup("dbaliases");
+"""
+
+_GRANTS = """\
+GRANT SELECT, INSERT, UPDATE, DELETE ON subscriber, dbaliases, domain TO "@USER@";
+GRANT USAGE ON subscriber_id_seq, dbaliases_id_seq, domain_id_seq TO "@USER@";
+GRANT SELECT ON version, location TO "@USER@";
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Lines to copy: what they are for, the file they go into, the lines."""
+
+    title: str
+    why: str
+    file: str
+    lines: str
+
+
+def setup_guide(*, server: SipServer) -> list[Section]:
+    """What to put in place for this server, in order; secrets are stand-ins.
+
+    The realm of the challenges is the SIP domain; where a domain has another one, the guide's
+    `$td` is that realm instead.
+    """
+    store = server.store
+    endpoint = targets.parse_url(
+        url=server.rpc_url, schemes=targets.HTTP, what="The control address"
+    )
+    sqlite = store.dialect == ConfigStore.Dialect.SQLITE
+    known = {
+        "TRANSPORT": "tls" if endpoint.scheme == "https" else "tcp",
+        "PORT": str(endpoint.port),
+        "PATH": quote(urlsplit(server.rpc_url).path or "/"),
+        "CONSOLE": _console_address(endpoint),
+        "SECRET": SECRET,
+        "DATABASE": f"sqlite:///{store.database}" if sqlite else DATABASE,
+        "MODULE": "db_sqlite.so" if sqlite else "db_postgres.so",
+        "ALGORITHM": _ALGORITHM if store.algorithm == "SHA-256" else "",
+        "USER": store.user.replace('"', '""') or "rtcadmin",
+    }
+    sections = [
+        Section(
+            "Let the console in",
+            "It asks for health and registrations, reloads SIP domains and ends registrations: "
+            "only from its own address, only with the secret, and nothing else.",
+            "kamailio.cfg",
+            _filled(_CONTROL, known),
+        ),
+        Section(
+            "Read accounts, numbers and SIP domains",
+            "The console writes these tables; digests only, never a password.",
+            "kamailio.cfg",
+            _filled(_TABLES, known),
+        ),
+        Section(
+            "Check registrations against them",
+            "A realm other than the SIP domain stands in place of $td in the two checks.",
+            "kamailio.cfg, in request_route",
+            _filled(_ROUTE, known),
+        ),
+    ]
+    if not sqlite:
+        sections.append(
+            Section(
+                "Give the console its rights in the database",
+                "It writes three tables and reads two. While the store is only observed, SELECT on "
+                "all five is enough.",
+                "psql",
+                _filled(_GRANTS, known),
+            )
+        )
+    return sections
+
+
+def _console_address(endpoint: targets.Endpoint) -> str:
+    """The address from which this machine reaches the server; finding out sends nothing."""
+    try:
+        address = targets.check_target(
+            host=endpoint.host, port=endpoint.port, what="The control address"
+        )[0]
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, endpoint.port))
+            return str(probe.getsockname()[0])
+    except (ProvisioningError, OSError):
+        return UNKNOWN_CONSOLE
+
+
+def _filled(text: str, known: dict[str, str]) -> str:
+    for name, value in known.items():
+        text = text.replace(f"@{name}@", value)
+    return text

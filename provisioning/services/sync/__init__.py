@@ -1,0 +1,1 @@
+"""The sync: what was read, planned as people, groups and accounts."""

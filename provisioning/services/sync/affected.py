@@ -1,0 +1,161 @@
+"""Whose accounts a run decides: who changed or moved, who has an open question, or everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+from django.db.models import QuerySet
+
+from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS
+from provisioning.models import DirectorySource, GroupMember, Person, PlannedChange, Run
+from provisioning.services import bulk
+from provisioning.services.rules.decide import PersonView
+from provisioning.services.runs.plan import TABLE
+
+_VALUES = ("dn", *PERSON_FIELDS, *PERSON_FLAGS)
+_COLUMNS = ("id", "source_id", "guid", "left_at", "problem", "to_decide", *_VALUES)
+_CHUNK = 500
+# The next planned people after an ordinal, for the plan grows while it is read.
+_PLANNED = f"""
+SELECT ordinal, key, action, after FROM {TABLE}
+WHERE run_id = %s AND ordinal > %s AND ordinal <= %s AND kind = 'person' AND status = 'planned'
+  AND action <> 'refresh'
+ORDER BY ordinal LIMIT {_CHUNK}
+"""  # noqa: S608
+Memberships = dict[str, set[int]]
+
+
+def memberships_of(members: dict[int, set[str]]) -> Memberships:
+    """Turn group id → GUIDs of members into GUID → ids of groups."""
+    found: Memberships = {}
+    for group_id, guids in members.items():
+        for guid in guids:
+            found.setdefault(guid, set()).add(group_id)
+    return found
+
+
+def kept_members(group_ids: Iterable[int]) -> dict[int, set[str]]:
+    """The effective members that are kept of the given groups."""
+    members: dict[int, set[str]] = {group_id: set() for group_id in group_ids}
+    rows = GroupMember.objects.filter(group_id__in=list(members)).values_list(
+        "group_id", "person__guid"
+    )
+    for group_id, guid in rows.iterator(chunk_size=10_000):
+        members[group_id].add(guid)
+    return members
+
+
+def kept_memberships(group_ids: Collection[int], guids: Collection[str]) -> Memberships:
+    """In which of the given groups each of these people is kept as a member."""
+    found: Memberships = {}
+    wanted = sorted(guids)
+    for start in range(0, len(wanted), _CHUNK):
+        rows = GroupMember.objects.filter(
+            person__guid__in=wanted[start : start + _CHUNK], group_id__in=group_ids
+        )
+        for guid, group_id in rows.values_list("person__guid", "group_id"):
+            found.setdefault(guid, set()).add(group_id)
+    return found
+
+
+def find_open_questions(source: DirectorySource) -> set[str]:
+    """Whose accounts every run of `source` decides anew, whatever the directory says."""
+    return {*_with_question(source), *_waiting(source)}
+
+
+def everybody(
+    memberships: Memberships, people: QuerySet[Person] | None = None
+) -> Iterator[PersonView]:
+    """Every person of every source, or just `people`, for a run that reads no directory."""
+    people = Person.objects.all() if people is None else people
+    for row in people.order_by("id").values(*_COLUMNS).iterator(chunk_size=2000):
+        yield _view(row, {}, present=row["left_at"] is None, memberships=memberships)
+
+
+def affected_by(
+    *,
+    run: Run,
+    source: DirectorySource,
+    until: int,
+    moved: Collection[str],
+    foreign: Mapping[str, int],
+    unreadable: Collection[str],
+    memberships: Memberships,
+) -> Iterator[PersonView]:
+    """The people whose accounts this sync has to decide, each once, as the run will leave them.
+
+    They are the planned people up to the ordinal `until`, who `moved` between watched groups, and
+    who has an open question: a conflict, a change of an account that waits for approval, or one
+    that somebody asked for. Whoever is `unreadable` stays as known. `foreign` are the sources of
+    those who moved here and were read from another one.
+    """
+    others = {*moved, *find_open_questions(source)}.difference(unreadable)
+    for chunk in _planned_people(run, until):
+        known = _known(source, [key for _, key, action, _ in chunk if action != "create"])
+        for _, key, action, after in chunk:
+            others.discard(key)
+            yield _changed(source, key, action, orjson.loads(after), known.get(key), memberships)
+    waiting = sorted(others.difference(foreign))
+    for start in range(0, len(waiting), _CHUNK):
+        for row in _known(source, waiting[start : start + _CHUNK]).values():
+            yield _view(row, {}, present=row["left_at"] is None, memberships=memberships)
+    for guid in sorted(others.intersection(foreign)):
+        elsewhere = Person.objects.filter(source=foreign[guid], guid=guid, left_at=None)
+        for row in elsewhere.values(*_COLUMNS):
+            yield _view(row, {}, present=True, memberships=memberships)
+
+
+def _with_question(source: DirectorySource) -> Iterable[str]:
+    people = Person.objects.filter(source=source)
+    yield from people.exclude(problem="").values_list("guid", flat=True)
+    yield from people.filter(to_decide__gt=0).values_list("guid", flat=True)
+
+
+def _waiting(source: DirectorySource) -> Iterable[str]:
+    """People who may be applied already while their account waits, so that a read shows nothing."""
+    return PlannedChange.objects.filter(
+        run__source=source, run__state=Run.State.WAITING, status=PlannedChange.Status.HELD,
+        kind="account",
+    ).values_list("subject", flat=True)  # fmt: skip
+
+
+def _planned_people(run: Run, until: int) -> Iterator[Sequence[tuple[Any, ...]]]:
+    last = 0
+    while page := bulk.fetch(_PLANNED, [run.pk, last, until]):
+        last = page[-1][0]
+        yield page
+
+
+def _changed(
+    source: DirectorySource, guid: str, action: str, after: dict[str, Any],
+    old: dict[str, Any] | None, memberships: Memberships,
+) -> PersonView:  # fmt: skip
+    if old is None:
+        return PersonView(source.pk, guid, after, True, memberships.get(guid, ()))
+    if action == "leave":
+        return _view(old, {}, present=False, memberships=memberships)
+    return _view(old, after, present=True, memberships=memberships)
+
+
+def _view(
+    row: dict[str, Any], after: dict[str, Any], *, present: bool, memberships: Memberships
+) -> PersonView:
+    return PersonView(
+        source_id=row["source_id"],
+        guid=row["guid"],
+        values={name: after.get(name, row[name]) for name in _VALUES},
+        present=present,
+        groups=memberships.get(row["guid"], ()),
+        person_id=row["id"],
+        problem=row["problem"],
+        asked=row["to_decide"],
+    )
+
+
+def _known(source: DirectorySource, guids: list[str]) -> dict[str, dict[str, Any]]:
+    if not guids:
+        return {}
+    rows = Person.objects.filter(source=source, guid__in=guids).values(*_COLUMNS)
+    return {row["guid"]: row for row in rows}

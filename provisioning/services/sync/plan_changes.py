@@ -1,0 +1,148 @@
+"""Planning what changed: like a sync of everything, with fewer entries."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from provisioning.core.records import SourceRecord
+from provisioning.directory.changes import ChangesRefused
+from provisioning.directory.groups import Membership, membership_attributes, names_logins
+from provisioning.models import DirectoryGroup, DirectorySource, Person, PlannedChange, Run
+from provisioning.services.directory.changes import find_changes, keys_of, sealed
+from provisioning.services.directory.failover import watched
+from provisioning.services.directory.group_uses import follow_used_groups
+from provisioning.services.directory.readers import AnyReader, open_reader
+from provisioning.services.rules.rule_book import RuleBook
+from provisioning.services.runs.plan import PlanWriter
+from provisioning.services.runs.progress import Progress
+from provisioning.services.sync.affected import (
+    affected_by,
+    find_open_questions,
+    kept_memberships,
+    memberships_of,
+)
+from provisioning.services.sync.plan_accounts import AccountPlanner
+from provisioning.services.sync.plan_groups import GroupPlan
+from provisioning.services.sync.plan_people import plan_people
+from provisioning.services.sync.sync import Plan, plan_read_groups, reading_of
+
+# From here on reading everything is faster, and proves more.
+_MOST = 5000
+
+
+def plan_changes(*, run: Run, source: DirectorySource, progress: Progress) -> Plan:
+    """Read what changed in `source` since its cookie, and write the plan of `run`.
+
+    Every entry is read again as it is now, so an entry that left the bases or the filter is a
+    leaver like one that was deleted. What an earlier run still holds is planned again with it: this
+    run takes its place. Raises ChangesRefused where everything has to be read instead, and
+    otherwise as `plan_sync` does; nothing was changed then, and the cookie stays as it is.
+    """
+    book = RuleBook()
+    record, mapping = reading_of(source, book)
+    plan = Plan(PlanWriter(run))
+    follow_used_groups()
+    progress.phase(Run.Phase.READ)
+    with open_reader(source, record) as reader, watched(source, reader):
+        plan.remarks.extend(f"Not used: {reason}" for reason in reader.passed_over)
+        changes = find_changes(source=source, reader=reader, mapping=mapping)
+        plan.cookie = sealed(source, mapping, changes.cookie)
+        held = _held(source)
+        keys = keys_of(source=source, reader=reader, changes=changes) | held.people
+        if len(keys) > _MOST:
+            raise ChangesRefused(f"{len(keys):,} entries changed at once.")
+        people = plan_people(
+            source=source, mapping=mapping, reader=reader, membership=None,
+            writer=plan.writer, progress=progress, only=keys,
+        )  # fmt: skip
+        plan.writer.flush()
+        last_person = plan.writer.ordinal
+        groups: GroupPlan | None = None
+        if record.group_bases and (
+            held.groups
+            or source.groups_stale_since
+            or _concern_groups(run, source, record, reader, keys)
+        ):
+            membership = _everybody(run, source, record, reader)
+            groups = plan_read_groups(source, reader, membership, book, plan)
+    progress.phase(Run.Phase.PLAN, last_person)
+    plan.writer.flush()
+    members = groups.members if groups else {}
+    moved = groups.moved if groups else set()
+    concerned = {*_planned(run), *moved, *find_open_questions(source)}
+    memberships = kept_memberships(set(book.watched.values()) - members.keys(), concerned)
+    for guid, found in memberships_of(members).items():
+        memberships.setdefault(guid, set()).update(found)
+    affected = affected_by(
+        run=run, source=source, until=last_person, moved=moved,
+        foreign=groups.foreign if groups else {}, unreadable=people.unreadable,
+        memberships=memberships,
+    )  # fmt: skip
+    AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(affected)
+    plan.writer.flush()
+    plan.writer.counts["read.people"] = people.people
+    plan.writer.counts["read.unreadable"] = people.left_out + len(people.unreadable)
+    return plan
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What waits for approval: the people that it is about, and whether groups are among it."""
+
+    people: set[str]
+    groups: bool
+
+
+def _held(source: DirectorySource) -> _Held:
+    rows = PlannedChange.objects.filter(
+        run__source=source, run__state=Run.State.WAITING, status=PlannedChange.Status.HELD
+    )
+    people = rows.exclude(kind="group").values_list("subject", flat=True)
+    return _Held(set(people), rows.filter(kind="group").exists())
+
+
+def _concern_groups(
+    run: Run, source: DirectorySource, record: SourceRecord, reader: AnyReader,
+    keys: Collection[str],
+) -> bool:  # fmt: skip
+    """Whether memberships may differ: a group changed, or a person to whom groups refer."""
+    changed = run.changes.filter(kind="person").exclude(status=PlannedChange.Status.PROBLEM)
+    attributes = membership_attributes(record)
+    for action, after in changed.values_list("action", "after"):
+        if action in ("create", "return", "leave") or "dn" in after or "sid" in after:
+            return True
+        # The content differs in what is not mapped: the primary group, or the name in groups.
+        if attributes and action == "refresh":
+            return True
+    if DirectoryGroup.objects.filter(source=source, guid__in=keys).exists():
+        return True
+    known = Person.objects.filter(source=source, guid__in=keys).values_list("guid", flat=True)
+    others = reader.select(sorted(set(keys).difference(known)))
+    return any(reader.groups((), others))
+
+
+def _everybody(
+    run: Run, source: DirectorySource, record: SourceRecord, reader: AnyReader
+) -> Membership:
+    """Everybody who may be a member, by the names that they have now.
+
+    Somebody who is not known yet is no member yet: the run that gets to know them adds them.
+    """
+    present = Person.objects.filter(source=source, left_at__isnull=True)
+    known = set(present.values_list("guid", flat=True))
+    known.update(
+        run.changes.filter(kind="person", action__in=["create", "return"]).values_list(
+            "key", flat=True
+        )
+    )
+    membership = Membership(by_login=names_logins(record))
+    for page in reader.people(membership_attributes(record)):
+        for entry in page:
+            if entry.guid in known:
+                membership.add_person(entry)
+    return membership
+
+
+def _planned(run: Run) -> set[str]:
+    return set(run.changes.filter(kind="person").values_list("key", flat=True))

@@ -1,0 +1,1 @@
+"""Write-back: values of accounts, written into a directory."""
