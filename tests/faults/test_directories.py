@@ -37,7 +37,7 @@ pytestmark = [pytest.mark.database, pytest.mark.django_db]
 TESTS = Path(__file__).parent.parent
 HERE = "faults/test_directories.py"
 ENTRIES = "faults/test_entries.py"
-SLAPD = "services/test_sync_slapd.py"
+SLAPD = "services/sync/test_sync_slapd.py"
 # What can go wrong with a directory, and what it may say → the tests of it.
 FAULTS = {
     "a search finds nobody": [f"{SLAPD}::test_a_fault_changes_nothing_and_says_what_is_wrong"],
@@ -73,7 +73,7 @@ FAULTS = {
         f"{HERE}::test_mail_and_numbers_that_are_swapped_or_reused"
     ],
     "another key attribute": [
-        "services/test_sources.py::test_the_key_stays_once_people_are_known_by_it"
+        "services/directory/test_sources.py::test_the_key_stays_once_people_are_known_by_it"
     ],
     "referrals": [
         "directory/test_samba.py::"
@@ -81,7 +81,7 @@ FAULTS = {
     ],
     "groups cannot be read": [
         f"{SLAPD}::test_groups_whose_base_is_gone_stay_while_people_go_on",
-        "services/test_sync_groups.py::"
+        "services/sync/test_sync_groups.py::"
         "test_groups_that_cannot_be_read_are_kept_and_marked_stale_while_people_go_on",
     ],
     "accounts and users of the console's own": [
