@@ -121,7 +121,12 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One live contact of an address-of-record; `expires_at` and `since` in Unix seconds or 0."""
+    """One live contact of an address-of-record; `expires_at` and `since` in Unix seconds or 0.
+
+    `since` is when it was last refreshed, `received` where it really comes from. `key` tells it
+    from all others of its store and stays while it is refreshed; `socket` is the server's own
+    address that it came in at (transport:host:port). Both are empty where that is not known.
+    """
 
     aor: str
     contact: str
@@ -130,6 +135,8 @@ class Registration:
     expires_at: int
     since: int
     received: str = ""
+    key: str = ""
+    socket: str = ""
 
 
 @dataclass(frozen=True, slots=True)

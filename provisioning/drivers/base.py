@@ -144,7 +144,7 @@ class StoreDriver(Protocol):
         ...
 
     def registrations(self, aors: Collection[str] | None = None) -> Iterator[Registration] | None:
-        """Live contacts from the store, or None where the store does not hold them."""
+        """Live contacts from the store, each with its key; None where it does not hold them."""
         ...
 
     def accounts(self) -> Iterator[ForeignAccount]:
@@ -169,8 +169,8 @@ class ServerDriver(Protocol):
         """Ask the server how it is."""
         ...
 
-    def end_registration(self, aor: str) -> bool:
-        """Drop every contact of `aor`; False when there was none."""
+    def end_registration(self, aor: str, contact: str = "") -> bool:
+        """Drop every contact of `aor`, or the one given; False when there was none."""
         ...
 
     def registrations_of(self, aor: str) -> list[Registration]:

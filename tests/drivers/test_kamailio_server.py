@@ -126,6 +126,21 @@ def test_a_registration_ends_once(site: Site, domain: str) -> None:
     assert site.server.end_registration(aor) is False
 
 
+def test_one_of_two_contacts_is_ended_and_the_other_stays(site: Site, domain: str) -> None:
+    aor = f"alice@{domain}"
+    site.store.apply(wanted(subscriber("alice", domain=domain)))
+    register(site, "alice", domain)
+    register(site, "alice", domain)
+    ended, stays = site.server.registrations_of(aor)
+    assert ended.key != stays.key
+    assert site.server.end_registration(aor, ended.contact) is True
+    assert [each.contact for each in site.server.registrations_of(aor)] == [stays.contact]
+    assert site.server.end_registration(aor, ended.contact) is False
+    assert site.server.end_registration(aor, "sip:nobody@192.0.2.1") is False
+    (left,) = list(site.store.registrations([aor]) or ())
+    assert (left.key, left.socket) == (stays.key, f"udp:127.0.0.1:{site.kamailio.sip_port}")
+
+
 def test_health_tells_version_uptime_and_registrations(site: Site, domain: str) -> None:
     before = site.server.health().registrations
     site.store.apply(wanted(subscriber("alice", domain=domain)))

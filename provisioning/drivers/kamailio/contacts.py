@@ -27,6 +27,7 @@ _ENDED = frozenset({"deleted", "expired"})
 
 def registration_from_row(
     utc_offset: int,
+    ruid: str,
     user: str,
     domain: str | None,
     contact: str,
@@ -48,6 +49,8 @@ def registration_from_row(
         expires_at=unix_seconds(expires, utc_offset),
         since=unix_seconds(modified, utc_offset),
         received=received or "",
+        key=ruid,
+        socket=socket or "",
     )
 
 
@@ -68,6 +71,8 @@ def registrations_from_lookup(answer: object, now: float) -> list[Registration]:
             expires_at=_expiry(contact.get("Expires"), now),
             since=int(contact.get("Last-Modified", 0)),
             received=_text(contact, "Received"),
+            key=_text(contact, "Ruid"),
+            socket=_text(contact, "Socket"),
         )
         for contact in contacts
         if contact.get("Expires") not in _ENDED

@@ -21,7 +21,7 @@ _BUSY_RELOADING = "ongoing reload"
 _FAILED_RELOADING = re.compile(r"reload of .* failed", re.IGNORECASE)
 _PAUSE_SECONDS = 0.5
 
-_UNKNOWN_AOR = "aor not found"
+_UNKNOWN = re.compile(r"(aor|contact) not found", re.IGNORECASE)
 # Room for no line break, hence for no header of its own in anything that is made of it.
 _AOR = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,64}")
 
@@ -60,13 +60,16 @@ class KamailioServer:
             details={} if contacts is None else {"contacts": str(contacts)},
         )
 
-    def end_registration(self, aor: str) -> bool:
-        """Drop every contact of `aor`; False when there was none."""
+    def end_registration(self, aor: str, contact: str = "") -> bool:
+        """Drop every contact of `aor`, or the one given; False when there was none."""
         until = self._rpc.deadline()
         # ul.rm alone would not tell: Kamailio 5.6 answers alike whether there was a contact or not.
-        if not self._lookup(aor, until):
+        live = self._lookup(aor, until)
+        if not contact:
+            return bool(live) and self._known("ul.rm", until, aor) is not None
+        if contact not in {each.contact for each in live}:
             return False
-        return self._known("ul.rm", aor, until) is not None
+        return self._known("ul.rm_contact", until, aor, contact) is not None
 
     def registrations_of(self, aor: str) -> list[Registration]:
         """Live contacts of one address-of-record, asked of the server itself."""
@@ -79,14 +82,14 @@ class KamailioServer:
     def _lookup(self, aor: str, until: float) -> list[Registration]:
         if not _AOR.fullmatch(aor):
             raise Rejected(f"{aor[:130]!r} is not an address-of-record: it was not sent.")
-        return registrations_from_lookup(self._known("ul.lookup", aor, until), time.time())
+        return registrations_from_lookup(self._known("ul.lookup", until, aor), time.time())
 
-    def _known(self, method: str, aor: str, until: float) -> object | None:
-        """The answer to a call about `aor`, or None where the server does not know it."""
+    def _known(self, method: str, until: float, aor: str, *contact: str) -> object | None:
+        """The answer to a call about a contact; None where the server does not know it."""
         try:
-            return self._rpc.call(method, (_LOCATION, aor), until)
+            return self._rpc.call(method, (_LOCATION, aor, *contact), until)
         except RpcFault as fault:
-            if _UNKNOWN_AOR in fault.said.lower():
+            if _UNKNOWN.search(fault.said):
                 return None
             raise
 

@@ -48,7 +48,8 @@ _PAGE = 10_000
 
 _LOCATION_KEY = ("username", "domain")
 _LOCATION_COLUMNS = (
-    "username", "domain", "contact", "received", "user_agent", "socket", "expires", "last_modified",
+    "ruid", "username", "domain", "contact", "received", "user_agent", "socket", "expires",
+    "last_modified",
 )  # fmt: skip
 # Schemas before 5.0 had these, and sites keep or add them.
 _OPTIONAL_COLUMNS = ("first_name", "last_name", "email_address")

@@ -55,6 +55,7 @@ LOCATION = Table(
     "location",
     _METADATA,
     Column(_ID, Integer, primary_key=True),
+    Column("ruid", String(64)),
     Column("username", String(64)),
     Column("domain", String(64)),
     Column("contact", Text),
