@@ -19,8 +19,8 @@ from provisioning.drivers.base import (
     SipDomainRow,
     SubscriberRow,
 )
+from provisioning.drivers.database import writing
 from provisioning.drivers.kamailio import store as store_module
-from provisioning.drivers.kamailio import writing
 from provisioning.drivers.kamailio.store import KamailioStore
 from tests.drivers.conftest import Backend
 from tests.drivers.rows import DOMAIN, alias, gone, subscriber, wanted

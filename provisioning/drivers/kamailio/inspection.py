@@ -9,7 +9,7 @@ from sqlalchemy import func, select, text
 
 from provisioning.core.errors import Rejected
 from provisioning.core.records import StoreRecord
-from provisioning.drivers.kamailio.database import Database, Transaction
+from provisioning.drivers.database.connection import Database, Transaction
 from provisioning.drivers.kamailio.tables import EXPECTED_VERSIONS, KIND_TABLES, LOCATION, VERSION
 
 _WRITTEN = tuple(target.table for target in KIND_TABLES.values())

@@ -19,16 +19,18 @@ from provisioning.drivers.base import (
     Row,
     RowChange,
 )
-from provisioning.drivers.kamailio.contacts import registration_from_row
-from provisioning.drivers.kamailio.database import Database, Rendered, render
-from provisioning.drivers.kamailio.inspection import columns_of, findings, versions_of
-from provisioning.drivers.kamailio.statements import (
+from provisioning.drivers.database.connection import Database, Rendered, render
+from provisioning.drivers.database.statements import (
     Incoming,
     delete_keys,
     differing,
     join_keys,
     merge,
 )
+from provisioning.drivers.database.unusable import is_unusable
+from provisioning.drivers.database.writing import write
+from provisioning.drivers.kamailio.contacts import registration_from_row
+from provisioning.drivers.kamailio.inspection import columns_of, findings, versions_of
 from provisioning.drivers.kamailio.tables import (
     KIND_TABLES,
     LOCATION,
@@ -40,8 +42,6 @@ from provisioning.drivers.kamailio.tables import (
     tells_secrets,
     written_values,
 )
-from provisioning.drivers.kamailio.unusable import is_unusable
-from provisioning.drivers.kamailio.writing import write
 
 # Rows per answer: what reading holds in memory.
 _PAGE = 10_000
@@ -229,7 +229,8 @@ def _column(table: Table, name: str) -> Any:
 @cache
 def _comparing(kind: Kind, dialect: str, *, secrets: bool) -> tuple[Incoming, Rendered]:
     target = KIND_TABLES[kind]
-    incoming = Incoming(dialect, target.owned if secrets else target.compared)
+    columns = target.owned if secrets else target.compared
+    incoming = Incoming(dialect, columns, target.credentials)
     return incoming, render(differing(target, incoming.source()), dialect)
 
 
@@ -251,6 +252,6 @@ def _deleting(kind: Kind, dialect: str) -> tuple[Incoming, list[Rendered]]:
 @cache
 def _merging(kind: Kind, dialect: str) -> tuple[Incoming, list[Rendered]]:
     target = KIND_TABLES[kind]
-    incoming = Incoming(dialect, target.owned)
+    incoming = Incoming(dialect, target.owned, target.credentials)
     statements = merge(target, incoming.source(), dialect)
     return incoming, [render(statement, dialect) for statement in statements]

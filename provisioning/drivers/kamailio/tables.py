@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import repeat
-from sys import maxsize
 from types import MappingProxyType
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text
@@ -20,7 +17,8 @@ from provisioning.drivers.base import (
     SipDomainRow,
     SubscriberRow,
 )
-from provisioning.drivers.kamailio.unusable import is_unusable, unusable
+from provisioning.drivers.database.kind_table import KindTable
+from provisioning.drivers.database.unusable import is_unusable, unusable
 
 _METADATA = MetaData()
 _ID = "id"
@@ -84,39 +82,16 @@ SECRETS = ("ha1b", "password")
 CREDENTIALS = ("ha1", *SECRETS)
 
 
-@dataclass(frozen=True)
-class KindTable:
-    """Where rows of one kind live: `key` and `values` are the columns that the console owns.
-
-    `unique` says whether the database itself keeps the key unique: dbaliases has no such index.
-    """
-
-    table: Table
-    key: tuple[str, ...]
-    values: tuple[str, ...]
-    unique: bool
-
-    @cached_property
-    def owned(self) -> tuple[str, ...]:
-        return self.key + self.values
-
-    @cached_property
-    def compared(self) -> tuple[str, ...]:
-        """The owned columns that a row tells itself; SECRETS stand behind them."""
-        return tuple(name for name in self.owned if name not in SECRETS)
-
-    @cached_property
-    def widths(self) -> tuple[int, ...]:
-        """How many characters each owned column holds."""
-        types = (self.table.c[name].type for name in self.owned)
-        return tuple((isinstance(each, String) and each.length) or maxsize for each in types)
-
-
 KIND_TABLES: Mapping[Kind, KindTable] = MappingProxyType(
     {
         Kind.SIP_DOMAIN: KindTable(DOMAIN, ("domain",), (), unique=True),
         Kind.SUBSCRIBER: KindTable(
-            SUBSCRIBER, ("username", "domain"), ("ha1", *SECRETS), unique=True
+            SUBSCRIBER,
+            ("username", "domain"),
+            CREDENTIALS,
+            unique=True,
+            credentials=CREDENTIALS,
+            secrets=SECRETS,
         ),
         Kind.ALIAS: KindTable(
             DBALIASES, ("alias_username", "alias_domain"), ("username", "domain"), unique=False

@@ -1,4 +1,4 @@
-"""Connections to Kamailio's database: time-outs that hold, transactions, errors in plain words."""
+"""Connections to a SIP server's database: time-outs that hold, transactions, plain errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sqlalchemy import ClauseElement, make_url
 from sqlalchemy.dialects import sqlite
 
 from provisioning.core.records import StoreRecord
-from provisioning.drivers.kamailio.faults import translated
+from provisioning.drivers.database.faults import translated
 
 Parameters = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -102,7 +102,7 @@ Cursor = sqlite3.Cursor | psycopg.Cursor[Any]
 
 
 class Database:
-    """Kamailio's database as a StoreRecord describes it; connects at first use.
+    """A SIP server's database as a StoreRecord describes it; connects at first use.
 
     One connection, which is kept; after an error that it does not survive the next use gets a new
     one.
@@ -157,7 +157,7 @@ class Database:
 
     def _opening(self, *, write: bool) -> list[Any]:
         if self._store.dialect == "sqlite":
-            # Kamailio never waits for a lock: only WAL lets it read while the console writes.
+            # Servers do not wait for a lock: only WAL lets them read while the console writes.
             return ["PRAGMA journal_mode = WAL", "BEGIN IMMEDIATE"] if write else ["BEGIN"]
         # Here and not in the start-up packet, which PgBouncer refuses to take it from.
         milliseconds = int(self._store.statement_timeout * 1000)

@@ -32,8 +32,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from provisioning.drivers.kamailio.tables import CREDENTIALS, KindTable
-from provisioning.drivers.kamailio.unusable import LIKE_UNUSABLE
+from provisioning.drivers.database.kind_table import KindTable
+from provisioning.drivers.database.unusable import LIKE_UNUSABLE
 
 Values = Sequence[tuple[str, ...]]
 
@@ -43,11 +43,12 @@ class Incoming:
     """Rows handed to a statement as parameters, which become a table of `columns` and `n`.
 
     `n` counts from 0. On PostgreSQL each column is one text with a line per row, on SQLite all is
-    one JSON array of arrays. No value holds a line break; only credentials may be empty.
+    one JSON array of arrays. No value holds a line break; only those of `optional` may be empty.
     """
 
     dialect: str
     columns: tuple[str, ...]
+    optional: tuple[str, ...] = ()
 
     def source(self) -> FromClause:
         if self.dialect == "postgresql":
@@ -57,7 +58,7 @@ class Incoming:
             each = each.render_derived(name="each")
             fields: list[ColumnElement[Any]] = [
                 # One row of nothing is no line at all.
-                func.coalesce(each.c[name], "") if name in CREDENTIALS else each.c[name]
+                func.coalesce(each.c[name], "") if name in self.optional else each.c[name]
                 for name in self.columns
             ]
             number = each.c.n - 1
@@ -164,7 +165,7 @@ def _differs(target: KindTable, name: str, wanted: ColumnElement[Any]) -> Column
     if isinstance(wanted, Null):
         return existing.not_like(LIKE_UNUSABLE)
     different = existing.is_distinct_from(wanted)
-    if name not in CREDENTIALS:
+    if name not in target.credentials:
         return different
     return and_(different, not_(and_(existing.like(LIKE_UNUSABLE), wanted.like(LIKE_UNUSABLE))))
 

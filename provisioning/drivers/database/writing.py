@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from provisioning.core.records import StoreRecord
-from provisioning.drivers.kamailio.database import Database, Rendered
-from provisioning.drivers.kamailio.faults import RowRefused
-from provisioning.drivers.kamailio.statements import Incoming
+from provisioning.drivers.database.connection import Database, Rendered
+from provisioning.drivers.database.faults import RowRefused
+from provisioning.drivers.database.statements import Incoming
 
-# Rows per transaction. On SQLite a long one makes Kamailio fail, which waits for no lock; on
+# Rows per transaction. On SQLite a long one makes SIP servers fail, which wait for no lock; on
 # PostgreSQL a slow server must finish one within the statement time-out.
 _BLOCK = {"sqlite": 500, "postgresql": 10_000}
 

@@ -1,0 +1,41 @@
+"""Where rows of one kind live in a SIP server's database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from sys import maxsize
+
+from sqlalchemy import String, Table
+
+
+@dataclass(frozen=True)
+class KindTable:
+    """A table with an `id`: `key` and `values` are the columns that the console owns.
+
+    `unique` says whether the database itself keeps the key unique. `credentials` are columns that
+    may be empty, and in which one unusable value is as good as another; `secrets` those of them
+    that verify nobody unless a row says otherwise.
+    """
+
+    table: Table
+    key: tuple[str, ...]
+    values: tuple[str, ...]
+    unique: bool
+    credentials: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+    @cached_property
+    def owned(self) -> tuple[str, ...]:
+        return self.key + self.values
+
+    @cached_property
+    def compared(self) -> tuple[str, ...]:
+        """The owned columns that a row tells itself; `secrets` stand behind them."""
+        return tuple(name for name in self.owned if name not in self.secrets)
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """How many characters each owned column holds."""
+        types = (self.table.c[name].type for name in self.owned)
+        return tuple((isinstance(each, String) and each.length) or maxsize for each in types)
