@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -12,6 +11,7 @@ from django.views.decorators.http import require_safe
 from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import Account, SipDomain, Site
+from provisioning.services.accounts.counts import with_account_counts
 from provisioning.services.actor import Actor
 from provisioning.services.rules.domains import Unconfirmed, delete_sip_domain, save_sip_domain
 from provisioning.services.rules.sites import delete_site, save_site
@@ -27,9 +27,7 @@ def domains(request: ConsoleRequest) -> HttpResponse:
     context = {
         "title": "SIP domains",
         "lead": "What stands behind the @ of SIP URIs; every pool serves all of them.",
-        "domains": SipDomain.objects.annotate(
-            account_count=Count("accounts", filter=~Q(accounts__state=State.REMOVED))
-        ).order_by("domain"),
+        "domains": with_account_counts(SipDomain.objects.order_by("domain"), by="domain"),
     }
     return render(request, "places/domains.html", context)
 
@@ -67,9 +65,7 @@ def sites(request: ConsoleRequest) -> HttpResponse:
     context = {
         "title": "Sites",
         "lead": "Places with a country, so that numbers and dial rules are read rightly.",
-        "sites": Site.objects.annotate(
-            account_count=Count("account", filter=~Q(account__state=State.REMOVED))
-        ).order_by("name"),
+        "sites": with_account_counts(Site.objects.order_by("name"), by="site"),
     }
     return render(request, "places/sites.html", context)
 

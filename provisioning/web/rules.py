@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
-from provisioning.core.states import State
 from provisioning.models import AccountRule, Run
+from provisioning.services.accounts.counts import with_account_counts
 from provisioning.services.rules.rule_preview import preview_rule
 from provisioning.services.rules.rules import delete_rule, move_rule, save_rule, switch_rule
 from provisioning.web.access import ConsoleRequest, actor_of, needs
@@ -31,14 +30,13 @@ def rules(request: ConsoleRequest) -> HttpResponse:
     """Every rule in the order in which they are asked."""
     found = AccountRule.objects.select_related(
         "source", "group__source", "domain", "pool", "number_range", "profile"
-    ).annotate(accounts=Count("account", filter=~Q(account__state=State.REMOVED)))
+    )
     runs = Run.objects.filter(kind=Run.Kind.RULES, dry=False).order_by("-id")
-    found = found.order_by("position", "id")  # counting drops the model's own order
     context = {
         "title": "Account rules",
         "lead": "Who gets which SIP URI, number and home pool. The first rule that matches a "
         "person decides.",
-        "rules": list(found),
+        "rules": with_account_counts(found, by="rule"),
         "last_run": runs.first(),
         "waiting": runs.filter(state=Run.State.WAITING).first(),
         "open_states": OPEN,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.db.models import Count, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -39,16 +39,17 @@ def sources(request: ConsoleRequest) -> HttpResponse:
 def with_figures(sources: QuerySet[DirectorySource]) -> QuerySet[DirectorySource]:
     """The sources with people_count, conflict_count, waiting_count and last_run (an id)."""
     people = Person.objects.filter(source=OuterRef("pk"), left_at=None).order_by()
-    counted = people.values("source").annotate(
-        all=Count("pk"), conflicts=Count("pk", filter=~Q(problem=""))
-    )
+    # Each by itself: people with a conflict stand in an index of their own.
+    counted = people.values("source").annotate(number=Count("pk")).values("number")
+    in_conflict = people.exclude(problem="").values("source")
+    conflicts = in_conflict.annotate(number=Count("pk")).values("number")
     syncs = Run.objects.filter(source=OuterRef("pk"), kind=Run.Kind.SYNC, dry=False)
     newest = syncs.order_by("-id")
     waiting = newest.filter(state=Run.State.WAITING)
     number = IntegerField()
     return sources.annotate(
-        people_count=Coalesce(Subquery(counted.values("all"), output_field=number), 0),
-        conflict_count=Coalesce(Subquery(counted.values("conflicts"), output_field=number), 0),
+        people_count=Coalesce(Subquery(counted, output_field=number), 0),
+        conflict_count=Coalesce(Subquery(conflicts, output_field=number), 0),
         last_run=Subquery(newest.values("pk")[:1]),
         waiting_run=Subquery(waiting.values("pk")[:1]),
     )

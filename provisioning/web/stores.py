@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
-from provisioning.core.states import State
 from provisioning.models import ConfigStore, ServerPool
+from provisioning.services.accounts.counts import with_account_counts
 from provisioning.services.actor import Actor
 from provisioning.services.push.dead_letters import dead_changes, retry_dead
 from provisioning.services.push.waiting import waiting_at, with_waiting
@@ -216,11 +216,10 @@ def _find(pk: int) -> ConfigStore:
     return get_object_or_404(ConfigStore.objects.select_related("pool"), pk=pk)
 
 
-def _with_what_a_row_shows(rows: QuerySet[ServerPool]) -> QuerySet[ServerPool]:
-    living = Count("accounts", filter=~Q(accounts__state=State.REMOVED))
+def _with_what_a_row_shows(rows: QuerySet[ServerPool]) -> list[tuple[ServerPool, int]]:
     stores = Prefetch("stores", with_waiting(ConfigStore.objects.all()))
-    counted = rows.annotate(account_count=living)
-    return counted.prefetch_related("servers", stores).order_by("name")
+    shown = rows.prefetch_related("servers", stores).order_by("name")
+    return with_account_counts(shown, by="pool")
 
 
 def _place_rows(row: ConfigStore) -> list[dict[str, Any]]:
