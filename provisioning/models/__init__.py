@@ -20,6 +20,7 @@ from provisioning.models.run import PlannedChange, Run
 from provisioning.models.saved_view import SavedView
 from provisioning.models.scim import ScimFeed, ScimMember, ScimResource, ScimToken
 from provisioning.models.sent_form import SentForm
+from provisioning.models.setting import GroupRank, SettingValue
 from provisioning.models.site import Site
 from provisioning.models.source import DirectorySource, RoleGroup
 from provisioning.models.write_back import WriteBack, WrittenAttribute, WrittenValue
@@ -38,6 +39,7 @@ __all__ = [
     "Drift",
     "GroupMember",
     "GroupNesting",
+    "GroupRank",
     "Number",
     "NumberRange",
     "OwnedRow",
@@ -60,6 +62,7 @@ __all__ = [
     "ScimToken",
     "SentForm",
     "ServerPool",
+    "SettingValue",
     "SipDomain",
     "SipServer",
     "Site",

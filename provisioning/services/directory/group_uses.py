@@ -8,7 +8,7 @@ from typing import Literal
 
 from django.db import transaction
 
-from provisioning.models import AccountRule, DirectoryGroup, GroupMember, RoleGroup
+from provisioning.models import AccountRule, DirectoryGroup, GroupMember, GroupRank, RoleGroup
 from provisioning.services import bulk
 from provisioning.services.directory.nesting import WITHIN
 
@@ -24,31 +24,41 @@ ON CONFLICT (group_id, person_id) DO NOTHING
 
 @dataclass(frozen=True, slots=True)
 class GroupUse:
-    """One thing that asks for a group: `pk` of the account rule, or of the source with the role."""
+    """One thing that asks for a group: `pk` of the account rule, of the source with the role, or
+    of the group itself, whose members have settings.
+    """
 
     group_id: int
-    kind: Literal["rule", "role"]
+    kind: Literal["rule", "role", "settings"]
     pk: int
     label: str
     enabled: bool = True
 
     def __str__(self) -> str:
+        if self.kind == "settings":
+            return self.label
         what = "the account rule" if self.kind == "rule" else "the console role"
         return f"{what} “{self.label}”"
 
 
 def find_uses(*, groups: Collection[int] | None = None) -> dict[int, list[GroupUse]]:
-    """What asks for each of `groups` (None: of all), by id; two queries."""
+    """What asks for each of `groups` (None: of all), by id; three queries."""
     rules = AccountRule.objects.exclude(group=None)
     roles = RoleGroup.objects.order_by("source_id", "id")
+    ranked = GroupRank.objects.all()
     if groups is not None:
         rules, roles = rules.filter(group__in=groups), roles.filter(group__in=groups)
+        ranked = ranked.filter(group__in=groups)
     found = [
         GroupUse(row["group_id"], "rule", row["pk"], row["name"], row["enabled"])
         for row in rules.values("group_id", "pk", "name", "enabled")
     ]
     found += [
         GroupUse(role.group_id, "role", role.source_id, role.get_role_display()) for role in roles
+    ]
+    found += [
+        GroupUse(group, "settings", group, "settings of its members")
+        for group in ranked.values_list("group_id", flat=True)
     ]
     uses: dict[int, list[GroupUse]] = {}
     for use in found:

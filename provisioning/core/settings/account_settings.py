@@ -1,0 +1,66 @@
+"""The settings of accounts that SIP servers hold: devices, messages, remote access, federation."""
+
+from __future__ import annotations
+
+from provisioning.core.settings.setting import Area, Family, Setting
+from provisioning.core.settings.types import Integer, Switch
+
+_ALLOWED = Switch("Allowed", "Not allowed")
+
+ACCOUNT_SETTINGS = (
+    Setting(
+        key="max_devices",
+        label="Devices at the same time",
+        help="So many clients may be registered; a further one is refused.",
+        area=Area.REGISTRATION,
+        family=Family.ACCOUNT,
+        type=Integer(1, 100, "devices"),
+        default=10,
+        covers=(19,),
+        serves=True,
+    ),
+    Setting(
+        key="messaging",
+        label="Instant messages",
+        help="Whether the account may send and get instant messages; its clients are told as well.",
+        area=Area.MESSAGES,
+        family=Family.ACCOUNT,
+        type=_ALLOWED,
+        default=True,
+        covers=(),
+        serves=True,
+    ),
+    Setting(
+        key="remote_access",
+        label="Remote access",
+        help="Whether it may register from outside the internal networks of its server.",
+        area=Area.REMOTE,
+        family=Family.ACCOUNT,
+        type=_ALLOWED,
+        default=True,
+        covers=(8, 38),
+        serves=True,
+    ),
+    Setting(
+        key="federation",
+        label="Federation",
+        help="Whether it may reach other SIP domains, where its server reaches them at all.",
+        area=Area.FEDERATION,
+        family=Family.ACCOUNT,
+        type=_ALLOWED,
+        default=True,
+        covers=(7,),
+        serves=True,
+    ),
+    Setting(
+        key="federated_messaging",
+        label="Messages to other SIP domains",
+        help="Whether instant messages may go there; calls are not meant.",
+        area=Area.FEDERATION,
+        family=Family.ACCOUNT,
+        type=_ALLOWED,
+        default=True,
+        covers=(59,),
+        serves=True,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Settings: given and taken back at places, what is effective, why, and who is affected."""

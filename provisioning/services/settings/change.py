@@ -1,0 +1,161 @@
+"""Giving a setting a value at a place and taking it back: checked, limited, audited, marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from provisioning.core.errors import InvalidInput, UnsafePlan
+from provisioning.core.roles import Capability
+from provisioning.core.settings.catalogue import conflicts
+from provisioning.core.settings.resolver import Effective
+from provisioning.core.settings.setting import Family, Setting, SettingScope
+from provisioning.core.settings.types import Value
+from provisioning.models import (
+    Account,
+    GroupRank,
+    ServerPool,
+    SettingValue,
+    SipServer,
+)
+from provisioning.services.actor import Actor
+from provisioning.services.console import audit
+from provisioning.services.directory.group_uses import follow_used_groups
+from provisioning.services.settings.affected import Snapshot
+from provisioning.services.settings.effective import effective_at
+from provisioning.services.settings.loss import SettingChange, weigh
+from provisioning.services.settings.places import Place
+
+# What the audit log calls it.
+ACTION = "changed a setting of"
+
+
+def set_value(
+    *,
+    place: Place,
+    setting: Setting,
+    value: Value | None,
+    actor: Actor,
+    approved: bool = False,
+    dry: bool = False,
+) -> SettingChange:
+    """Give `setting` a value at `place`, or take it back there (None); what that changes.
+
+    Raises InvalidInput where the value, or together with others the whole, cannot be; UnsafePlan
+    where more accounts lose service than their limits let pass, unless somebody who may approve
+    says `approved`. With `dry` nothing is kept, and passed limits are only told.
+    """
+    _check_scope(place, setting)
+    checked = None if value is None else setting.type.check(value)
+    with transaction.atomic():
+        snapshot = Snapshot(place=place, setting=setting)
+        before = _effective(place, setting)
+        given = _write(place, setting, checked, actor)
+        after = _effective(place, setting)
+        _check_whole(place, setting)
+        change = weigh(snapshot=snapshot, before=before, after=after)
+        if change.breaches and not dry:
+            _check_approval(change, actor, approved=approved)
+        if dry:
+            transaction.set_rollback(True)
+        elif given != checked:
+            _record(change, given, checked, actor)
+    return change
+
+
+def _check_scope(place: Place, setting: Setting) -> None:
+    if place.scope not in setting.family.scopes:
+        places = ", ".join(scope.label for scope in setting.family.scopes)
+        raise InvalidInput(
+            f"“{setting.label}” is not given for one {place.scope.label}; its places are: {places}."
+        )
+    if isinstance(place.obj, Account) and place.obj.state == "removed":
+        raise InvalidInput(f"{place.name} is removed. Nothing was changed.")
+
+
+def _effective(place: Place, setting: Setting) -> Effective:
+    return next(each for each in effective_at(place=place) if each.setting is setting)
+
+
+def _write(place: Place, setting: Setting, value: Value | None, actor: Actor) -> Value | None:
+    """Keep the value; returns what was given there before."""
+    rows = SettingValue.objects.select_for_update().filter(place.values(), key=setting.key)
+    row = rows.first()
+    before = None if row is None else row.value
+    if value is None:
+        rows.delete()
+    elif row is None:
+        where = {place.scope.value: place.obj} if place.obj is not None else {}
+        SettingValue.objects.create(
+            key=setting.key, scope=place.scope, value=value, by=actor.user, at=timezone.now(),
+            **where,
+        )  # fmt: skip
+    else:
+        row.value, row.by, row.at = value, actor.user, timezone.now()
+        row.save(update_fields=["value", "by", "at"])
+    if place.scope is SettingScope.GROUP:
+        _rank(place)
+        follow_used_groups()
+    return tuple(before) if isinstance(before, list) else before
+
+
+def _rank(place: Place) -> None:
+    """A group with its first setting comes last; one without any has no rank."""
+    ranked = GroupRank.objects.filter(group=place.pk)
+    if not SettingValue.objects.filter(place.values()).exists():
+        ranked.delete()
+    elif not ranked.exists():
+        last = GroupRank.objects.aggregate(last=Max("position"))["last"] or 0
+        GroupRank.objects.create(group_id=place.pk, position=last + 1)
+
+
+def _check_whole(place: Place, setting: Setting) -> None:
+    """Raise InvalidInput where the values that are effective together cannot be."""
+    for each in _places_to_check(place, setting):
+        values = {one.setting.key: one.value for one in effective_at(place=each)}
+        if reasons := conflicts(values):
+            raise InvalidInput(f"{each.label}: {' '.join(reasons)} Nothing was changed.")
+
+
+def _places_to_check(place: Place, setting: Setting) -> Iterator[Place]:
+    """The place itself, and below it what may have values that do not go with the new one."""
+    yield place
+    if setting.family is not Family.SERVER:
+        return
+    pools = ServerPool.objects.filter(settingvalue__isnull=False)
+    servers = SipServer.objects.filter(settingvalue__isnull=False)
+    if place.scope is SettingScope.POOL:
+        servers = servers.filter(pool=place.pk)
+    if place.scope is SettingScope.GLOBAL:
+        yield from (Place(SettingScope.POOL, pool) for pool in pools.distinct())
+    if place.scope is not SettingScope.SERVER:
+        yield from (Place(SettingScope.SERVER, server) for server in servers.distinct())
+
+
+def _check_approval(change: SettingChange, actor: Actor, *, approved: bool) -> None:
+    if approved and (actor.user is None or actor.user.may(Capability.APPROVE)):
+        return
+    raise UnsafePlan(
+        f"{' '.join(change.breaches)} Nothing was changed. Change fewer at a time, or let somebody "
+        "who may approve confirm it."
+    )
+
+
+def _record(change: SettingChange, before: Value | None, after: Value | None, actor: Actor) -> None:
+    """One event at the place: what was given there before and now."""
+    show = change.setting.type.show
+    detail: dict[str, object] = {
+        change.setting.label: [
+            "not given" if before is None else show(before),
+            "not given" if after is None else show(after),
+        ],
+        "setting": change.setting.key,
+    }
+    if change.changed:
+        detail["accounts"] = change.changed
+    if change.breaches:
+        detail["over the limit"] = True
+    audit.record(actor=actor, action=ACTION, obj=change.place.obj, detail=detail)
