@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import django_filters
 from django import forms
 from django.db.models import QuerySet
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
-from provisioning.core.spreadsheet import safe_cell
+from provisioning.core.spreadsheet import csv_lines
 from provisioning.models import AuditEvent, Number, NumberRange, Site
 from provisioning.services.numbers.number_import import COLUMNS
 from provisioning.services.numbers.ranges import numbers_in, range_of
@@ -27,6 +26,7 @@ from provisioning.web.forms.numbers import GiveForm, StateForm
 from provisioning.web.keyset import KeysetPage, Order
 from provisioning.web.list_page import AnyOf, ListFilter, ListPage
 from provisioning.web.search import matching, phone_digits
+from provisioning.web.streaming import send_csv
 
 
 class NumberFilter(ListFilter):
@@ -119,10 +119,7 @@ def show_number(
 def export(request: ConsoleRequest) -> HttpResponseBase:
     """The numbers of the list as CSV, with the columns that an import reads."""
     rows = NumberFilter(request.GET, Number.objects.select_related("account")).rows
-    response = StreamingHttpResponse(_csv(rows.order_by("e164")), content_type="text/csv")
-    response["Content-Disposition"] = 'attachment; filename="numbers.csv"'
-    response["Cache-Control"] = "no-store"
-    return response
+    return send_csv(csv_lines(_cells(rows.order_by("e164"))), "numbers.csv")
 
 
 def tabs(current: str) -> list[dict[str, Any]]:
@@ -133,18 +130,7 @@ def tabs(current: str) -> list[dict[str, Any]]:
     ]
 
 
-class _Line:
-    """What csv writes to: hands back each line."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _csv(rows: QuerySet[Number]) -> Iterator[str]:
-    writer = csv.writer(_Line())
-    yield writer.writerow(COLUMNS[:4])
+def _cells(rows: QuerySet[Number]) -> Iterator[Sequence[str]]:
+    yield COLUMNS[:4]
     for row in rows.iterator(chunk_size=2000):
-        account = f"sip:{row.account.aor}" if row.account else ""
-        yield writer.writerow(
-            [safe_cell(cell) for cell in (row.e164, account, row.state, row.note)]
-        )
+        yield row.e164, f"sip:{row.account.aor}" if row.account else "", row.state, row.note

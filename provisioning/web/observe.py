@@ -15,7 +15,7 @@ from provisioning.services.servers.observe import LABELS, MEANING, Category, obs
 from provisioning.services.servers.observe_csv import stream_csv
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.store_tabs import store_context
-from provisioning.web.streaming import stream
+from provisioning.web.streaming import send_csv
 
 
 @needs(Capability.VIEW)
@@ -53,4 +53,4 @@ def observe_csv(request: ConsoleRequest, pk: int) -> HttpResponseBase:
     """Every finding as CSV."""
     row = get_object_or_404(ConfigStore, pk=pk)
     name = f"observe-{slugify(row.name) or row.pk}.csv"
-    return stream(stream_csv(store=row), "text/csv; charset=utf-8", name)
+    return send_csv(stream_csv(store=row), name)

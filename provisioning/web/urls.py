@@ -13,6 +13,7 @@ from provisioning.web import (
     adopt,
     audit,
     conflicts,
+    downloads,
     drift,
     groups,
     mapping,
@@ -48,6 +49,7 @@ from provisioning.web import (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # Accounts: clients and links
+    path("accounts/csv/", downloads.accounts, name="accounts-csv"),
     path("accounts/export/", account_links.export_accounts, name="accounts-export"),
     path("accounts/<int:pk>/document/", account_links.document, name="account-document"),
     path("accounts/<int:pk>/links/", account_links.of_account, name="account-links"),
@@ -122,6 +124,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("you/", administration.own_settings, name="own-settings"),
     # Audit log
     path("audit/", audit.audit_page, name="audit"),
+    path("audit/csv/", downloads.events, name="audit-csv"),
     # Changes
     path("changes/", runs.changes, name="changes"),
     path("changes/conflicts/", conflicts.conflicts, name="changes-conflicts"),
@@ -171,6 +174,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("pause/resume/", pause.resume, name="resume"),
     # People
     path("people/", people.People.as_view(), name="people"),
+    path("people/csv/", downloads.people, name="people-csv"),
     path("people/<int:pk>/", people.overview, name="person"),
     path("people/<int:pk>/groups/", people.groups, name="person-groups"),
     path("people/<int:pk>/photo/", people.photo, name="person-photo"),

@@ -14,3 +14,14 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const status = document.getElementById("announcement");
   if (summary && status) status.textContent = summary.textContent.replace(/\s+/g, " ").trim();
 });
+
+// What stands outside the results but is about the same rows, such as an export, follows the filter.
+document.addEventListener("htmx:pushedIntoHistory", () => {
+  const query = new URLSearchParams(window.location.search);
+  query.delete("cursor");
+  for (const element of document.querySelectorAll("[data-follows-list]")) {
+    const name = element.tagName === "FORM" ? "action" : "href";
+    const [address] = element.getAttribute(name).split("?");
+    element.setAttribute(name, query.size ? `${address}?${query}` : address);
+  }
+});

@@ -100,3 +100,14 @@ def test_a_link_shows_its_address_and_qr_code_once(signed_in: Console) -> None:
     signed_in.wait_for_text("Revoke all")
     assert token not in signed_in.browser.page_source
     assert signed_in.all("svg.rt-qr") == []
+
+
+def test_what_is_exported_follows_the_filter(signed_in: Console) -> None:
+    make_account("Boardroom")
+    make_account("Lobby phone")
+    signed_in.open("/accounts/")
+    signed_in.find("input[name=q]").send_keys("board")
+    signed_in.wait(lambda: "q=board" in signed_in.path, "the filter in the address")
+    addresses = [link.get_attribute("href") for link in signed_in.all("a[data-follows-list]")]
+    assert len(addresses) == 2
+    assert all(str(address).endswith("?q=board") for address in addresses)

@@ -167,7 +167,7 @@ def test_a_preview_that_the_console_did_not_make_is_refused(as_helpdesk: Client)
 def test_a_viewer_exports_but_does_not_import(as_viewer: Client) -> None:
     Number.objects.create(e164="+442079460001", note='=HYPERLINK("x")')
     assert as_viewer.get(reverse("numbers-import")).status_code == 403
-    rows = list(csv.reader(io.StringIO(downloaded(as_viewer, state="free").decode())))
+    rows = list(csv.reader(io.StringIO(downloaded(as_viewer, state="free").decode("utf-8-sig"))))
     assert rows == [
         ["number", "account", "state", "note"],
         ["'+442079460001", "", "free", '\'=HYPERLINK("x")'],

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 
 from provisioning.core.errors import ProvisioningError
-from provisioning.core.spreadsheet import safe_cell
+from provisioning.core.spreadsheet import csv_lines
 from provisioning.models import ConfigStore
 from provisioning.services.servers.observe import LABELS, Observation
 
@@ -16,23 +14,13 @@ _COLUMNS = ("finding", "address or number", "name at the server", "person", "det
 
 def stream_csv(*, store: ConfigStore) -> Iterator[str]:
     """Lines of CSV; where the store stops answering, the last one says that it is incomplete."""
-    yield "\ufeff" + _line(_COLUMNS)
+    return csv_lines(_rows(store))
+
+
+def _rows(store: ConfigStore) -> Iterator[tuple[str, ...]]:
+    yield _COLUMNS
     try:
-        for finding in Observation(store).findings():
-            yield _line(
-                (
-                    LABELS[finding.category],
-                    finding.key,
-                    finding.name,
-                    finding.person,
-                    finding.detail,
-                )
-            )
+        for each in Observation(store).findings():
+            yield LABELS[each.category], each.key, each.name, each.person, each.detail
     except ProvisioningError as error:
-        yield _line(("INCOMPLETE", "", "", "", error.message))
-
-
-def _line(values: tuple[str, ...]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow([safe_cell(value) for value in values])
-    return text.getvalue()
+        yield "INCOMPLETE", "", "", "", error.message
