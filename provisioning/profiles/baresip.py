@@ -10,7 +10,13 @@ from functools import lru_cache
 from provisioning.core.errors import InvalidInput
 from provisioning.core.text import require_line
 from provisioning.profiles.addresses import host_port, name_addr, preferred
-from provisioning.profiles.base import File, MediaEncryption, ProfileAccount, ProfileSettings
+from provisioning.profiles.base import (
+    File,
+    MediaEncryption,
+    NatTraversal,
+    ProfileAccount,
+    ProfileSettings,
+)
 
 # baresip copies each line of `accounts` into 512 bytes and cuts it off there without a word.
 _LONGEST_LINE = 511
@@ -21,6 +27,7 @@ _MEDIA: dict[MediaEncryption, str] = {
     "optional": ";mediaenc=srtp",
     "required": ";mediaenc=srtp-mand",
 }
+_NAT: dict[NatTraversal, str] = {"none": "", "stun": ";medianat=stun", "ice": ";medianat=ice"}
 # srtp.so comes before account.so, which looks up `mediaenc` while it reads the accounts.
 _CONFIG = """\
 poll_method epoll
@@ -37,6 +44,8 @@ module g722.so
 module g711.so
 module alsa.so
 module srtp.so
+module stun.so
+module ice.so
 module_tmp uuid.so
 module_tmp account.so
 module_app debug_cmd.so
@@ -53,11 +62,22 @@ class Baresip:
     needs_secret = True
     holds_secret = True
     takes_ha1 = False
+    policies = frozenset(
+        {
+            "register_interval", "media_encryption", "client_transport", "store_passwords",
+            "nat_traversal", "stun_server",
+        }
+    )  # fmt: skip
 
     def render(self, settings: ProfileSettings, account: ProfileAccount) -> list[File]:
         """`accounts`, `config` and the CA's certificate if the profile has one; see `Renderer`."""
         if account.secret is None:
             raise InvalidInput("A baresip profile needs the account's clear-text password.")
+        if not settings.stores_passwords:
+            raise InvalidInput(
+                "baresip signs in with the password in its file, and a policy lets clients of this "
+                "account keep none. Give the account another client, or another policy."
+            )
         if account.algorithm != "MD5":
             raise InvalidInput(
                 f"baresip answers MD5 challenges only, and the servers ask for {account.algorithm}."
@@ -88,9 +108,12 @@ def _settings_part(settings: ProfileSettings) -> tuple[str, str]:
     """The URI parameters and the account parameters that are the same for every account."""
     listener = preferred(settings)
     transport = f";transport={listener.transport}"
+    nat = _NAT[settings.nat_traversal]
+    if nat:
+        nat += f";stunserver={_quoted(f'stun:{settings.stun_server}', 'STUN server')}"
     return transport, (
         f';outbound="sip:{host_port(listener)}{transport}"'
-        f";regint={settings.register_expires}{_MEDIA[settings.media_encryption]}"
+        f";regint={settings.register_expires}{_MEDIA[settings.media_encryption]}{nat}"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 from provisioning.core.records import Listener
 
 MediaEncryption = Literal["none", "optional", "required"]
+NatTraversal = Literal["none", "stun", "ice"]
 
 
 class Session(StrEnum):
@@ -23,10 +24,11 @@ class Session(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProfileSettings:
-    """What a ClientProfile says for everybody who gets it.
+    """What a ClientProfile and the policies say for everybody who gets them.
 
     `register_expires` in seconds; `listeners` in order of preference; `gateway` is the PSTN
-    gateway's proxy.
+    gateway's proxy. `stun_server` is host:port, there where `nat_traversal` needs it; `conference`
+    a SIP URI and `file_service` a web address, empty for none.
     """
 
     key: str
@@ -41,6 +43,13 @@ class ProfileSettings:
     homepage: str = ""
     helpdesk: str = ""
     expires_at: datetime | None = None
+    video: bool = True
+    publishes_presence: bool = False
+    stores_passwords: bool = True
+    nat_traversal: NatTraversal = "none"
+    stun_server: str = ""
+    conference: str = ""
+    file_service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class Renderer(Protocol):
 
     `needs_secret` is whether a document without the clear text is of no use; `holds_secret` whether
     documents hold a clear text or HA1 at all when one is given; `takes_ha1` whether an HA1 alone
-    makes a complete document.
+    makes a complete document. `policies` are the keys of the settings that documents hold.
     """
 
     name: str
@@ -84,6 +93,7 @@ class Renderer(Protocol):
     needs_secret: bool
     holds_secret: bool
     takes_ha1: bool
+    policies: frozenset[str]
 
     def render(self, settings: ProfileSettings, account: ProfileAccount) -> list[File]:
         """The document's files; the first is the one a provisioning link serves.

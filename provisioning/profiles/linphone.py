@@ -19,6 +19,7 @@ from provisioning.profiles.addresses import host_port, name_addr, preferred
 from provisioning.profiles.base import (
     File,
     MediaEncryption,
+    NatTraversal,
     ProfileAccount,
     ProfileSettings,
     Session,
@@ -33,6 +34,8 @@ _MEDIA: dict[MediaEncryption, tuple[str, str]] = {
     "optional": ("srtp", "0"),
     "required": ("srtp", "1"),
 }
+_NAT: dict[NatTraversal, str] = {"none": "", "stun": "stun", "ice": "stun,ice"}
+_NAT_POLICY = "rtcadmin"
 _HA1 = {"MD5": re.compile("[0-9a-f]{32}"), "SHA-256": re.compile("[0-9a-f]{64}")}
 
 
@@ -44,6 +47,13 @@ class Linphone:
     needs_secret = False
     holds_secret = True
     takes_ha1 = True
+    policies = frozenset(
+        {
+            "messaging", "register_interval", "video", "conference_service", "file_service",
+            "media_encryption", "client_transport", "store_passwords", "nat_traversal",
+            "stun_server", "publish_presence",
+        }
+    )  # fmt: skip
 
     def render(self, settings: ProfileSettings, account: ProfileAccount) -> list[File]:
         """One document; see `Renderer`. PC-PC and PC-phone have no key here: the servers decide."""
@@ -54,7 +64,9 @@ class Linphone:
             ("realm", account.realm),
             rest=server,
         )
-        document = f"{_HEAD}{shared}{proxy}{_credential(account)}</config>\n"
+        # What a document holds stays in the client's file, whatever `save_auth_info` says.
+        credential = _credential(account) if settings.stores_passwords else ""
+        document = f"{_HEAD}{shared}{proxy}{credential}</config>\n"
         return [File("linphone.xml", "application/xml", document.encode())]
 
 
@@ -64,7 +76,8 @@ def _settings_part(settings: ProfileSettings) -> tuple[str, str]:
     listener = preferred(settings)
     uri = f"<sip:{host_port(listener)};transport={listener.transport}>"
     media, mandatory = _MEDIA[settings.media_encryption]
-    no_chat = "0" if Session.MESSAGE in settings.sessions else "1"
+    no_chat = _flag(Session.MESSAGE not in settings.sessions)
+    video = _flag(settings.video)
     shared = (
         _section(
             "sip",
@@ -73,7 +86,19 @@ def _settings_part(settings: ProfileSettings) -> tuple[str, str]:
             ("media_encryption_mandatory", mandatory),
             ("verify_server_certs", "1"),
             ("verify_server_cn", "1"),
+            ("save_auth_info", _flag(settings.stores_passwords)),
         )
+        # An entry without a text takes away what the client has. It keeps a policy of its own in
+        # nat_policy_0, to which [net] leads, so both lead to this one.
+        + _section(
+            "nat_policy_0",
+            ("ref", _NAT_POLICY),
+            ("stun_server", settings.stun_server),
+            ("protocols", _NAT[settings.nat_traversal]),
+        )
+        + _section("net", ("nat_policy_ref", _NAT_POLICY))
+        + _section("video", ("capture", video), ("display", video))
+        + _section("misc", ("file_transfer_server_url", settings.file_service))
         # Read by the applications (CorePreferences, SettingsModel): [app] before 6, then [ui].
         + _section("app", ("disable_chat_feature", no_chat))
         + _section("ui", ("disable_chat_feature", no_chat))
@@ -83,6 +108,9 @@ def _settings_part(settings: ProfileSettings) -> tuple[str, str]:
         + _entry("reg_route", uri)
         + _entry("reg_expires", str(settings.register_expires))
         + _entry("reg_sendregister", "1")
+        + _entry("publish", _flag(settings.publishes_presence))
+        + _entry("nat_policy_ref", _NAT_POLICY)
+        + _entry("conference_factory_uri", settings.conference)
     )
     return shared, server
 
@@ -109,6 +137,10 @@ def _credential(account: ProfileAccount) -> str:
         ("realm", account.realm),
         *proof,
     )
+
+
+def _flag(value: object) -> str:
+    return "1" if value else "0"
 
 
 def _section(name: str, *entries: tuple[str, str], rest: str = "") -> str:

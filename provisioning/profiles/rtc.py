@@ -27,11 +27,19 @@ class Rtc:
     needs_secret = False
     holds_secret = True
     takes_ha1 = False
+    policies = frozenset(
+        {
+            "messaging", "pc_calls", "phone_calls", "click_to_call", "client_transport",
+            "store_passwords", "help_address",
+        }
+    )  # fmt: skip
 
     def render(self, settings: ProfileSettings, account: ProfileAccount) -> list[File]:
         """One document; see `Renderer`."""
         before, after = _settings_part(settings)
         uri = aor(account)
+        # Without one the client asks, and keeps none.
+        keeps = settings.stores_passwords
         document = "".join(
             (
                 '<?xml version="1.0" encoding="UTF-8"?>\n<provision',
@@ -42,7 +50,7 @@ class Rtc:
                 _attribute("uri", f"sip:{uri}"),
                 _attribute("account", account.auth_user),
                 _attribute("name", account.display_name),
-                _attribute("password", _readable(account.secret)),
+                _attribute("password", _readable(account.secret) if keeps else ""),
                 _attribute("realm", account.realm),
                 ' allowedauth="digest"/>\n',
                 after,

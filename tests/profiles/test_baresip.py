@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from provisioning.core.errors import InvalidInput
 from provisioning.profiles.baresip import Baresip
-from provisioning.profiles.base import MediaEncryption, ProfileAccount
+from provisioning.profiles.base import MediaEncryption, NatTraversal, ProfileAccount
 from tests.profiles.samples import (
     ACCOUNT,
     CA_PEM,
@@ -136,3 +136,17 @@ def test_no_name_changes_the_address_or_a_parameter(name: str) -> None:
 def test_a_name_beyond_what_baresip_reads_is_refused() -> None:
     with pytest.raises(InvalidInput, match="shorten the display name"):
         Baresip().render(SETTINGS, named("山" * 200))
+
+
+@pytest.mark.parametrize("way", ["stun", "ice"])
+def test_nat_traversal_names_the_way_and_the_server(way: NatTraversal) -> None:
+    settings = replace(SETTINGS, nat_traversal=way, stun_server="stun.example.com:3478")
+    line = Baresip().render(settings, ACCOUNT)[0].content.decode()
+    *_, parameters = read(line.strip())
+    assert parameters["medianat"] == way
+    assert parameters["stunserver"] == "stun:stun.example.com:3478"
+
+
+def test_a_client_that_may_keep_no_password_cannot_be_baresip() -> None:
+    with pytest.raises(InvalidInput, match="lets clients of this account keep none"):
+        Baresip().render(replace(SETTINGS, stores_passwords=False), ACCOUNT)

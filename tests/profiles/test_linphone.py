@@ -140,3 +140,31 @@ def test_no_name_injects_a_key_into_the_rc_file(name: str) -> None:
     odd, plain = applied(SETTINGS, named(name)), applied(SETTINGS, named("Ann"))
     odd["proxy_0"]["reg_identity"] = plain["proxy_0"]["reg_identity"]
     assert odd == plain
+
+
+def test_what_policies_say_is_written_whole_so_that_a_client_forgets_what_it_had() -> None:
+    told = applied(
+        replace(
+            SETTINGS, video=False, publishes_presence=True, nat_traversal="ice",
+            stun_server="stun.example.com:3478", conference="sip:meet@example.com",
+            file_service="https://files.example.com/",
+        ),
+        ACCOUNT,
+    )  # fmt: skip
+    assert told["video"] == {"capture": "0", "display": "0"}
+    assert told["proxy_0"]["publish"] == "1"
+    assert told["proxy_0"]["conference_factory_uri"] == "sip:meet@example.com"
+    assert told["misc"]["file_transfer_server_url"] == "https://files.example.com/"
+    assert told["nat_policy_0"]["protocols"] == "stun,ice"
+    assert told["nat_policy_0"]["stun_server"] == "stun.example.com:3478"
+    assert told["nat_policy_0"]["ref"] == told["proxy_0"]["nat_policy_ref"]
+    plain = applied(SETTINGS, ACCOUNT)
+    assert {section: set(entries) for section, entries in plain.items()} == {
+        section: set(entries) for section, entries in told.items()
+    }
+
+
+def test_a_client_that_may_keep_no_password_is_given_none() -> None:
+    told = applied(replace(SETTINGS, stores_passwords=False), ACCOUNT)
+    assert told["sip"]["save_auth_info"] == "0"
+    assert "auth_info_0" not in told

@@ -15,7 +15,7 @@ from provisioning.core.records import Listener
 from provisioning.core.sip import Algorithm, ha1
 from provisioning.profiles.addresses import name_addr
 from provisioning.profiles.baresip import Baresip
-from provisioning.profiles.base import ProfileAccount, ProfileSettings, Session
+from provisioning.profiles.base import NatTraversal, ProfileAccount, ProfileSettings, Session
 from provisioning.profiles.linphone import Linphone
 
 pytestmark = pytest.mark.client
@@ -147,3 +147,69 @@ def test_baresip_registers_with_its_directory(
         (directory / file.name).write_bytes(file.content)
     with BaresipClient(directory, exported, kamailio.ca_file) as client:
         assert_registered(kamailio, client.registration(), user, client.process.log)
+
+
+def test_linphone_takes_policies_over_and_forgets_them_when_they_end(
+    kamailio: Kamailio, tmp_path: Path
+) -> None:
+    who = replace(account("plain"), secret=None, ha1=ha1("plain", DOMAIN, SECRET))
+    plain = settings_for(kamailio, "tls", LINPHONE_HOST)
+    policies = replace(
+        plain, video=False, nat_traversal="ice", stun_server="127.0.0.1:3478",
+        conference="sip:meet@voice.example.com", file_service="https://files.example.com/",
+        register_expires=120,
+    )  # fmt: skip
+    client = linphone(kamailio, policies, who, tmp_path / "linphone")
+    with client:
+        assert client.registration().accepted
+        (contact,) = contacts(kamailio, "plain")
+        assert 0 < int(contact["Expires"]) <= 120
+    kept = client.configuration.read_text()
+    for line in ("protocols=stun,ice", "conference_factory_uri=sip:meet@"):
+        assert line in kept
+    # The console client switches its own video off, whatever it has read.
+    assert "Set video|capture = 0" in client.log.read_text(errors="replace")
+    document = tmp_path / "linphone" / "profile.xml"
+    document.write_bytes(Linphone().render(plain, who)[0].content)
+    with client:
+        assert client.registration().accepted
+    kept = client.configuration.read_text()
+    for gone in ("protocols=stun", "factory_uri=sip:meet", "files.example.com"):
+        assert gone not in kept
+    assert "Set video|capture = 1" in client.log.read_text(errors="replace")
+
+
+def contacts(server: Kamailio, user: str) -> list[dict[str, str]]:
+    """What the server keeps of the user's registrations."""
+    found = server.rpc("ul.lookup", ["location", f"{user}@{DOMAIN}"])
+    assert isinstance(found, dict)
+    return [each["Contact"] for each in found["Contacts"]]
+
+
+def test_linphone_that_may_keep_no_password_has_none_in_its_files(
+    kamailio: Kamailio, tmp_path: Path
+) -> None:
+    digest = ha1("plain", DOMAIN, SECRET)
+    who = replace(account("plain"), secret=None, ha1=digest)
+    profile = replace(settings_for(kamailio, "tls", LINPHONE_HOST), stores_passwords=False)
+    with linphone(kamailio, profile, who, tmp_path / "linphone") as client:
+        assert not client.registration().accepted
+    assert digest not in client.configuration.read_text()
+
+
+@pytest.mark.parametrize("way", ["stun", "ice"])
+def test_baresip_registers_with_nat_traversal(
+    kamailio: Kamailio, tmp_path: Path, way: NatTraversal
+) -> None:
+    profile = replace(
+        settings_for(kamailio, "udp"), nat_traversal=way, stun_server="127.0.0.1:3478"
+    )
+    exported, directory = tmp_path / "exported", tmp_path / "baresip"
+    for folder in (exported, directory):
+        folder.mkdir()
+        for file in Baresip().render(profile, account("plain")):
+            (folder / file.name).write_bytes(file.content)
+    with BaresipClient(directory, exported, kamailio.ca_file) as client:
+        assert_registered(kamailio, client.registration(), "plain", client.process.log)
+        assert f"medianat={way}" in (directory / "accounts").read_text()
+        assert "media NAT not found" not in client.process.log.read_text(errors="replace")

@@ -183,3 +183,9 @@ def test_a_provider_without_a_name_takes_the_profiles() -> None:
     assert provider.get("name") == "Example Voice"
     bare = replace(SETTINGS, provider="", homepage="", helpdesk="")
     assert rendered(bare, ACCOUNT).find("provider") is None
+
+
+def test_a_client_that_may_keep_no_password_is_given_none() -> None:
+    root = rendered(replace(SETTINGS, stores_passwords=False), ACCOUNT)
+    assert "password" not in user(root).attrib
+    assert "password" in user(rendered(SETTINGS, ACCOUNT)).attrib

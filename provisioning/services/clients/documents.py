@@ -6,26 +6,20 @@ Nothing here asks who wants the document: `export` and `links` do.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
-from django.utils import timezone
-
 from provisioning.core.errors import InvalidInput
-from provisioning.core.records import Listener, Transport
+from provisioning.core.records import Listener
+from provisioning.core.settings.types import Value
 from provisioning.core.sip import Algorithm, ha1
 from provisioning.core.states import MEANINGS, State
 from provisioning.models import Account, ClientProfile, SipServer
-from provisioning.profiles.base import (
-    File,
-    MediaEncryption,
-    ProfileAccount,
-    ProfileSettings,
-    Renderer,
-    Session,
-)
+from provisioning.profiles.base import File, ProfileAccount, ProfileSettings, Renderer
 from provisioning.profiles.registry import RENDERERS
+from provisioning.services.clients.profile_settings import as_settings
+from provisioning.services.settings import effective
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -49,9 +43,18 @@ class Desk:
     """What documents of many accounts share, read once: homes of pools, the default profile."""
 
     homes: dict[int, Home] = field(default_factory=dict)
-    settings: dict[tuple[int, int], ProfileSettings] = field(default_factory=dict)
+    settings: dict[tuple[object, ...], ProfileSettings] = field(default_factory=dict)
     default: ClientProfile | None = None
     default_known: bool = False
+    policies: effective.Desk | None = None
+    given: dict[int, Mapping[str, Value]] = field(default_factory=dict)
+
+    def prepare(self, accounts: Sequence[Account]) -> None:
+        """Read what policies give these accounts, and forget those of before; two queries."""
+        if self.policies is None:
+            self.policies = effective.Desk()
+        found = self.policies.given_to([effective.holder_of(account) for account in accounts])
+        self.given = {account.pk: each for account, each in zip(accounts, found, strict=True)}
 
     def home_of(self, account: Account) -> Home:
         """Where the clients of `account` register; raises InvalidInput when that is nowhere."""
@@ -66,12 +69,20 @@ class Desk:
         return home
 
     def settings_of(self, account: Account) -> ProfileSettings:
-        """The account's profile (its own, its rule's, the default) as renderers take it."""
+        """The account's profile (its own, its rule's, the default) as renderers take it.
+
+        What a policy gives the account beats what the profile says.
+        """
         home = self.home_of(account)
         profile = self._profile_of(account)
-        key = (profile.pk, account.pool_id)
+        if account.pk not in self.given:
+            self.prepare([account])
+        given = self.given[account.pk]
+        key = (profile.pk, account.pool_id, *sorted(given.items()))
         if key not in self.settings:
-            self.settings[key] = _as_settings(profile, home)
+            self.settings[key] = as_settings(
+                profile=profile, listeners=home.listeners, given=given, pool=str(account.pool)
+            )
         return self.settings[key]
 
     def _profile_of(self, account: Account) -> ClientProfile:
@@ -204,33 +215,3 @@ def _find_home(account: Account) -> Home:
     listeners.sort(key=lambda listener: _TRANSPORTS[listener.transport])
     algorithm = servers[0].store.algorithm if servers else "MD5"
     return Home(tuple(listeners), cast("Algorithm", algorithm))
-
-
-def _as_settings(profile: ClientProfile, home: Home) -> ProfileSettings:
-    allowed = {
-        Session.PC_TO_PC: profile.allow_pc2pc,
-        Session.PC_TO_PHONE: profile.allow_pc2ph,
-        Session.PHONE_TO_PHONE: profile.allow_ph2ph,
-        Session.MESSAGE: profile.allow_im,
-    }
-    gateway = None
-    if profile.gateway_host:
-        transport = cast("Transport", profile.gateway_transport)
-        gateway = Listener(profile.gateway_host, profile.gateway_port, transport)
-    expires_at = None
-    if profile.valid_days:
-        expires_at = timezone.now() + timedelta(days=profile.valid_days)
-    return ProfileSettings(
-        key=f"profile-{profile.pk}",
-        name=profile.name,
-        listeners=home.listeners,
-        gateway=gateway,
-        sessions=frozenset(session for session, yes in allowed.items() if yes),
-        media_encryption=cast("MediaEncryption", profile.media_encryption),
-        register_expires=profile.register_expires,
-        ca_pem=profile.ca_pem,
-        provider=profile.provider,
-        homepage=profile.homepage,
-        helpdesk=profile.helpdesk,
-        expires_at=expires_at,
-    )

@@ -120,7 +120,7 @@ def each_document(
 ) -> Iterator[tuple[Account, list[File], str]]:
     """Account, files and problem (empty where there are files), in batches by id."""
     desk = documents.Desk()
-    for account in _in_batches(accounts):
+    for account in _in_batches(accounts, desk):
         try:
             files = documents.render(
                 account=account, renderer=renderer, with_secret=with_secret, desk=desk
@@ -162,10 +162,11 @@ def pack(files: list[File]) -> bytes:
     return packed.getvalue()
 
 
-def _in_batches(accounts: QuerySet[Account]) -> Iterator[Account]:
+def _in_batches(accounts: QuerySet[Account], desk: documents.Desk) -> Iterator[Account]:
     ordered = documents.with_what_documents_need(accounts.order_by("pk"))
     last = 0
     while batch := list(ordered.filter(pk__gt=last)[:BATCH]):
+        desk.prepare(batch)
         yield from batch
         last = batch[-1].pk
 

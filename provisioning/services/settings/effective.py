@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from provisioning.core.errors import InvalidInput
 from provisioning.core.settings.catalogue import CATALOGUE, settings_at
-from provisioning.core.settings.resolver import Effective, resolve
+from provisioning.core.settings.resolver import Effective, Given, resolve
 from provisioning.core.settings.setting import Family, SettingScope
 from provisioning.core.settings.types import Value
 from provisioning.models import Account, GroupMember, SettingValue
+from provisioning.services.clients.profile_settings import profile_of, profile_values
 from provisioning.services.settings.places import Place, as_given, places_above, ranks
 
 # From the weakest to the strongest; groups come between pool and account, by rank.
@@ -41,6 +42,9 @@ def effective_at(*, place: Place) -> list[Effective]:
     """Every setting that may be given at a place, with its effective value there; few queries."""
     rows = list(SettingValue.objects.filter(places_above(place)).select_related(*_PLACES))
     given = as_given(rows)
+    if isinstance(place.obj, Account) and (profile := profile_of(place.obj)) is not None:
+        for key, value in profile_values(profile).items():
+            given.setdefault(key, []).append(Given(value, None, profile.name))
     return [resolve(each, given.get(each.key, ())) for each in settings_at(place.scope)]
 
 
