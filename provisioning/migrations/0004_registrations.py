@@ -18,7 +18,7 @@ def leave_room(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("provisioning", "0002_search_index"),
+        ("provisioning", "0003_settings"),
     ]
 
     operations = [
