@@ -9,7 +9,6 @@ from typing import Literal
 TlsMode = Literal["ldaps", "starttls", "none"]
 BindMethod = Literal["simple", "gssapi", "external"]
 Transport = Literal["tls", "tcp", "udp"]
-Dialect = Literal["postgresql", "sqlite"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class StoreRecord:
 
     name: str
     driver: str
-    dialect: Dialect
+    dialect: Literal["postgresql", "sqlite"]
     host: str
     port: int
     database: str

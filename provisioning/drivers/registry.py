@@ -12,7 +12,6 @@ DRIVERS: dict[str, Driver] = {
         label="Kamailio",
         store=KamailioStore,
         server=KamailioServer,
-        dialects=("postgresql", "sqlite"),
-        digests=("MD5", "SHA-256"),
+        algorithms=("MD5", "SHA-256"),
     ),
 }

@@ -4,10 +4,10 @@ from provisioning.models.account import Account, Credential, Pin
 from provisioning.models.alias import Alias
 from provisioning.models.audit import AuditEvent
 from provisioning.models.console import ConsoleUser
-from provisioning.models.contact import ContactList, RegisteredContact
 from provisioning.models.domain import SipDomain
 from provisioning.models.drift import Drift
 from provisioning.models.group import DirectoryGroup, GroupMember, GroupNesting
+from provisioning.models.joining import Apart, Joining
 from provisioning.models.number import Number, NumberRange
 from provisioning.models.person import Person
 from provisioning.models.pool import ConfigStore, ServerPool, SipServer
@@ -30,11 +30,11 @@ __all__ = [
     "Account",
     "AccountRule",
     "Alias",
+    "Apart",
     "AuditEvent",
     "ClientProfile",
     "ConfigStore",
     "ConsoleUser",
-    "ContactList",
     "Credential",
     "DirectoryGroup",
     "DirectorySource",
@@ -42,6 +42,7 @@ __all__ = [
     "GroupMember",
     "GroupNesting",
     "GroupRank",
+    "Joining",
     "Number",
     "NumberRange",
     "OwnedRow",
@@ -53,7 +54,6 @@ __all__ = [
     "ProvisioningLink",
     "PushPause",
     "PushRecord",
-    "RegisteredContact",
     "Rehire",
     "RoleGroup",
     "RowImages",

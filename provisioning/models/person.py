@@ -60,6 +60,17 @@ class Person(models.Model):
         help_text="How often somebody asked for the account to be decided, though a read of the "
         "directory shows no difference; 0 when that was done",
     )
+    # The first of the person's entries: it has the account. One level only. People are never
+    # deleted, and whoever writes it reads the other row.
+    same_as = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="entries",
+        db_index=False,
+        db_constraint=False,
+    )
     version = models.PositiveIntegerField(default=1)
     first_seen_at = models.DateTimeField()
     changed_at = models.DateTimeField()
@@ -80,6 +91,11 @@ class Person(models.Model):
             ),
             models.Index(
                 fields=["source"], name="person_to_decide", condition=models.Q(to_decide__gt=0)
+            ),
+            models.Index(
+                fields=["same_as"],
+                name="person_joined",
+                condition=models.Q(same_as__isnull=False),
             ),
         )
 

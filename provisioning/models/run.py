@@ -17,6 +17,7 @@ class Run(models.Model):
         UNDO = "undo", "Undo"
         WRITE_BACK = "write-back", "Write-back"
         RENAMES = "renames", "Accepted SIP URIs"
+        JOIN = "join", "Joined entries"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
@@ -49,6 +50,9 @@ class Run(models.Model):
     )
     undoes = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="undone_by"
+    )
+    question = models.JSONField(
+        default=dict, help_text="What a run about some people or with choices was asked for"
     )
     reading = models.CharField(max_length=7, choices=Reading, default=Reading.FULL)
     state = models.CharField(max_length=12, choices=State, default=State.QUEUED)
@@ -125,7 +129,9 @@ class PlannedChange(models.Model):
     )  # fmt: skip
     key = models.CharField(max_length=80)
     subject = models.CharField(
-        max_length=36, help_text="GUID of the person or group that the change follows from"
+        max_length=36,
+        help_text="GUID of the person or group that the change follows from; of an entry that "
+        "belongs to somebody with several, the person's",
     )
     name = models.CharField(max_length=200)
     action = models.CharField(max_length=10)

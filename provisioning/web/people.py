@@ -68,7 +68,9 @@ class PeopleFilter(ListFilter):
         """Those with an account that was not removed, or those without."""
         having = Account.objects.filter(person__isnull=False).exclude(state=State.REMOVED)
         ids = having.values("person_id")
-        return people.filter(pk__in=ids) if value == "yes" else people.exclude(pk__in=ids)
+        if value == "yes":
+            return people.filter(Q(pk__in=ids) | Q(same_as__in=ids))
+        return people.filter(same_as=None).exclude(pk__in=ids)
 
 
 class People(ListPage[Person]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, NamedTuple
@@ -42,7 +42,10 @@ LOOKS = {
     "update": Look("Changed", "blue", "edit"),
     "leave": Look("Leaving", "red", "user-minus"),
     "return": Look("Coming back", "green", "user-plus"),
+    "join": Look("One person", "blue", "users-group"),
+    "separate": Look("Two people", "blue", "users"),
     "none": Look("Conflict", "yellow", "alert-triangle"),
+    "unclear": Look("Unclear", "yellow", "user-question"),
     "resolve": Look("Conflict gone", "green", "circle-check"),
     "withdraw": Look("Proposal withdrawn", "secondary", "wand"),
     "empty": Look("Emptied", "red", "circle-minus"),
@@ -54,8 +57,11 @@ _ACCOUNT = {
     "SIP URI": "SIP URI", "alias_days": "Old SIP URI leads on (days)",
     "pins_until": "Pinned until",
 }  # fmt: skip
-_PERSON = {**{name: label_of(name) for name in PERSON_FIELDS}, "dn": "DN", "disabled": "Disabled",
-           "locked_out": "Locked out", "must_change_password": "Must change password"}  # fmt: skip
+_PERSON = {
+    "same_as": "Same person as", "by": "Because of",
+    **{name: label_of(name) for name in PERSON_FIELDS}, "dn": "DN", "disabled": "Disabled",
+    "locked_out": "Locked out", "must_change_password": "Must change password",
+}  # fmt: skip
 _GROUP = {"name": "Name", "description": "Description", "dn": "DN", "member_count": "Members"}
 _FIELDS = {"account": _ACCOUNT, "person": _PERSON, "group": _GROUP}
 _REFERENCES: dict[str, type[Model]] = {
@@ -130,6 +136,11 @@ def _show(change: PlannedChange, names: _Names) -> ShownChange:
     )
 
 
+def _whose(change: PlannedChange) -> str:
+    """The GUID of the entry that the row is about; a joined entry's person may be elsewhere."""
+    return change.key if change.kind == "person" else change.subject
+
+
 def _renames(change: PlannedChange) -> bool:
     """Whether it gives, or proposes, another SIP URI."""
     return change.action == "update" and bool({"aor", "SIP URI"} & change.after.keys())
@@ -176,6 +187,19 @@ def _listed(source_id: int, guids: list[str], names: _Names) -> str:
     return f"{count}: {', '.join(known)}{' and others' if len(guids) > len(known) else ''}"
 
 
+_SUMMARIES: dict[str, Callable[[PlannedChange], str]] = {
+    "leave": lambda change: (
+        "left out by the attribute map"
+        if change.after.get("left_out")
+        else "not in the directory any more"
+    ),
+    "resolve": lambda _: "no longer in conflict",
+    "withdraw": lambda _: "its rule gives the present SIP URI again",
+    "join": lambda change: f"is {change.after['same_as']}",
+    "separate": lambda change: f"is not {change.before['same_as']} any more",
+}
+
+
 def _summary(change: PlannedChange) -> str:
     """What the row means, in a few words beside the name."""
     if change.kind == "group":
@@ -187,14 +211,8 @@ def _summary(change: PlannedChange) -> str:
             f"{name}: {change.before.get(name) or 'nothing'} → {after or 'nothing'}"
             for name, after in change.after.items()
         )
-    if change.action == "leave" and change.after.get("left_out"):
-        return "left out by the attribute map"
-    if change.action == "leave":
-        return "not in the directory any more"
-    if change.action == "resolve":
-        return "no longer in conflict"
-    if change.action == "withdraw":
-        return "its rule gives the present SIP URI again"
+    if change.action in _SUMMARIES:
+        return _SUMMARIES[change.action](change)
     if change.kind == "person" and change.action == "update" and "disabled" in change.after:
         return f"{'disabled' if change.after['disabled'] else 'enabled'} in the directory"
     state = change.after.get("state")
@@ -207,7 +225,7 @@ def _href(change: PlannedChange, names: _Names) -> str:
     if change.kind == "group":
         pk = names.groups.get((change.source_id, change.subject))
         return href_of("group", pk) if pk else ""
-    pk, _ = names.people.get((change.source_id, change.subject), (None, ""))
+    pk, _ = names.people.get((change.source_id, _whose(change)), (None, ""))
     return href_of("person", pk) if pk else ""
 
 
@@ -219,7 +237,7 @@ def _find_names(changes: Sequence[PlannedChange]) -> _Names:
         if ids:
             for row in model._default_manager.filter(pk__in=ids):
                 names.references[name, row.pk] = str(row)
-    guids = {(c.source_id, c.subject) for c in changes if c.kind != "group"}
+    guids = {(c.source_id, _whose(c)) for c in changes if c.kind != "group"}
     for change in changes:
         if change.kind == "group":
             shown = [each[0] for each in change.after.get("added", ())[:_NAMES_SHOWN]]

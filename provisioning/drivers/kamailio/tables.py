@@ -171,8 +171,9 @@ def _subscriber_from(values: Sequence[str]) -> SubscriberRow:
     It differs from every HA1 that is wanted, so it gets replaced.
     """
     user, domain, *credentials = values
-    ha1, ha1b, password = (None if is_unusable(value) else value for value in credentials)
-    return SubscriberRow(user, domain, ha1, ha1b, password)
+    return SubscriberRow(
+        user, domain, *(None if is_unusable(value) else value for value in credentials)
+    )
 
 
 # Makes the record of the owned columns' values.

@@ -20,7 +20,7 @@ from provisioning.profiles.registry import RENDERERS
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.clients import export
 from provisioning.services.clients.export_folder import write_folder
-from provisioning.services.directory.nesting import find_members
+from provisioning.services.directory.nesting import find_owners
 
 FILTERS = {
     "state": "state",
@@ -106,7 +106,7 @@ def _accounts(filters: list[str], sip_uri: str | None) -> QuerySet[Account]:
         if key == "group":
             among = Q(pk__in=())
             for group in DirectoryGroup.objects.filter(name=value):
-                among |= Q(person__in=find_members(group=group).values("pk"))
+                among |= Q(person__in=find_owners(group=group))
             accounts = accounts.filter(among)
         elif equals and key in FILTERS:
             accounts = accounts.filter(**{FILTERS[key]: value})

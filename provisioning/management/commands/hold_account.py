@@ -66,7 +66,7 @@ class Command(BaseCommand):
 def _account(name: str) -> Account:
     found = find_subjects(text=name)
     accounts = Account.objects.exclude(state=State.REMOVED)
-    people = [subject for subject in found if isinstance(subject, Person)]
+    people = [each.same_as or each for each in found if isinstance(each, Person)]
     mine = [subject for subject in found if isinstance(subject, Account)]
     mine += accounts.filter(person__in=people)
     if len(mine) != 1:

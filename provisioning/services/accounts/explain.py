@@ -23,7 +23,8 @@ from provisioning.services.accounts.explain_state import why_state
 from provisioning.services.directory.memberships import find_membership, find_memberships
 from provisioning.services.directory.person_facts import describe_standing
 from provisioning.services.push.at_stores import find_at_stores
-from provisioning.services.rules.matching import values_of, watched_groups
+from provisioning.services.rules.decide import PersonView
+from provisioning.services.rules.matching import entries_of, find_views
 from provisioning.services.rules.rule_book import CompiledRule, RuleBook
 from provisioning.services.runs.plan import APPLIED
 
@@ -49,12 +50,15 @@ class RuleVerdict:
 
 def explain_person(*, person: Person) -> list[Explanation]:
     """Why this person has the account that they have, or none."""
-    answers = [_in_directory(person)]
+    answers = [_in_directory(each) for each in (person, *entries_of([person]).get(person.pk, ()))]
     accounts = list(person.accounts.all())
-    if not accounts:
-        winner = _winner(judge(person))
-        answers += _rules(person)
-        answers.append(Explanation("Account", "none", _why_none(person, winner)))
+    if person.same_as is not None:
+        because = f"an entry of the person in {person.same_as.source}, who has the account"
+        answers.append(Explanation("Same person as", str(person.same_as), because))
+    elif not accounts:
+        view, verdicts = judge(person)
+        answers += _rules(person, verdicts)
+        answers.append(Explanation("Account", "none", _why_none(person, view, verdicts)))
     for account in accounts:
         answers += explain_account(account=account)
     if person.problem:
@@ -65,17 +69,17 @@ def explain_person(*, person: Person) -> list[Explanation]:
 def explain_account(*, account: Account) -> list[Explanation]:
     """Why this account is as it is, and what has become of it at each store."""
     pins = {pin.field: pin for pin in account.pins.select_related("by")}
-    verdicts = judge(account.person) if account.person is not None else []
+    view, verdicts = judge(account.person) if account.person is not None else (None, [])
     winner = _winner(verdicts)
     number = Number.objects.filter(account=account).first()
-    answers = [_state(account, pins.get(Pin.Field.STATE), winner)]
-    if account.person is not None:
+    answers = [_state(account, pins.get(Pin.Field.STATE), winner, view)]
+    if account.person is not None and account.person.same_as_id is None:
         answers += _rules(account.person, verdicts)
     answers += [
-        _sip_uri(account, pins.get(Pin.Field.USER_PART), winner),
+        _sip_uri(account, pins.get(Pin.Field.USER_PART), winner, view),
         _number(account, number, pins.get(Pin.Field.NUMBER), winner),
         Explanation("Home pool", str(account.pool), _from(account, pins.get(Pin.Field.POOL))),
-        _site(account, pins.get(Pin.Field.SITE)),
+        _site(account, pins.get(Pin.Field.SITE), view),
         _profile(account, pins.get(Pin.Field.PROFILE)),
     ]
     answers += [_pin(pin) for pin in pins.values()]
@@ -87,26 +91,24 @@ def explain_account(*, account: Account) -> list[Explanation]:
     return answers
 
 
-def judge(person: Person) -> list[RuleVerdict]:
-    """What the enabled rules say to the person, up to and with the one that decides."""
+def judge(person: Person) -> tuple[PersonView, list[RuleVerdict]]:
+    """The person as rules see them, and what they say, up to and with the one that decides."""
     book = RuleBook()
-    groups = watched_groups(book, [person]).get(person.pk, set())
-    values = values_of(person)
+    (view,) = find_views([person], book)
     verdicts = []
     for rule in book.rules:
-        why_not = rule.why_not(source_id=person.source_id, values=values, groups=groups)
+        why_not = rule.why_not(places=view.places, values=view.values, groups=view.groups)
         verdicts.append(RuleVerdict(rule, why_not))
         if not why_not:
             break
-    return verdicts
+    return view, verdicts
 
 
 def _winner(verdicts: list[RuleVerdict]) -> CompiledRule | None:
     return verdicts[-1].rule if verdicts and not verdicts[-1].why_not else None
 
 
-def _rules(person: Person, verdicts: list[RuleVerdict] | None = None) -> Iterator[Explanation]:
-    verdicts = judge(person) if verdicts is None else verdicts
+def _rules(person: Person, verdicts: list[RuleVerdict]) -> Iterator[Explanation]:
     places = _places()
     for verdict in verdicts:
         rule = verdict.rule.rule
@@ -165,8 +167,9 @@ def _in_directory(person: Person) -> Explanation:
     return Explanation("In the directory", ", ".join(describe_standing(person)), source)
 
 
-def _why_none(person: Person, winner: CompiledRule | None) -> str:
-    if person.left_at is not None:
+def _why_none(person: Person, view: PersonView, verdicts: list[RuleVerdict]) -> str:
+    winner = _winner(verdicts)
+    if not view.present:
         return "the person has left"
     if winner is None:
         return "no enabled rule matches this person"
@@ -175,27 +178,35 @@ def _why_none(person: Person, winner: CompiledRule | None) -> str:
     return f"the rule {winner.rule} will make one with the next run"
 
 
-def _state(account: Account, pin: Pin | None, winner: CompiledRule | None) -> Explanation:
+def _state(
+    account: Account, pin: Pin | None, winner: CompiledRule | None, view: PersonView | None
+) -> Explanation:
     meaning = MEANINGS[State(account.state)]
     since = timezone.localtime(account.state_since)
     value = f"{meaning.label} since {since:%-d %b %Y, %H:%M}"
-    return Explanation("State", value, f"{why_state(account, pin, winner)}. {meaning.at_server}")
+    return Explanation(
+        "State", value, f"{why_state(account, pin, winner, view)}. {meaning.at_server}"
+    )
 
 
-def _sip_uri(account: Account, pin: Pin | None, winner: CompiledRule | None) -> Explanation:
-    return Explanation("SIP URI", f"sip:{account.aor}", _why_sip_uri(account, pin, winner))
+def _sip_uri(
+    account: Account, pin: Pin | None, winner: CompiledRule | None, view: PersonView | None
+) -> Explanation:
+    return Explanation("SIP URI", f"sip:{account.aor}", _why_sip_uri(account, pin, winner, view))
 
 
-def _why_sip_uri(account: Account, pin: Pin | None, winner: CompiledRule | None) -> str:
+def _why_sip_uri(
+    account: Account, pin: Pin | None, winner: CompiledRule | None, view: PersonView | None
+) -> str:
     if pin is not None:
         return f"pinned: {pin.reason}"
-    if account.person is None:
+    if view is None:
         return "given in the console"
     if winner is None:
         return "kept from before; no rule matches now"
     rule = winner.rule
     try:
-        now = f"{winner.user_part(values_of(account.person))}@{rule.domain.domain}"
+        now = f"{winner.user_part(view.values)}@{rule.domain.domain}"
     except InvalidInput as error:
         return f"kept from before: {error.message}"
     if now == account.aor:
@@ -241,14 +252,14 @@ def _from(account: Account, pin: Pin | None) -> str:
     return f"the rule {account.rule}" if account.rule else "kept from before"
 
 
-def _site(account: Account, pin: Pin | None) -> Explanation:
-    person = account.person
-    if person is None or pin is not None:
+def _site(account: Account, pin: Pin | None, view: PersonView | None) -> Explanation:
+    office = view.values["office"] if view is not None else ""
+    if view is None or pin is not None:
         because = _from(account, pin)
     elif account.site is None:
-        because = f"no site matches the office “{person.office}”" if person.office else "no office"
+        because = f"no site matches the office “{office}”" if office else "no office"
     else:
-        because = f"the office “{person.office}” in the directory"
+        because = f"the office “{office}” in the directory"
     return Explanation("Site", str(account.site or "none"), because)
 
 

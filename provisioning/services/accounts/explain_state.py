@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from django.utils import timezone
 
+from provisioning.core.moments import moment
 from provisioning.core.states import State
-from provisioning.models import Account, Person, Pin
+from provisioning.models import Account, Pin
+from provisioning.services.rules.decide import PersonView
 from provisioning.services.rules.rule_book import CompiledRule
 
 
-def why_state(account: Account, pin: Pin | None, winner: CompiledRule | None) -> str:
+def why_state(
+    account: Account, pin: Pin | None, winner: CompiledRule | None, view: PersonView | None
+) -> str:
     """What decided the state, the first that applies."""
-    person = account.person
     if account.state == State.REMOVED:
         return "it was removed"
     if account.blocked:
@@ -21,24 +24,27 @@ def why_state(account: Account, pin: Pin | None, winner: CompiledRule | None) ->
         return f"on leave{until}: {pin.reason}; leave beats the directory and grace"
     if pin is not None:
         return f"pinned: {pin.reason}"
-    if person is None:
+    if view is None:
         ended = account.ends_on is not None and account.ends_on < timezone.localdate()
         return f"its end date was {account.ends_on}" if ended else "made in the console"
-    return _why_by_directory(person, winner)
+    return _why_by_directory(view, winner)
 
 
-def _why_by_directory(person: Person, winner: CompiledRule | None) -> str:
-    if person.left_at is not None:
+def _why_by_directory(view: PersonView, winner: CompiledRule | None) -> str:
+    if view.same_as is not None:
+        return "this entry was joined to another one, and a person has one account"
+    if not view.present:
         return "the person left the directory"
     if winner is None:
         return "no enabled rule matches the person"
-    if person.disabled:
+    values = view.values
+    if values["disabled"]:
         return "the directory says that the person is disabled"
-    if person.is_out():
+    if view.is_out(moment(timezone.now())):
         return "the person's account in the directory has expired"
     if winner.disables(
-        locked_out=person.locked_out, must_change_password=person.must_change_password
+        locked_out=values["locked_out"], must_change_password=values["must_change_password"]
     ):
-        what = "is locked out" if person.locked_out else "must change the password"
+        what = "is locked out" if values["locked_out"] else "must change the password"
         return f"the person {what}, and the rule {winner.rule} disables for that"
     return "the person is in the directory and a rule matches"

@@ -40,12 +40,16 @@ _LABELS = {
     "display_name": "name",
     "problem": "conflict",
     "alias_days": "old SIP URI leads on (days)",
+    "same_as": "same person as",
+    "by": "because of",
 }
 _TITLES = {
     ("person", "create"): "New in the directory",
     ("person", "update"): "Changed in the directory",
     ("person", "leave"): "Left the directory",
     ("person", "return"): "Came back to the directory",
+    ("person", "join"): "Joined: one person with two entries",
+    ("person", "separate"): "Separated: a person of its own",
     ("account", "create"): "Account created",
     ("account", "update"): "Account changed",
     ("account", "none"): "Conflict",
@@ -54,7 +58,9 @@ _TITLES = {
 }
 # Of something new only this is told; all of it is on the page itself.
 _OF_NEW = frozenset({"login", "department", "office", "phone", "aor", "number", "pool", "rule"})
-_HIDDEN = frozenset({"name_key", "search_key", "content_hash", "user_part"})
+_HIDDEN = frozenset(
+    {"name_key", "search_key", "content_hash", "user_part", "source", "person", "version"}
+)
 _STATUSES = PlannedChange.Status
 _SETTLED = APPLIED | Q(
     status__in=(_STATUSES.HELD, _STATUSES.PROPOSED, _STATUSES.PROBLEM, _STATUSES.DISCARDED)

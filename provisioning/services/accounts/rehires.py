@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -48,7 +48,7 @@ def offer_rehires(*, run: Run) -> int:
     if not any(run.counts.get(f"person.{action}") for action in ("create", "leave")):
         return 0
     since = timezone.now() - RECENT
-    recent = Person.objects.filter(left_at=None, first_seen_at__gte=since).annotate(
+    recent = Person.objects.filter(left_at=None, first_seen_at__gte=since, same_as=None).annotate(
         same_mail=Lower("mail")
     )
     found: dict[tuple[int, int], Rehire] = {}
@@ -94,8 +94,10 @@ def compare(person: Person, former: Person) -> list[list[str]]:
 
 
 def open_rehires() -> QuerySet[Rehire]:
-    """Offers that somebody can decide on: the one is there, the other is not."""
-    offers = Rehire.objects.filter(state=Rehire.State.OPEN, person__left_at=None)
+    """Offers that somebody can decide on: the one is there, the other is in no directory."""
+    offers = Rehire.objects.filter(
+        ~_elsewhere("former"), state=Rehire.State.OPEN, person__left_at=None, person__same_as=None
+    )
     return offers.exclude(former__left_at=None).select_related("person__source", "former__source")
 
 
@@ -163,11 +165,18 @@ def decline_rehire(*, rehire: Rehire, actor: Actor) -> None:
 def _leavers() -> Iterator[Sequence[Person]]:
     """Those who left and whose account is kept, in chunks."""
     kept = Account.objects.exclude(state=State.REMOVED).filter(person__isnull=False, slot="main")
-    people = Person.objects.exclude(left_at=None).filter(pk__in=kept.values("person_id"))
+    people = Person.objects.exclude(left_at=None).filter(
+        ~_elsewhere("pk"), pk__in=kept.values("person_id"), same_as=None
+    )
     last = 0
     while chunk := list(people.filter(pk__gt=last).order_by("pk")[:_CHUNK]):
         last = chunk[-1].pk
         yield chunk
+
+
+def _elsewhere(person: str) -> Exists:
+    """Whether the person, left or not, has an entry that is still there."""
+    return Exists(Person.objects.filter(same_as=OuterRef(person), left_at=None))
 
 
 def _shared(fields: dict[str, str], person: Person, former: Person) -> list[list[str]]:

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from provisioning.core.moments import moment
 from provisioning.core.states import MEANINGS, Standing, State, decide_state
 from provisioning.drivers.base import Kind
-from provisioning.models import Account, Alias, Number, Person, Pin, ProvisioningLink
+from provisioning.models import Account, Alias, Number, Pin, ProvisioningLink
 from provisioning.services.push import outbox
-from provisioning.services.rules.matching import find_rules
-from provisioning.services.rules.rule_book import CompiledRule
+from provisioning.services.rules.matching import Judged, judge_people
 
 # How long an account without a person is kept after its end date; people's sources have their own.
 GRACE = timedelta(days=30)
@@ -51,14 +51,14 @@ def settle(accounts: Sequence[Account], *, now: datetime | None = None) -> list[
             "account_id", "value"
         )
     )
-    rules = find_rules([account.person for account in accounts if account.person is not None])
+    judged = judge_people([account.person for account in accounts if account.person is not None])
     moves = []
     for account in accounts:
         pin = pinned.get(account.pk)
         standing = Standing(
-            present=_is_present(account, now),
-            disabled=_is_disabled(account.person, rules, now),
-            matched=account.person is None or rules[account.person.pk] is not None,
+            present=_is_present(account, judged, now),
+            disabled=account.person is not None and _is_disabled(judged[account.person.pk], now),
+            matched=account.person is None or judged[account.person.pk].rule is not None,
             blocked=account.blocked,
             pinned=State(pin) if pin else None,
             existed=account.state != State.PREPARED,
@@ -106,23 +106,20 @@ def mark(accounts: Sequence[Account]) -> None:
     outbox.mark(store_ids=stores, kind=Kind.ALIAS, keys=[*keys, *former])
 
 
-def _is_present(account: Account, now: datetime) -> bool:
+def _is_present(account: Account, judged: dict[int, Judged], now: datetime) -> bool:
     """Whether there is still somebody, or something until its end date, to have the account."""
     if account.person is not None:
-        return account.person.left_at is None
+        return judged[account.person.pk].view.present
     return account.ends_on is None or account.ends_on >= timezone.localdate(now)
 
 
-def _is_disabled(
-    person: Person | None, rules: dict[int, CompiledRule | None], now: datetime
-) -> bool:
-    if person is None:
-        return False
-    rule = rules[person.pk]
-    return person.is_out(now) or (
+def _is_disabled(judged: Judged, now: datetime) -> bool:
+    view, rule = judged.view, judged.rule
+    return view.is_out(moment(now)) or (
         rule is not None
         and rule.disables(
-            locked_out=person.locked_out, must_change_password=person.must_change_password
+            locked_out=view.values["locked_out"],
+            must_change_password=view.values["must_change_password"],
         )
     )
 

@@ -120,11 +120,12 @@ def overview() -> Overview:
     stores = list(with_waiting(ConfigStore.objects.order_by("name")))
     sources = list(with_newest_run(DirectorySource.objects.order_by("name")))
     runs = list(_waiting_runs())
+    here = Person.objects.filter(left_at=None)
     conflicts = Person.objects.exclude(problem="").count()
     counts = [server.registration_count for server in servers]
     known = [count for count in counts if count is not None]
     return Overview(
-        people=Person.objects.filter(left_at=None).count(),
+        people=here.count() - here.filter(same_as__isnull=False, same_as__left_at=None).count(),
         conflicts=conflicts,
         accounts=sum(states.values()),
         active=states.get(State.ACTIVE, 0),

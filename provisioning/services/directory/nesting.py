@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce
 
 from provisioning.models import DirectoryGroup, GroupMember, GroupNesting, Person
 from provisioning.services import bulk
@@ -60,6 +61,12 @@ def find_members(*, group: DirectoryGroup) -> QuerySet[Member]:
     itself = GroupMember.objects.filter(group=group, person=OuterRef("pk"), direct=True)
     people = Person.objects.filter(pk__in=rows.values("person_id"))
     return people.annotate(direct=Exists(itself))
+
+
+def find_owners(*, group: DirectoryGroup) -> QuerySet[Person, int]:
+    """The ids of the people to whom the members belong: whoever of them has an account is here."""
+    members = find_members(group=group).annotate(owner=Coalesce("same_as", "pk"))
+    return members.values_list("owner", flat=True)
 
 
 def edges_within(group_id: int) -> Edges:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from django.db.models.functions import Coalesce
+
 from provisioning.core.errors import InvalidInput
 from provisioning.core.telephone import normalise
 from provisioning.models import Person
@@ -47,7 +49,9 @@ class Traces:
 
 
 class PeopleIndex:
-    """Every person by what identifies them; holds keys and ids only, about 0.5 kB a person.
+    """Every person by what identifies any of their entries.
+
+    It holds keys and ids only, about 0.5 kB a person.
 
     People who are there win over people who left: a user name that was given again belongs to the
     new one.
@@ -56,17 +60,19 @@ class PeopleIndex:
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}
         self.left: set[int] = set()
-        self.present = 0
         people = Person.objects.order_by("pk")
+        here = set()
         for person_id, keys in _rows(people.filter(left_at__isnull=True)):
-            self.present += 1
+            here.add(person_id)
             for key in keys:
                 self._ids[key] = (
                     person_id if self._ids.get(key, person_id) == person_id else _SEVERAL
                 )
+        self.present = len(here)
         leavers: dict[str, int] = {}
         for person_id, keys in _rows(people.filter(left_at__isnull=False)):
-            self.left.add(person_id)
+            if person_id not in here:
+                self.left.add(person_id)
             leavers.update(dict.fromkeys(keys, person_id))
         self._ids = leavers | self._ids
 
@@ -100,7 +106,8 @@ def number_key(text: str, country: str = "") -> str:
 
 
 def _rows(people: QuerySet[Person]) -> Iterator[tuple[int, list[str]]]:
-    columns = people.values_list("pk", "login", "mail", "sip_address", "phone", "country")
+    owner = Coalesce("same_as", "pk")
+    columns = people.values_list(owner, "login", "mail", "sip_address", "phone", "country")
     for person_id, login, mail, sip_address, phone, country in columns.iterator():
         mail = mail.lower()
         keys = [

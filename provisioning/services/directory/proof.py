@@ -91,4 +91,4 @@ def _known_before(run: Run) -> set[str]:
     earlier = PlannedChange.objects.filter(
         run__source=run.source, run__dry=False, status__in=open_or_over
     ).exclude(run=run)  # fmt: skip
-    return set(earlier.values_list("subject", flat=True))
+    return {key for row in earlier.values_list("subject", "key") for key in row}

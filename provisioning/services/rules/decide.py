@@ -9,12 +9,17 @@ from typing import Any
 from provisioning.core.errors import InvalidInput
 from provisioning.core.states import Standing, State, decide_state, is_out
 from provisioning.models import SipDomain
-from provisioning.services.rules.rule_book import CompiledRule, RuleBook
+from provisioning.services.rules.rule_book import CompiledRule, Places, RuleBook
 
 
 @dataclass(slots=True)
 class PersonView:
-    """A person as the run will leave them."""
+    """A person as the run will leave them.
+
+    Of somebody with several entries `joined` are the places of those that are there, and the values
+    are what they say together; `same_as` is the id of the person that an entry belongs to, None for
+    one that is its own.
+    """
 
     source_id: int
     guid: str
@@ -24,6 +29,13 @@ class PersonView:
     person_id: int | None = None
     problem: str = ""
     asked: int = 0
+    same_as: int | None = None
+    joined: Places = ()
+
+    @property
+    def places(self) -> Places:
+        """Where the person is in a directory."""
+        return self.joined or ((self.source_id, self.values["dn"]),)
 
     @property
     def name(self) -> str:
@@ -93,7 +105,7 @@ def decide_account(
     """
     rule = None
     if person.present:
-        rule = book.match(source_id=person.source_id, values=person.values, groups=person.groups)
+        rule = book.match(places=person.places, values=person.values, groups=person.groups)
     if account is not None and account.state is not State.REMOVED:
         return _known_account(book, domains, person, account, rule, now)
     if rule is None:

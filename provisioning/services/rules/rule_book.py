@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from provisioning.core.errors import InvalidInput
@@ -14,6 +14,8 @@ from provisioning.core.text import fold
 from provisioning.models import AccountRule, Site
 
 Values = Mapping[str, str]
+# The source and the DN of each entry by which somebody is in a directory; mostly one.
+Places = Sequence[tuple[int, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +28,19 @@ class CompiledRule:
     number_formula: Expression | None
     below: str
 
-    def why_not(self, *, source_id: int, values: Values, groups: Collection[int]) -> str:
-        """Why the rule does not match, in plain words; empty when it does."""
+    def why_not(self, *, places: Places, values: Values, groups: Collection[int]) -> str:
+        """Why the rule does not match, in plain words; empty when it does.
+
+        One of the `places` has to be both of the rule's source and below its OU.
+        """
         rule = self.rule
-        if rule.source_id is not None and rule.source_id != source_id:
-            return f"only people of {rule.source}"
+        if rule.source_id is not None:
+            places = [place for place in places if place[0] == rule.source_id]
+            if not places:
+                return f"only people of {rule.source}"
         if rule.group_id is not None and rule.group_id not in groups:
             return f"not in the group {rule.group}"
-        if self.below and not _is_below(values["dn"], self.below):
+        if self.below and not any(_is_below(dn, self.below) for _, dn in places):
             return f"not below {rule.ou}"
         if self.condition is not None and not self.condition(_read_by(self.condition, values)):
             return f"the condition {rule.condition} is not met"
@@ -85,11 +92,11 @@ class RuleBook:
         return {office: site.country for office, site in self.sites.items()}
 
     def match(
-        self, *, source_id: int, values: Values, groups: Collection[int]
+        self, *, places: Places, values: Values, groups: Collection[int]
     ) -> CompiledRule | None:
         """The first rule that matches, or None."""
         for rule in self.rules:
-            if not rule.why_not(source_id=source_id, values=values, groups=groups):
+            if not rule.why_not(places=places, values=values, groups=groups):
                 return rule
         return None
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from provisioning.core.errors import InvalidInput
 from provisioning.core.states import State
 from provisioning.models import Account, AccountRule, Person
 from provisioning.services.directory.nesting import find_members
-from provisioning.services.rules.matching import values_of, watched_groups
+from provisioning.services.rules.decide import PersonView
+from provisioning.services.rules.matching import find_views
 from provisioning.services.rules.rule_book import CompiledRule, RuleBook, compile_rule
 from provisioning.services.rules.rules import check_rule, tidy
 
@@ -70,29 +70,29 @@ def preview_rule(*, rule: AccountRule) -> RulePreview:
     earlier = [
         each for each in book.rules if each.rule.pk != rule.pk and _order(each.rule) < _order(rule)
     ]
-    groups = watched_groups(book, people)
+    views = {view.person_id: view for view in find_views(people, book)}
     addresses = dict(
         Account.objects.filter(person__in=people, slot="main")
         .exclude(state=State.REMOVED)
         .values_list("person_id", "aor")
     )
     for person in people:
-        mine = groups.get(person.pk, set())
+        view = views[person.pk]
         if rule.group_id is not None:
-            mine = {*mine, rule.group_id}  # the candidates are its members
-        _add(preview, _example(compiled, earlier, book, person, mine, addresses.get(person.pk, "")))
+            view.groups = {*view.groups, rule.group_id}  # the candidates are its members
+        _add(preview, _example(compiled, earlier, book, person, view, addresses.get(person.pk, "")))
     return preview
 
 
 def _candidates(rule: AccountRule) -> QuerySet[Person]:
     """Those whom the rule may be about, as far as the database can tell."""
-    people = Person.objects.filter(left_at=None)
+    here = Q(left_at=None)
     if rule.source is not None:
-        people = people.filter(source=rule.source)
+        here &= Q(source=rule.source)
     if rule.group is not None:
-        members = find_members(group=rule.group)
-        people = people.filter(pk__in=members.values("pk"))
-    return people
+        here &= Q(pk__in=find_members(group=rule.group).values("pk"))
+    joined = Person.objects.filter(here, same_as__isnull=False)
+    return Person.objects.filter(Q(here, same_as=None) | Q(pk__in=joined.values("same_as")))
 
 
 def _order(rule: AccountRule) -> tuple[bool, int, int]:
@@ -102,16 +102,16 @@ def _order(rule: AccountRule) -> tuple[bool, int, int]:
 
 def _example(
     rule: CompiledRule, earlier: list[CompiledRule], book: RuleBook, person: Person,
-    groups: Collection[int], now: str,
+    view: PersonView, now: str,
 ) -> Example:  # fmt: skip
-    values = values_of(person)
+    values = view.values
     try:
         for other in earlier:
-            if not other.why_not(source_id=person.source_id, values=values, groups=groups):
+            if not other.why_not(places=view.places, values=values, groups=view.groups):
                 return Example(
                     person, now=now, why_not=f"falls under {other.rule}, which is earlier"
                 )
-        why_not = rule.why_not(source_id=person.source_id, values=values, groups=groups)
+        why_not = rule.why_not(places=view.places, values=values, groups=view.groups)
         if why_not:
             return Example(person, now=now, why_not=why_not)
         aor = f"{rule.user_part(values)}@{rule.rule.domain}"

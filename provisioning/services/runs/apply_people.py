@@ -40,6 +40,26 @@ _LEAVE = f"""
 UPDATE {PERSON} SET left_at = %(now)s, version = {PERSON}.version + 1, changed_at = %(now)s
 FROM {TABLE} p WHERE {_MINE} AND p.kind = 'person' AND p.action = 'leave' AND {_KNOWN}
 """  # noqa: S608
+# Who is joined to a person, or parted from one. Each of both has another version then, so that
+# whatever else was planned about them is out of date; a sync that gives them an account at the same
+# moment does not look at it, so the next one looks at both again.
+_LEAD = "lead.source_id = CAST(p.after ->> 'source' AS bigint) AND lead.guid = p.after ->> 'person'"
+_JOINS = f"{_MINE} AND p.kind = 'person' AND p.action IN ('join', 'separate')"
+_STALE_JOINS = f"""
+UPDATE {TABLE} AS p SET status = 'stale' WHERE {_JOINS} AND NOT EXISTS (
+    SELECT 1 FROM {PERSON} lead WHERE {_LEAD} AND lead.same_as_id IS NULL
+      AND lead.version = CAST(p.after ->> 'version' AS bigint))
+"""  # noqa: S608
+_JOINED_TO = f"""
+UPDATE {PERSON} SET version = {PERSON}.version + 1, to_decide = {PERSON}.to_decide + 1
+WHERE id IN (
+    SELECT lead.id FROM {TABLE} p JOIN {PERSON} lead ON {_LEAD} WHERE {_JOINS})
+"""  # noqa: S608
+_JOIN = f"""
+UPDATE {PERSON} SET same_as_id = CASE WHEN p.action = 'join' THEN lead.id END,
+       version = {PERSON}.version + 1, to_decide = {PERSON}.to_decide + 1, changed_at = %(now)s
+FROM {TABLE} p, {PERSON} lead WHERE {_JOINS} AND {_LEAD} AND {_KNOWN}
+"""  # noqa: S608
 # A person that somebody else's run created, changed or removed meanwhile is left alone.
 _STALE = f"UPDATE {TABLE} AS p SET status = 'stale' WHERE {_MINE} AND p.kind = 'person'"  # noqa: S608
 _STALE_CHANGES = f"""
@@ -56,7 +76,8 @@ WHERE {_MINE} AND p.kind = 'account' AND p.action = 'resolve' AND {_SUBJECT}
 """  # noqa: S608
 _KEEP_CONFLICTS = f"""
 UPDATE {PERSON} SET problem = p.message FROM {TABLE} p
-WHERE p.run_id = %(run)s AND p.status = 'problem' AND {_SUBJECT} AND {PERSON}.problem <> p.message
+WHERE p.run_id = %(run)s AND p.status = 'problem' AND p.action = 'none' AND {_SUBJECT}
+  AND {PERSON}.problem <> p.message
 """  # noqa: S608
 
 
@@ -72,6 +93,10 @@ def apply_people(window: dict[str, Any], planned: Counter[str]) -> bool:
         stale += bulk.execute(_STALE_CREATES, window)
     if sum(count for name, count in planned.items() if name.startswith("person.")) > creates:
         stale += bulk.execute(_STALE_CHANGES, window)
+        if planned["person.join"] or planned["person.separate"]:
+            stale += bulk.execute(_STALE_JOINS, window)
+            for statement in (_JOIN, _JOINED_TO):
+                bulk.execute(statement, window)
         bulk.execute(_UPDATE, window)
         bulk.execute(_LEAVE, window)
     return stale > 0

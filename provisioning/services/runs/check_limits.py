@@ -22,7 +22,10 @@ from provisioning.models import (
 )
 from provisioning.services import bulk
 from provisioning.services.runs.plan import APPLIED, TABLE, Tally, replaced_by
+from provisioning.services.runs.together import whole_people
 
+_JOINING = (Run.Kind.JOIN, Run.Kind.UNDO)
+_CHUNK = 500
 _USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
 # A conflict that is gone changes nothing but a text, so it never waits.
 _HOLD = f"""
@@ -65,7 +68,19 @@ def hold_breaches(*, run: Run, tally: Tally) -> list[Breach]:
                 [str(breach), run.pk, run.pk, breach.category.value, scope.id],
             )
         breaches += found
+    if breaches and run.kind in _JOINING:
+        _hold_together(run)
     return breaches
+
+
+def _hold_together(run: Run) -> None:
+    """What becomes of one person is held or done as a whole, though it is about several entries."""
+    held = set(run.changes.filter(status="held").values_list("subject", flat=True))
+    others = sorted(whole_people(run, held) - held)
+    for start in range(0, len(others), _CHUNK):
+        run.changes.filter(status="planned", subject__in=others[start : start + _CHUNK]).exclude(
+            action="resolve"
+        ).update(status="held", message="It waits with what else is planned about this person.")
 
 
 def _scopes(tally: Tally) -> Iterator[_Scope]:

@@ -134,7 +134,11 @@ def _insert(rows: list[tuple[Any, ...]]) -> None:
 def replaced_by(run: Run) -> QuerySet[Run]:
     """The waiting runs whose place `run` takes: of the same kind, about the same."""
     return Run.objects.filter(
-        kind=run.kind, source=run.source, undoes=run.undoes, state=Run.State.WAITING
+        kind=run.kind,
+        source=run.source,
+        undoes=run.undoes,
+        question=run.question,
+        state=Run.State.WAITING,
     ).exclude(pk=run.pk)
 
 

@@ -17,6 +17,7 @@ from provisioning.services.actor import Actor
 from provisioning.services.console import audit
 from provisioning.services.push import pause
 from provisioning.services.runs.plan import TABLE, digest_of
+from provisioning.services.runs.together import whole_people
 
 _HELD = PlannedChange.Status.HELD
 _CHUNK = 500
@@ -43,7 +44,7 @@ def release_people(*, run: Run, digest: str, subjects: Collection[str], actor: A
     with transaction.atomic():
         run = _waiting(run, digest)
         _require_no_pause(run)
-        names = _release(run, sorted(subjects))
+        names = _release(run, sorted(whole_people(run, subjects)))
         if not names:
             raise InvalidInput(
                 "Nobody was chosen. Nothing was changed; choose people and try again."

@@ -12,12 +12,14 @@ from provisioning.services.runs.run_effects import Effects, effects_of
 KINDS = {"person": "People", "group": "Groups", "account": "Accounts", "value": "Values"}
 ACTIONS = {
     "create": "new", "update": "changed", "leave": "leaving", "return": "coming back",
-    "resolve": "no longer in conflict", "empty": "emptied", "withdraw": "no longer proposed",
+    "join": "joined", "separate": "separated", "resolve": "no longer in conflict",
+    "empty": "emptied", "withdraw": "no longer proposed",
 }  # fmt: skip
+_OF = {Run.Kind.JOIN: "entries of several sources"}
 _HELD_AS = {"value": "empty"}
 _EXAMPLES = 10
 # Fields of rows that the console derives from the others.
-_OWN = {"name_key", "search_key", "content_hash", "left"}
+_OWN = {"name_key", "search_key", "content_hash", "left", "source", "person", "version"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def report_run(*, run: Run) -> RunReport:
     proposed = run.changes.filter(status=statuses.PROPOSED).order_by("ordinal")[:_EXAMPLES]
     return RunReport(
         run=run.pk,
-        of=str(run.source or run.undoes or "account rules"),
+        of=str(run.source or run.undoes or _OF.get(Run.Kind(run.kind), "account rules")),
         state=run.state,
         dry=run.dry,
         problem=run.problem,

@@ -19,6 +19,7 @@ from provisioning.services.actor import COMMAND_LINE, RULES, SCHEDULE, SYNC, WRI
 from provisioning.services.console import audit
 from provisioning.services.directory.changes import found_nothing, keep_cookie, note_fallback
 from provisioning.services.directory.role_groups import end_lost_sessions
+from provisioning.services.joins.plan_joins import plan_joins
 from provisioning.services.runs.apply import Outcome, apply_plan
 from provisioning.services.runs.check_limits import hold_breaches
 from provisioning.services.runs.plan import UNAPPLIED, digest_of, replaced_by
@@ -91,6 +92,7 @@ def request(run: Run, actor: Actor) -> Run:
             undoes=run.undoes,
             dry=run.dry,
             reading=run.reading,
+            question=run.question,
             state=Run.State.QUEUED,
         ).first()
         if same is not None:
@@ -161,6 +163,8 @@ def _plan(run: Run, progress: Progress) -> Mapping[int, int]:
         plan = plan_values(run=run, source=run.source, progress=progress)
     elif run.source is not None:
         plan = _plan_source(run, run.source, progress)
+    elif run.kind == Run.Kind.JOIN or (run.undoes and run.undoes.kind == Run.Kind.JOIN):
+        plan = plan_joins(run=run, progress=progress)
     elif run.kind == Run.Kind.UNDO:
         plan = plan_undo(run=run, progress=progress)
     elif run.kind == Run.Kind.EXPIRY:
@@ -260,7 +264,7 @@ def _finish(run: Run, outcome: Outcome) -> None:
 
 
 def _actor_of(run: Run) -> Actor:
-    if run.kind == Run.Kind.UNDO:
+    if run.kind in (Run.Kind.UNDO, Run.Kind.JOIN):
         return Actor.of(run.requested_by) if run.requested_by else COMMAND_LINE
     return _ACTORS[Run.Kind(run.kind)]
 

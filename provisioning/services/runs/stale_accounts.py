@@ -101,9 +101,12 @@ _GONE = f"{_STALE} AND ({_ANYWHERE})"
 _FOLLOWERS = f"""
 UPDATE {TABLE} AS p SET status = 'stale'
 WHERE p.run_id = %(run)s AND p.status = 'planned' AND p.kind = 'account'
-  AND p.ordinal >= %(first)s AND EXISTS (
-    SELECT 1 FROM {TABLE} q WHERE q.kind = 'person' AND q.key = p.subject AND q.run_id = %(run)s
-      AND q.source_id = p.source_id AND q.status = 'stale')
+  AND p.ordinal >= %(first)s AND p.subject IN (
+    SELECT q.key FROM {TABLE} q
+    WHERE q.run_id = %(run)s AND q.kind = 'person' AND q.status = 'stale'
+    UNION ALL
+    SELECT q.subject FROM {TABLE} q
+    WHERE q.run_id = %(run)s AND q.kind = 'person' AND q.status = 'stale')
 """  # noqa: S608
 
 

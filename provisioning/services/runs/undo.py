@@ -6,17 +6,20 @@ from provisioning.core.errors import InvalidInput
 from provisioning.models import Run
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit
+from provisioning.services.joins.plan_joins import joined_by
 from provisioning.services.runs import runs
 from provisioning.services.runs.plan_undo import applied_changes
 from provisioning.services.runs.progress import Watch
 
-_KINDS = (Run.Kind.SYNC, Run.Kind.RULES, Run.Kind.EXPIRY, Run.Kind.RENAMES)
+_KINDS = (Run.Kind.SYNC, Run.Kind.RULES, Run.Kind.EXPIRY, Run.Kind.RENAMES, Run.Kind.JOIN)
 _OPEN = (Run.State.QUEUED, Run.State.RUNNING)
 
 
 def can_undo(run: Run) -> bool:
     """Whether `run` did anything to accounts that may be undone."""
     possible = run.kind in _KINDS and not run.dry and run.state not in _OPEN
+    if run.kind == Run.Kind.JOIN:
+        return possible and joined_by(run).exists()
     return possible and applied_changes(run).exists()
 
 

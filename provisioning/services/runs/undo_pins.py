@@ -29,7 +29,7 @@ def pin_restored(run: Run, rows: QuerySet[PlannedChange]) -> None:
         Pin(account_id=account_id, field=field, value=value, reason=reason_of(run), run=run,
             ends_on=date.fromisoformat(after["pins_until"]), by_id=run.requested_by_id)
         for account_id, after in _accounts(wanted)
-        for field, value in after["pins"].items()
+        for field, value in after.get("pins", {}).items()
     ]  # fmt: skip
     Pin.objects.bulk_create(pins, batch_size=_CHUNK)
 

@@ -10,12 +10,12 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from provisioning.core.errors import InvalidInput
-from provisioning.core.sip import ImportedDigest, algorithm_of, ha1
+from provisioning.core.sip import Algorithm, ImportedDigest, algorithm_of, ha1
 from provisioning.core.states import State
 from provisioning.drivers.base import AliasRow, ForeignAccount, Kind, StoreDriver, SubscriberRow
 from provisioning.models import Account, ConfigStore, OwnedRow, SipDomain
 from provisioning.services.bulk import among
-from provisioning.services.directory.nesting import find_members
+from provisioning.services.directory.nesting import find_owners
 from provisioning.services.directory.people_index import Match, PeopleIndex, Traces
 from provisioning.services.servers.scope import within_scope
 
@@ -41,10 +41,6 @@ _ELSEWHERE = "The account's home pool is another one."
 _OUTSIDE = "It lies outside the managed scope."
 _TWICE = "Another row was found for the same account."
 _HAS_ROW = "The account has a row of its own at a store already."
-_NAMES = (
-    "Its digest is for another user name than its SIP URI's, or for another realm than that of the "
-    "SIP domain here."
-)
 _ALGORITHM = "Its digest is of another algorithm than the store's."
 
 
@@ -115,9 +111,7 @@ class _Search:
         self.store, self.driver, self.portion = store, driver, portion
         self.people = PeopleIndex()
         self.domains = {each.domain: each for each in SipDomain.objects.all()}
-        self.members = set(
-            find_members(group=portion.group).values_list("pk", flat=True) if portion.group else ()
-        )
+        self.members = set(find_owners(group=portion.group)) if portion.group else set()
         self.taken: set[int] = set()
         self.aliases: dict[str, list[AliasRow]] = {}
         for row in driver.read(Kind.ALIAS):
@@ -214,7 +208,7 @@ class _Search:
         self, row: SubscriberRow, realm: str
     ) -> tuple[str | None, ImportedDigest | None, str]:
         """The clear text or the digest that the account has from now on, or why neither."""
-        wanted = self.store.main_algorithm
+        wanted: Algorithm = "SHA-256" if self.store.algorithm == "SHA-256" else "MD5"
         if self.portion.clear_text and row.password:
             # A digest of something else is what clients register with: then the text is stale.
             derived = ha1(row.user, realm, row.password, wanted)
@@ -227,11 +221,8 @@ class _Search:
             return None, None, _NO_DIGEST
         if algorithm != wanted:
             return None, None, _ALGORITHM
-        if row.auth_user not in ("", row.user) or row.realm not in ("", realm):
-            return None, None, _NAMES
         ha1b = row.ha1b if row.ha1b and algorithm_of(row.ha1b) == algorithm else ""
-        sha256 = row.ha1_sha256 or ""
-        return None, ImportedDigest(row.user, realm, algorithm, row.ha1, ha1b, sha256), ""
+        return None, ImportedDigest(row.user, realm, algorithm, row.ha1, ha1b), ""
 
 
 def _by_address(addresses: Sequence[str]) -> dict[str, Account]:

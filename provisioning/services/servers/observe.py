@@ -11,11 +11,14 @@ from typing import Any
 
 from django.utils import timezone
 
+from provisioning.core.moments import moment
 from provisioning.core.states import MEANINGS, State
 from provisioning.drivers.base import AliasRow, ForeignAccount, Kind, StoreDriver
 from provisioning.models import Account, ConfigStore, Number, OwnedRow, Person, SipDomain
 from provisioning.services.directory.people_index import Match, PeopleIndex, Traces, number_key
 from provisioning.services.push.desired import fingerprint
+from provisioning.services.rules.decide import PersonView
+from provisioning.services.rules.matching import find_views
 from provisioning.services.servers import driver_access
 
 _BATCH = 1000
@@ -145,6 +148,7 @@ class Observation:
             for row, address in zip(batch, addresses, strict=True)
         ]
         people = Person.objects.in_bulk({match.person_id for match in matches if match})
+        views = {view.person_id: view for view in find_views(list(people.values()))}
         for row, address, match in zip(batch, addresses, matches, strict=True):
             self.domains[row.domain.lower()] += 1
             if number_key(row.user):
@@ -152,7 +156,8 @@ class Observation:
             person = people.get(match.person_id) if match else None
             if person is not None:
                 self.found.add(person.pk)
-            yield _finding(row, address, accounts.get(address), match, person)
+            view = views[person.pk] if person is not None else None
+            yield _finding(row, address, accounts.get(address), match, person, view)
 
     def _duplicates(self) -> Iterator[Finding]:
         assigned = dict(
@@ -193,14 +198,15 @@ def _finding(
     account: Account | None,
     match: Match | None,
     person: Person | None,
+    view: PersonView | None,
 ) -> Finding:
     closed = "" if row.digest_set else "; nobody can register with it"
     usable = account is None or MEANINGS[State(account.state)].usable
-    gone = person is not None and (person.is_out() or person.left_at is not None)
+    gone = view is not None and (not view.present or view.is_out(moment(timezone.now())))
     if account is not None and not usable:
         category, detail = Category.ORPHANED, f"the account here is {account.state}"
-    elif gone and person is not None:
-        why = "left" if person.left_at is not None else "is disabled in the directory"
+    elif gone and view is not None:
+        why = "left" if not view.present else "is disabled in the directory"
         category, detail = (
             Category.ORPHANED,
             f"{person} {why}; found by {match.by if match else ''}",

@@ -25,8 +25,11 @@ from provisioning.services.console import audit
 from provisioning.services.directory.nesting import WITHIN
 from provisioning.services.push import outbox
 
+# Whose account it is: of an entry that belongs to somebody, theirs.
 _MEMBERS = f"""
-SELECT person_id FROM provisioning_groupmember WHERE group_id IN ({WITHIN})
+SELECT COALESCE(person.same_as_id, person.id) FROM provisioning_groupmember member
+JOIN provisioning_person person ON person.id = member.person_id
+WHERE member.group_id IN ({WITHIN})
 """  # noqa: S608
 
 
@@ -110,10 +113,10 @@ def within_scope(*, store: ConfigStore, kind: Kind, keys: Sequence[str]) -> Sequ
     there is taken away.
     """
     scope = store.scope
-    if not scope.has_kind(kind):
-        return []
     if scope.is_whole:
         return keys
+    if not scope.has_kind(kind):
+        return []
     keys = [key for key in keys if scope.has_domain(key.rpartition("@")[2])]
     if not scope.groups or kind is Kind.SIP_DOMAIN:
         return keys

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS
 from provisioning.models import DirectorySource, GroupMember, Person, PlannedChange, Run
@@ -15,7 +15,8 @@ from provisioning.services.rules.decide import PersonView
 from provisioning.services.runs.plan import TABLE
 
 _VALUES = ("dn", *PERSON_FIELDS, *PERSON_FLAGS)
-_COLUMNS = ("id", "source_id", "guid", "left_at", "problem", "to_decide", *_VALUES)
+# What is read of a person to decide the account.
+COLUMNS = ("id", "source_id", "guid", "left_at", "problem", "to_decide", "same_as_id", *_VALUES)
 _CHUNK = 500
 # The next planned people after an ordinal, for the plan grows while it is read.
 _PLANNED = f"""
@@ -60,9 +61,12 @@ def kept_memberships(group_ids: Collection[int], guids: Collection[str]) -> Memb
     return found
 
 
-def find_open_questions(source: DirectorySource) -> set[str]:
-    """Whose accounts every run of `source` decides anew, whatever the directory says."""
-    return {*_with_question(source), *_waiting(source)}
+def find_open_questions(source: DirectorySource) -> dict[str, int]:
+    """Whose accounts every run of `source` decides anew, whatever the directory says.
+
+    GUID → source, which is another one where an entry of `source` belongs to somebody there.
+    """
+    return {**dict(_with_question(source)), **dict(_waiting(source))}
 
 
 def everybody(
@@ -70,8 +74,8 @@ def everybody(
 ) -> Iterator[PersonView]:
     """Every person of every source, or just `people`, for a run that reads no directory."""
     people = Person.objects.all() if people is None else people
-    for row in people.order_by("id").values(*_COLUMNS).iterator(chunk_size=2000):
-        yield _view(row, {}, present=row["left_at"] is None, memberships=memberships)
+    for row in people.order_by("id").values(*COLUMNS).iterator(chunk_size=2000):
+        yield view_of(row, memberships)
 
 
 def affected_by(
@@ -91,7 +95,9 @@ def affected_by(
     that somebody asked for. Whoever is `unreadable` stays as known. `foreign` are the sources of
     those who moved here and were read from another one.
     """
-    others = {*moved, *find_open_questions(source)}.difference(unreadable)
+    questions = find_open_questions(source)
+    foreign = {**foreign, **{guid: at for guid, at in questions.items() if at != source.pk}}
+    others = {*moved, *questions}.difference(unreadable)
     for chunk in _planned_people(run, until):
         known = _known(source, [key for _, key, action, _ in chunk if action != "create"])
         for _, key, action, after in chunk:
@@ -100,25 +106,29 @@ def affected_by(
     waiting = sorted(others.difference(foreign))
     for start in range(0, len(waiting), _CHUNK):
         for row in _known(source, waiting[start : start + _CHUNK]).values():
-            yield _view(row, {}, present=row["left_at"] is None, memberships=memberships)
+            yield view_of(row, memberships)
     for guid in sorted(others.intersection(foreign)):
-        elsewhere = Person.objects.filter(source=foreign[guid], guid=guid, left_at=None)
-        for row in elsewhere.values(*_COLUMNS):
-            yield _view(row, {}, present=True, memberships=memberships)
+        elsewhere = Person.objects.filter(source=foreign[guid], guid=guid)
+        for row in elsewhere.values(*COLUMNS):
+            yield view_of(row, memberships)
 
 
-def _with_question(source: DirectorySource) -> Iterable[str]:
-    people = Person.objects.filter(source=source)
-    yield from people.exclude(problem="").values_list("guid", flat=True)
-    yield from people.filter(to_decide__gt=0).values_list("guid", flat=True)
+def _with_question(source: DirectorySource) -> Iterable[tuple[str, int]]:
+    joined = Person.objects.filter(same_as=OuterRef("pk"), source=source)
+    for people in (
+        Person.objects.filter(source=source),
+        Person.objects.exclude(source=source).filter(Exists(joined)),
+    ):
+        yield from people.exclude(problem="").values_list("guid", "source_id")
+        yield from people.filter(to_decide__gt=0).values_list("guid", "source_id")
 
 
-def _waiting(source: DirectorySource) -> Iterable[str]:
+def _waiting(source: DirectorySource) -> Iterable[tuple[str, int]]:
     """People who may be applied already while their account waits, so that a read shows nothing."""
     return PlannedChange.objects.filter(
         run__source=source, run__state=Run.State.WAITING, status=PlannedChange.Status.HELD,
         kind="account",
-    ).values_list("subject", flat=True)  # fmt: skip
+    ).values_list("subject", "source_id")  # fmt: skip
 
 
 def _planned_people(run: Run, until: int) -> Iterator[Sequence[tuple[Any, ...]]]:
@@ -139,6 +149,16 @@ def _changed(
     return _view(old, after, present=True, memberships=memberships)
 
 
+def view_of(row: dict[str, Any], memberships: Memberships) -> PersonView:
+    """A person as kept: `row` has the COLUMNS."""
+    return _view(row, {}, present=row["left_at"] is None, memberships=memberships)
+
+
+def replanned(row: dict[str, Any], action: str, after: dict[str, Any]) -> PersonView:
+    """A known person as a planned row will leave them; of their groups nothing is said."""
+    return _view(row, after, present=action != "leave", memberships={})
+
+
 def _view(
     row: dict[str, Any], after: dict[str, Any], *, present: bool, memberships: Memberships
 ) -> PersonView:
@@ -151,11 +171,12 @@ def _view(
         person_id=row["id"],
         problem=row["problem"],
         asked=row["to_decide"],
+        same_as=row["same_as_id"],
     )
 
 
 def _known(source: DirectorySource, guids: list[str]) -> dict[str, dict[str, Any]]:
     if not guids:
         return {}
-    rows = Person.objects.filter(source=source, guid__in=guids).values(*_COLUMNS)
+    rows = Person.objects.filter(source=source, guid__in=guids).values(*COLUMNS)
     return {row["guid"]: row for row in rows}

@@ -42,6 +42,7 @@ class AccountPlanner:
         self._addresses = AddressDesk()
         self._numbers = NumberDesk()
         self._postponed: list[Decided] = []
+        self._wanted: dict[int | None, str] = {}
         self._now = moment(timezone.now())
 
     def plan(self, people: Iterable[PersonView]) -> None:
@@ -58,6 +59,8 @@ class AccountPlanner:
                     book=self.book, domains=self._domains, person=person, account=account,
                     now=self._now,
                 )  # fmt: skip
+                if person.joined or person.same_as is not None:
+                    self._hand_over(person, decision)
                 decided.append((person, account, decision))
             self._settle(decided)
             self.progress.advance(len(chunk))
@@ -67,6 +70,15 @@ class AccountPlanner:
         for person, account, decision in self._postponed:
             self._write(person, account, decision)
         self._postponed = []
+
+    def _hand_over(self, person: PersonView, decision: Decision) -> None:
+        """What an entry had of its own goes to the person where their account is to have it."""
+        if decision.after is None:
+            return
+        if person.same_as is None:
+            self._wanted[person.person_id] = decision.after["number"]
+        elif decision.after["number"] == self._wanted.get(person.same_as):
+            decision.after["number"] = ""
 
     def _settle(self, decided: list[Decided]) -> None:
         self._addresses.look_up(

@@ -22,6 +22,7 @@ from provisioning.services.sync.affected import (
     kept_memberships,
     memberships_of,
 )
+from provisioning.services.sync.joined import Joins, has_joined, with_entries
 from provisioning.services.sync.plan_accounts import AccountPlanner
 from provisioning.services.sync.plan_groups import GroupPlan
 from provisioning.services.sync.plan_people import plan_people
@@ -71,6 +72,8 @@ def plan_changes(*, run: Run, source: DirectorySource, progress: Progress) -> Pl
     members = groups.members if groups else {}
     moved = groups.moved if groups else set()
     concerned = {*_planned(run), *moved, *find_open_questions(source)}
+    if has_joined():
+        concerned = with_entries(concerned)
     memberships = kept_memberships(set(book.watched.values()) - members.keys(), concerned)
     for guid, found in memberships_of(members).items():
         memberships.setdefault(guid, set()).update(found)
@@ -79,7 +82,8 @@ def plan_changes(*, run: Run, source: DirectorySource, progress: Progress) -> Pl
         foreign=groups.foreign if groups else {}, unreadable=people.unreadable,
         memberships=memberships,
     )  # fmt: skip
-    AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(affected)
+    planner = AccountPlanner(book=book, writer=plan.writer, progress=progress)
+    planner.plan(Joins(run, memberships).people(affected))
     plan.writer.flush()
     plan.writer.counts["read.people"] = people.people
     plan.writer.counts["read.unreadable"] = people.left_out + len(people.unreadable)
@@ -98,8 +102,9 @@ def _held(source: DirectorySource) -> _Held:
     rows = PlannedChange.objects.filter(
         run__source=source, run__state=Run.State.WAITING, status=PlannedChange.Status.HELD
     )
-    people = rows.exclude(kind="group").values_list("subject", flat=True)
-    return _Held(set(people), rows.filter(kind="group").exists())
+    people = rows.filter(kind="person").values_list("key", flat=True)
+    accounts = rows.filter(kind="account", source_id=source.pk).values_list("subject", flat=True)
+    return _Held({*people, *accounts}, rows.filter(kind="group").exists())
 
 
 def _concern_groups(

@@ -164,7 +164,7 @@ def _plan_update(
     loses_service = not returned and not _is_out(person) and _is_out(after)
     action = "return" if returned else "update" if before else "refresh"
     writer.add(
-        source_id=source.pk, kind="person", key=person["guid"], subject=person["guid"],
+        source_id=source.pk, kind="person", key=person["guid"], subject=_subject(person),
         name=after["display_name"] or after["login"], action=action, before=before, after=changes,
         base_version=person["version"],
         category=Category.SERVICE if loses_service else Category.NONE,
@@ -188,11 +188,16 @@ def _plan_leaving(
     source: DirectorySource, person: dict[str, Any], writer: PlanWriter, after: dict[str, Any]
 ) -> None:
     writer.add(
-        source_id=source.pk, kind="person", key=person["guid"], subject=person["guid"],
+        source_id=source.pk, kind="person", key=person["guid"], subject=_subject(person),
         name=person["display_name"] or person["login"], action="leave", before={"left": False},
         after=after, base_version=person["version"],
         category=Category.NONE if _is_out(person) else Category.SERVICE,
     )  # fmt: skip
+
+
+def _subject(person: dict[str, Any]) -> str:
+    """Whom a change is about, so that it waits with the account: of an entry its person."""
+    return str(person["same_as__guid"] or person["guid"])
 
 
 def _is_out(values: dict[str, Any]) -> bool:
@@ -207,5 +212,5 @@ def _people_of(source: DirectorySource, guids: list[str]) -> Iterator[dict[str, 
     for start in range(0, len(guids), 500):
         chunk = guids[start : start + 500]
         yield from Person.objects.filter(source=source, guid__in=chunk).values(
-            "id", "guid", "version", "left_at", *COLUMNS
+            "id", "guid", "version", "left_at", "same_as__guid", *COLUMNS
         )

@@ -26,6 +26,7 @@ from provisioning.services.runs.plan import PlanWriter
 from provisioning.services.runs.progress import Progress
 from provisioning.services.servers import targets
 from provisioning.services.sync.affected import affected_by, everybody, kept_members, memberships_of
+from provisioning.services.sync.joined import Joins
 from provisioning.services.sync.plan_accounts import AccountPlanner
 from provisioning.services.sync.plan_groups import GroupPlan, ReadGroup, plan_groups
 from provisioning.services.sync.plan_people import plan_people
@@ -86,12 +87,14 @@ def _plan_everything(run: Run, source: DirectorySource, plan: Plan, progress: Pr
     members |= kept_members(set(book.watched.values()) - members.keys())
     progress.phase(Run.Phase.PLAN, last_person)
     plan.writer.flush()
+    memberships = memberships_of(members)
     affected = affected_by(
         run=run, source=source, until=last_person, moved=groups.moved if groups else (),
         foreign=groups.foreign if groups else {}, unreadable=people.unreadable,
-        memberships=memberships_of(members),
+        memberships=memberships,
     )  # fmt: skip
-    AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(affected)
+    planner = AccountPlanner(book=book, writer=plan.writer, progress=progress)
+    planner.plan(Joins(run, memberships).people(affected))
     plan.writer.flush()
     plan.writer.counts["read.people"] = people.people
     plan.writer.counts["read.unreadable"] = people.left_out + len(people.unreadable)
@@ -103,7 +106,8 @@ def plan_rules(*, run: Run, progress: Progress) -> Plan:
     plan = Plan(PlanWriter(run))
     follow_used_groups()
     progress.phase(Run.Phase.PLAN, Person.objects.count())
-    people = everybody(memberships_of(kept_members(book.watched.values())))
+    memberships = memberships_of(kept_members(book.watched.values()))
+    people = Joins(run, memberships).people(everybody(memberships))
     with plan.writer.writing_behind():
         AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(people)
     return plan
@@ -125,7 +129,8 @@ def _plan_some(run: Run, people: QuerySet[Person], progress: Progress) -> Plan:
     book = RuleBook()
     plan = Plan(PlanWriter(run))
     progress.phase(Run.Phase.PLAN, people.count())
-    chosen = everybody(memberships_of(kept_members(book.watched.values())), people)
+    memberships = memberships_of(kept_members(book.watched.values()))
+    chosen = Joins(run, memberships).people(everybody(memberships, people))
     AccountPlanner(book=book, writer=plan.writer, progress=progress).plan(chosen)
     plan.writer.flush()
     return plan
