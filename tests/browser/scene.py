@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.utils import timezone
 
 from provisioning.core.states import State
 from provisioning.models import (
+    Account,
     AccountRule,
     ClientProfile,
     ConsoleUser,
+    ContactList,
     DirectorySource,
     GroupNesting,
     Number,
     NumberRange,
+    RegisteredContact,
     Run,
     SipServer,
 )
@@ -45,6 +50,7 @@ def make_company(user: ConsoleUser) -> Run:
     lobby = make_account("Lobby phone", kind="common-area phone", responsible="Facilities")
     block_account(account=lobby, reason="Vandalised", actor=Actor.of(user))
     make_person("Cleo Conflict", source=source, problem="The number +442079460123 is taken.")
+    _register_some()
     return hold_everybody(rule, user)
 
 
@@ -68,6 +74,25 @@ def _make_servers() -> None:
         name="London", first="+442079460000", last="+442079460999", site=make_site()
     )
     Number.objects.create(e164="+442079460999", state=Number.State.FREE)
+
+
+def _register_some() -> None:
+    """As a look at the store would have kept them; one nobody here knows."""
+    server, now = SipServer.objects.get(), timezone.now()
+    accounts = list(Account.objects.order_by("pk")[:8])
+    ContactList.objects.create(
+        store=server.store, known=True, count=9, families={"Yealink SIP-T46U": 9}, read_at=now
+    )
+    RegisteredContact.objects.bulk_create(
+        RegisteredContact(
+            store=server.store, server=server, account=account, key=f"uloc-{n}", fingerprint=n,
+            aor=account.aor if account else "hall@voice.example.com", domain="voice.example.com",
+            contact=f"sip:u{n}@10.20.30.{n + 1}:5061;transport=tls", transport="tls",
+            user_agent="Yealink SIP-T46U 108.86.0.45", family="Yealink SIP-T46U", since=now,
+            expires_at=now + timedelta(minutes=40), search_key=account.aor if account else "hall",
+        )
+        for n, account in enumerate([*accounts, None])
+    )  # fmt: skip
 
 
 def _make_people(source: DirectorySource, rule: AccountRule) -> None:
