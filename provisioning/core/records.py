@@ -140,6 +140,20 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True)
+class Presence:
+    """What one client of an address-of-record published (RFC 3863, 4480).
+
+    `activity` is one word such as "away"; `until` in Unix seconds or 0.
+    """
+
+    aor: str
+    open: bool
+    activity: str
+    note: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServerHealth:
     """What a SIP server says of itself.
 

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from provisioning.core.records import Registration, ServerHealth, ServerRecord, StoreRecord
+from provisioning.core.records import (
+    Presence,
+    Registration,
+    ServerHealth,
+    ServerRecord,
+    StoreRecord,
+)
 from provisioning.core.sip import Algorithm
 
 
@@ -145,6 +151,10 @@ class StoreDriver(Protocol):
 
     def registrations(self, aors: Collection[str] | None = None) -> Iterator[Registration] | None:
         """Live contacts from the store, each with its key; None where it does not hold them."""
+        ...
+
+    def presence(self, aors: Collection[str]) -> list[Presence] | None:
+        """What clients of `aors` published and what still holds, or None where nothing is kept."""
         ...
 
     def accounts(self) -> Iterator[ForeignAccount]:

@@ -41,6 +41,12 @@ def versions_of(transaction: Transaction) -> dict[str, int]:
     return dict(transaction.rows(used))
 
 
+def has_table(transaction: Transaction, name: str) -> bool:
+    """Whether table `version` lists a table that the driver can do without."""
+    statement = select(VERSION.c.table_name).where(VERSION.c.table_name == name)
+    return bool(transaction.rows(statement))
+
+
 def columns_of(transaction: Transaction, name: str) -> set[str]:
     """The names of a table's columns."""
     return set(transaction.columns(select(text("*")).select_from(text(name)).limit(0)))

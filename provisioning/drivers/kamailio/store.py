@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Table, column, func, select
 
-from provisioning.core.records import Registration, StoreRecord
+from provisioning.core.records import Presence, Registration, StoreRecord
 from provisioning.drivers.base import (
     ForeignAccount,
     Kind,
@@ -30,7 +30,13 @@ from provisioning.drivers.database.statements import (
 from provisioning.drivers.database.unusable import is_unusable
 from provisioning.drivers.database.writing import write
 from provisioning.drivers.kamailio.contacts import registration_from_row
-from provisioning.drivers.kamailio.inspection import columns_of, findings, versions_of
+from provisioning.drivers.kamailio.inspection import (
+    columns_of,
+    findings,
+    has_table,
+    versions_of,
+)
+from provisioning.drivers.kamailio.presence import PRESENTITY, PRESENTITY_COLUMNS, published
 from provisioning.drivers.kamailio.tables import (
     KIND_TABLES,
     LOCATION,
@@ -146,6 +152,19 @@ class KamailioStore:
             rendered = render(statement, self._store.dialect)
             rows = self._those(incoming, rendered, list(filter(None, wanted)))
         return self._live(rows, int(utc_offset))
+
+    def presence(self, aors: Collection[str]) -> list[Presence] | None:
+        """What clients published, of table `presentity`; None where the database has none."""
+        with self._database.transaction() as transaction:
+            if not has_table(transaction, PRESENTITY.name):
+                return None
+        keys = filter(None, (key_values(Kind.SUBSCRIBER, aor) for aor in sorted(set(aors))))
+        incoming = Incoming(self._store.dialect, _LOCATION_KEY)
+        columns = select(*(PRESENTITY.c[name] for name in PRESENTITY_COLUMNS))
+        statement = join_keys(columns, PRESENTITY, _LOCATION_KEY, incoming.source())
+        statement = statement.where(PRESENTITY.c.event == "presence")
+        rows = self._those(incoming, render(statement, self._store.dialect), list(keys))
+        return published(rows, time.time())
 
     def accounts(self) -> Iterator[ForeignAccount]:
         """Every account of the store, foreign ones included, for Observe."""
