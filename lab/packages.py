@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab.suite import Suite, SuiteError
+
 # python-ldap and gssapi have no wheels: they are built against libldap, libsasl2 and libkrb5.
 BUILD = ("gcc", "libkrb5-dev", "libldap-dev", "libsasl2-dev", "python3-dev", "python3-venv")
 DEMO = (
@@ -32,6 +34,7 @@ TEST = (
     "kamailio-postgres-modules",
     "ldap-utils",
     "libsasl2-modules-gssapi-mit",
+    "mmdebstrap",
     "postgresql",
     "redis-server",
     "samba",
@@ -41,6 +44,8 @@ TEST = (
 )
 BENCH = (*DEMO, "kamailio-postgres-modules", "ldap-utils", "postgresql")
 SETS = {"demo": DEMO, "bench": BENCH, "test": TEST}
+# What Debian 12 has not, or not so new; only the tests need it.
+FORKY = Suite("forky", ("asterisk",))
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 MARK = "# rtcadmin lab"
@@ -108,16 +113,21 @@ def main(arguments: list[str]) -> int:
         print("This is no Debian: install by hand", *SETS[arguments[0]], file=sys.stderr)
         return 1
     names = missing(SETS[arguments[0]])
-    if not names:
-        print(f"Packages for {arguments[0]}: all installed.")
-        return 0
-    print(f"Packages for {arguments[0]}: installing {' '.join(names)}", flush=True)
-    # The default action would skip the removal of the policy.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        install(names)
+        if names:
+            print(f"Packages for {arguments[0]}: installing {' '.join(names)}", flush=True)
+            # The default action would skip the removal of the policy.
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+            install(names)
+        else:
+            print(f"Packages for {arguments[0]}: all installed.")
+        if arguments[0] == "test" and FORKY.prepare():
+            print(f"Debian {FORKY.name}: unpacked {' '.join(FORKY.packages)} into {FORKY.tree}")
     except subprocess.CalledProcessError as error:
         print(f"{' '.join(error.cmd)} failed with status {error.returncode}", file=sys.stderr)
+        return 1
+    except SuiteError as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 

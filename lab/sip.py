@@ -26,6 +26,8 @@ CHALLENGES = {
     401: ("www-authenticate", "Authorization"),
     407: ("proxy-authenticate", "Proxy-Authorization"),
 }
+# What a response repeats of its request (RFC 3261, 8.2.6.2).
+ECHOED = frozenset({"via", "from", "to", "call-id", "cseq"})
 COMPACT = {
     "v": "via",
     "f": "from",
@@ -38,21 +40,29 @@ COMPACT = {
 
 @dataclass(frozen=True)
 class Response:
-    """A final response; header names in lower case, the last of several values."""
+    """A final response; header names in lower case, the last of several values.
+
+    `challenges` are the values of every challenge, by its algorithm.
+    """
 
     status: int
     reason: str
     headers: Mapping[str, str]
+    challenges: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Login:
-    """Who signs in; `ha1` is used instead of the password where it is given."""
+    """Who signs in; `ha1` is used instead of the password where it is given.
+
+    Of several challenges the one with `algorithm` is answered, or the last where it is empty.
+    """
 
     user: str
     domain: str
     password: str = ""
     ha1: str = ""
+    algorithm: str = ""
 
     @property
     def aor(self) -> str:
@@ -63,7 +73,10 @@ class Login:
 
 
 class SipClient:
-    """One socket to one server; raises TimeoutError when no final response comes in time."""
+    """One socket to one server; raises TimeoutError when no final response comes in time.
+
+    What the server asks meanwhile is answered with 200; `requests` holds the first lines.
+    """
 
     def __init__(
         self,
@@ -76,6 +89,7 @@ class SipClient:
     ) -> None:
         self.transport = transport
         self.timeout = timeout
+        self.requests: list[str] = []
         self._received = b""
         if transport == "udp":
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -132,7 +146,9 @@ class SipClient:
         if login is None or response.status not in CHALLENGES:
             return response
         asked, answered = CHALLENGES[response.status]
-        answer = digest(response.headers[asked], method, uri, login)
+        last = response.headers[asked]
+        challenge = response.challenges[login.algorithm] if login.algorithm else last
+        answer = digest(challenge, method, uri, login)
         return self._transact(method, uri, {**fixed, "CSeq": f"2 {method}", answered: answer}, body)
 
     def _transact(self, method: str, uri: str, headers: Mapping[str, str], body: str) -> Response:
@@ -161,7 +177,7 @@ class SipClient:
     def _receive(self) -> Response | None:
         """The next response; None for a request or a keep-alive."""
         if self.transport == "udp":
-            return _parse(self._socket.recv(DATAGRAM))
+            return self._read_head(self._socket.recv(DATAGRAM).partition(b"\r\n\r\n")[0])
         while b"\r\n\r\n" not in self._received:
             self._read()
         head, _, self._received = self._received.partition(b"\r\n\r\n")
@@ -170,7 +186,29 @@ class SipClient:
         while len(self._received) < size:
             self._read()
         self._received = self._received[size:]
+        return self._read_head(head)
+
+    def wait_for_request(self) -> str:
+        """The first line of the next request that the server sends, or has sent already."""
+        self._socket.settimeout(self.timeout)
+        while not self.requests:
+            self._receive()
+        return self.requests.pop(0)
+
+    def _read_head(self, packet: bytes) -> Response | None:
+        head = packet.decode(errors="replace").strip()
+        if head and not head.startswith("SIP/"):
+            self._accept(head)
+            return None
         return _parse(head)
+
+    def _accept(self, head: str) -> None:
+        first, *lines = head.split("\r\n")
+        self.requests.append(first)
+        if not first.startswith("ACK "):
+            same = [line for line in lines if line.partition(":")[0].lower() in ECHOED]
+            answer = ["SIP/2.0 200 OK", *same, "Content-Length: 0", "", ""]
+            self._socket.sendall("\r\n".join(answer).encode())
 
     def _read(self) -> None:
         more = self._socket.recv(DATAGRAM)
@@ -202,15 +240,18 @@ def digest(challenge: str, method: str, uri: str, login: Login) -> str:
     return "Digest " + ", ".join([*(f'{name}="{value}"' for name, value in answer.items()), bare])
 
 
-def _parse(packet: bytes) -> Response | None:
-    head = packet.partition(b"\r\n\r\n")[0].decode(errors="replace").strip()
+def _parse(head: str) -> Response | None:
     first, *lines = re.sub(r"\r\n[ \t]+", " ", head).split("\r\n")
     start = re.fullmatch(r"SIP/2\.0 (\d{3}) ?(.*)", first)
     if start is None:
         return None
-    headers = {}
+    headers, challenges = {}, {}
+    asked = [name for name, _ in CHALLENGES.values()]
     for line in lines:
         name, _, value = line.partition(":")
         name = name.strip().lower()
         headers[COMPACT.get(name, name)] = value.strip()
-    return Response(int(start[1]), start[2], headers)
+        if name in asked:
+            algorithm = re.search(r'algorithm="?([\w-]+)', value)
+            challenges[algorithm[1].upper() if algorithm else "MD5"] = value.strip()
+    return Response(int(start[1]), start[2], headers, challenges)

@@ -15,7 +15,7 @@ from provisioning.services.directory import poll
 from provisioning.services.push import push, reconcile
 from provisioning.services.runs import runs
 from provisioning.services.scim import scim_store
-from provisioning.services.servers import servers
+from provisioning.services.servers import contact_lists, servers
 from provisioning.services.write_back import write_back_runs
 
 
@@ -94,6 +94,21 @@ def check_server(server_id: int) -> None:
     server = SipServer.objects.filter(pk=server_id, enabled=True).first()
     if server is not None:
         servers.check_server_health(server=server)
+
+
+@shared_task(name="provisioning.tasks.read_registrations")
+def read_registrations() -> None:
+    """Have the live registrations of every store read, each by a worker of its own."""
+    contact_lists.read_all()
+
+
+@shared_task(name="provisioning.tasks.read_contacts")
+def read_contacts(store_id: int) -> None:
+    """Read the live registrations of a store; one that is being read already is left alone."""
+    try:
+        contact_lists.read_contacts(store_id=store_id)
+    except Busy:
+        return
 
 
 @shared_task(name="provisioning.tasks.keep_deadlines")

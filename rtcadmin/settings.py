@@ -234,6 +234,8 @@ PUSH_ATTEMPTS = int(env.number("RTCADMIN_PUSH_ATTEMPTS", 3))
 PUSH_BACKOFF = env.number("RTCADMIN_PUSH_BACKOFF", 5)
 SWEEP_EVERY = env.number("RTCADMIN_SWEEP_EVERY", 15)
 HEALTH_EVERY = env.number("RTCADMIN_HEALTH_EVERY", 30)
+# How often the live registrations of every store are read.
+REGISTRATIONS_EVERY = env.number("RTCADMIN_REGISTRATIONS_EVERY", 60)
 # How often everything at a managed store is compared, to find drift.
 RECONCILE_EVERY = env.number("RTCADMIN_RECONCILE_EVERY", 3600)
 SYNC_LEASE = env.number("RTCADMIN_SYNC_LEASE", 120)

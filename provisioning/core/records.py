@@ -9,6 +9,7 @@ from typing import Literal
 TlsMode = Literal["ldaps", "starttls", "none"]
 BindMethod = Literal["simple", "gssapi", "external"]
 Transport = Literal["tls", "tcp", "udp"]
+Dialect = Literal["postgresql", "sqlite"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class StoreRecord:
 
     name: str
     driver: str
-    dialect: Literal["postgresql", "sqlite"]
+    dialect: Dialect
     host: str
     port: int
     database: str

@@ -11,6 +11,8 @@ from typing import Literal, Self
 from provisioning.core.errors import InvalidInput
 
 Algorithm = Literal["MD5", "SHA-256"]
+# What servers verify: one algorithm, or the one of both that the client chooses.
+Digests = Literal["MD5", "SHA-256", "MD5+SHA-256"]
 
 # The part of RFC 3261's `user` that servers, clients and database columns all take unescaped.
 _USER_PART = re.compile(r"[a-z0-9+*][a-z0-9._+*~'-]{0,63}", re.ASCII)
@@ -24,8 +26,8 @@ _HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 class ImportedDigest:
     """What a SIP server verified an account by before it was taken over; its clear text is unknown.
 
-    `ha1` is H(user:realm:secret); `ha1b` is H(user@domain:realm:secret), empty where the server
-    had none.
+    `ha1` is H(user:realm:secret); `ha1b` is H(user@domain:realm:secret) and `sha256`, beside an
+    `ha1` of MD5, the same by SHA-256: empty where the server had none.
     """
 
     user: str
@@ -33,6 +35,7 @@ class ImportedDigest:
     algorithm: Algorithm
     ha1: str = field(repr=False)
     ha1b: str = field(default="", repr=False)
+    sha256: str = field(default="", repr=False)
 
     def fits(self, *, user: str, realm: str, algorithm: str) -> bool:
         """Whether a server that asks for these verifies by it."""

@@ -8,13 +8,14 @@ from enum import StrEnum
 from typing import Literal, Protocol
 
 from provisioning.core.records import (
+    Dialect,
     Presence,
     Registration,
     ServerHealth,
     ServerRecord,
     StoreRecord,
 )
-from provisioning.core.sip import Algorithm
+from provisioning.core.sip import Digests
 
 
 class Kind(StrEnum):
@@ -40,8 +41,10 @@ class SipDomainRow:
 class SubscriberRow:
     """Credentials of one address-of-record.
 
-    `ha1` None means: known, but nobody can register. `ha1b` and `password` are further credentials
-    that some servers verify by; None means that nobody can register by them. Key: user@domain.
+    `ha1` None means: known, but nobody can register. `ha1b`, `password` and, beside an `ha1` of
+    MD5, `ha1_sha256` are further credentials that some servers verify by; None means that nobody
+    can register by them. `auth_user` and `realm` are those that the digests were made for; empty
+    where a store does not keep them. Key: user@domain.
     """
 
     user: str
@@ -49,6 +52,9 @@ class SubscriberRow:
     ha1: str | None = field(repr=False)
     ha1b: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
+    ha1_sha256: str | None = field(default=None, repr=False)
+    auth_user: str = field(default="", compare=False)
+    realm: str = field(default="", compare=False)
 
     @property
     def key(self) -> str:
@@ -194,10 +200,16 @@ class ServerDriver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """One family of SIP servers."""
+    """One family of SIP servers: the databases and the digests that it can be set up with."""
 
     name: str
     label: str
     store: type[StoreDriver]
     server: type[ServerDriver]
-    algorithms: tuple[Algorithm, ...]
+    dialects: tuple[Dialect, ...]
+    digests: tuple[Digests, ...]
+
+    @property
+    def unsupported(self) -> frozenset[Kind]:
+        """Kinds that its servers have no place for."""
+        return frozenset(kind for kind in Kind if self.store.kinds[kind] == "unsupported")

@@ -12,6 +12,7 @@ DRIVERS: dict[str, Driver] = {
         label="Kamailio",
         store=KamailioStore,
         server=KamailioServer,
-        algorithms=("MD5", "SHA-256"),
+        dialects=("postgresql", "sqlite"),
+        digests=("MD5", "SHA-256"),
     ),
 }

@@ -4,6 +4,7 @@ from provisioning.models.account import Account, Credential, Pin
 from provisioning.models.alias import Alias
 from provisioning.models.audit import AuditEvent
 from provisioning.models.console import ConsoleUser
+from provisioning.models.contact import ContactList, RegisteredContact
 from provisioning.models.domain import SipDomain
 from provisioning.models.drift import Drift
 from provisioning.models.group import DirectoryGroup, GroupMember, GroupNesting
@@ -35,6 +36,7 @@ __all__ = [
     "ClientProfile",
     "ConfigStore",
     "ConsoleUser",
+    "ContactList",
     "Credential",
     "DirectoryGroup",
     "DirectorySource",
@@ -54,6 +56,7 @@ __all__ = [
     "ProvisioningLink",
     "PushPause",
     "PushRecord",
+    "RegisteredContact",
     "Rehire",
     "RoleGroup",
     "RowImages",

@@ -8,6 +8,8 @@ from django.utils.functional import cached_property
 
 from provisioning.core.records import Listener, ServerRecord, StoreRecord
 from provisioning.core.scope import Scope
+from provisioning.core.sip import Algorithm
+from provisioning.drivers.registry import DRIVERS
 from provisioning.models.fields import keyring
 from provisioning.models.limits import Limited
 
@@ -50,8 +52,12 @@ class ConfigStore(Limited):
     ca_pem = models.TextField("certificate authority (PEM)", blank=True)
     algorithm = models.CharField(
         "digest algorithm",
-        max_length=10,
-        choices=[("MD5", "MD5"), ("SHA-256", "SHA-256")],
+        max_length=20,
+        choices=[
+            ("MD5", "MD5"),
+            ("SHA-256", "SHA-256"),
+            ("MD5+SHA-256", "MD5 and SHA-256, as the client chooses"),
+        ],
         default="MD5",
     )
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.OBSERVE)
@@ -89,7 +95,18 @@ class ConfigStore(Limited):
             kinds=frozenset(self.scope_kinds),
             domains=dict(self.scope_domains.values_list("pk", "domain")),
             groups=frozenset(self.scope_groups.values_list("pk", flat=True)),
+            unsupported=DRIVERS[self.driver].unsupported,
         )
+
+    @property
+    def main_algorithm(self) -> Algorithm:
+        """The algorithm of the digest that every account has there; MD5 where there are two."""
+        return "SHA-256" if self.algorithm == "SHA-256" else "MD5"
+
+    @property
+    def adds_sha256(self) -> bool:
+        """Whether a digest by SHA-256 stands beside the one by MD5."""
+        return self.algorithm == "MD5+SHA-256"
 
     @property
     def _place(self) -> str:

@@ -31,7 +31,36 @@ def insert_rows(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
             _insert_many(f"INSERT INTO {table} ({names}) VALUES", len(columns), list(rows))
 
 
-def _insert_many(insert: str, width: int, rows: Sequence[Sequence[Any]]) -> None:
+def merge_rows(
+    table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, key: Sequence[str],
+    changed: Sequence[str],
+) -> None:  # fmt: skip
+    """Insert `rows` in one transaction; where one with the same `key` is there, change it instead.
+
+    Of that the columns `changed` get the new values. No two of `rows` have the same key.
+    """
+    names = ", ".join(columns)
+    new_values = ", ".join(f"{column} = excluded.{column}" for column in changed)
+    otherwise = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {new_values}"
+    with transaction.atomic(), connection.cursor() as cursor, connection.wrap_database_errors:
+        if connection.vendor == "postgresql":
+            empty = f"SELECT {names} FROM {table} LIMIT 0"  # noqa: S608
+            cursor.execute(f"CREATE TEMPORARY TABLE incoming ON COMMIT DROP AS {empty}")
+            with cursor.copy(f"COPY incoming ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            cursor.execute(
+                f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming {otherwise}"  # noqa: S608
+            )
+            cursor.execute("DROP TABLE incoming")
+        else:
+            insert = f"INSERT INTO {table} ({names}) VALUES"
+            _insert_many(insert, len(columns), rows, otherwise)
+
+
+def _insert_many(
+    insert: str, width: int, rows: Sequence[Sequence[Any]], otherwise: str = ""
+) -> None:
     """Insert with many rows to a statement, as SQLite does fastest, past Django's rewriting of it.
 
     Each statement is one step, during which other threads of this process go on.
@@ -42,7 +71,7 @@ def _insert_many(insert: str, width: int, rows: Sequence[Sequence[Any]]) -> None
     for start in range(0, len(rows), most):
         part = rows[start : start + most]
         marks = ", ".join([one] * len(part))
-        lite.execute(f"{insert} {marks}", list(chain.from_iterable(part)))
+        lite.execute(f"{insert} {marks} {otherwise}", list(chain.from_iterable(part)))
 
 
 def upsert_rows(
@@ -194,6 +223,13 @@ def among(texts: Iterable[str]) -> RawSQL:
     """`texts` for an `__in` filter as one parameter: thousands cost more than the query."""
     rows = {"postgresql": "SELECT unnest(%s::text[])", "sqlite": "SELECT value FROM json_each(%s)"}
     return RawSQL(rows[connection.vendor], [array(texts)])  # noqa: S611 - no input in it
+
+
+def among_numbers(numbers: Sequence[int]) -> RawSQL:
+    """The same for whole numbers."""
+    if connection.vendor == "postgresql":
+        return RawSQL("SELECT unnest(%s::bigint[])", [list(numbers)])
+    return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(list(numbers))])
 
 
 @contextmanager

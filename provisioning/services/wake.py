@@ -33,6 +33,11 @@ def check_server(*, server_id: int) -> None:
     _after_commit("provisioning.tasks.check_server", server_id)
 
 
+def read_contacts(*, store_id: int) -> None:
+    """Wake a worker to read the live registrations of a store."""
+    _after_commit("provisioning.tasks.read_contacts", store_id)
+
+
 def read_scim(*, source_id: int, seconds: float) -> None:
     """Wake a worker, in so many seconds, for what the SCIM client of a source wrote."""
     _after_commit("provisioning.tasks.read_scim", source_id, seconds=seconds)

@@ -1,21 +1,16 @@
-"""Live registrations, as cards that htmx fills: of an account, of the store of a server."""
+"""Live registrations of one account, asked of its servers, as a card that htmx fills."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
-from provisioning.models import Account, SipServer
-from provisioning.services.servers.registrations import (
-    LiveList,
-    list_registrations,
-    list_server_registrations,
-)
+from provisioning.models import Account
+from provisioning.services.servers.registrations import list_registrations
 from provisioning.web.access import ConsoleRequest, needs
 
 _SHOWN = 50
@@ -27,22 +22,8 @@ def of_account(request: ConsoleRequest, pk: int) -> HttpResponse:
     """What the servers of the account's home pool say of it."""
     account = get_object_or_404(Account.objects.select_related("pool"), pk=pk)
     live = list_registrations(account=account)
-    return render(request, "servers/_registrations.html", _context(live) | {"of_one": True})
-
-
-@needs(Capability.VIEW)
-@require_safe
-def of_server(request: ConsoleRequest, pk: int) -> HttpResponse:
-    """What the server's store holds."""
-    server = get_object_or_404(SipServer.objects.select_related("store"), pk=pk)
-    live = list_server_registrations(server=server, limit=_SHOWN + 1)
-    return render(request, "servers/_registrations.html", _context(live))
-
-
-def _context(live: LiveList) -> dict[str, Any]:
     rows = [
         {
-            "aor": each.aor,
             "contact": each.contact,
             "user_agent": each.user_agent,
             "transport": each.transport,
@@ -50,7 +31,9 @@ def _context(live: LiveList) -> dict[str, Any]:
         }
         for each in live.registrations[:_SHOWN]
     ]
-    return {"live": live, "rows": rows, "more": len(live.registrations) > _SHOWN, "shown": _SHOWN}
+    more = len(live.registrations) > _SHOWN
+    context = {"live": live, "rows": rows, "more": more, "shown": _SHOWN}
+    return render(request, "registrations/_account.html", context)
 
 
 def _moment(unix_seconds: int) -> datetime | None:

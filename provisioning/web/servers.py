@@ -13,9 +13,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
-from provisioning.models import ConfigStore, SipServer
+from provisioning.models import ConfigStore, ContactList, RegisteredContact, SipServer
 from provisioning.services.actor import Actor
 from provisioning.services.servers.connection_test import probe_server
+from provisioning.services.servers.contact_doubts import is_live
 from provisioning.services.servers.servers import (
     check_server_health,
     delete_server,
@@ -58,6 +59,10 @@ def server(request: ConsoleRequest, pk: int) -> HttpResponse:
             for listener in row.listeners()
         ],
         "control": _control_rows(row),
+        "contacts": RegisteredContact.objects.filter(is_live(), server=row)
+        .select_related("account")
+        .order_by("-since")[:5],
+        "contact_list": ContactList.objects.filter(store=row.store_id).first(),
     }  # fmt: skip
     return render(request, "servers/server.html", context)
 

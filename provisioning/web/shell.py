@@ -62,6 +62,7 @@ SECTIONS: tuple[tuple[str, tuple[Page, ...]], ...] = (
         (
             Page("servers", "SIP servers", "server-2", ("server",)),
             Page("pools", "Pools & stores", "database", ("pool", "store")),
+            Page("registrations", "Registrations", "phone-call", ("registrations",)),
             Page("drift", "Drift", "activity", ("drift",)),
             Page("domains", "SIP domains", "at", ("domain",)),
             Page("changes", "Changes", "git-compare", ("change", "conflict", "run")),

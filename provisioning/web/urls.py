@@ -30,6 +30,7 @@ from provisioning.web import (
     proposals,
     pushes,
     ranges,
+    registration_list,
     registrations,
     rehires,
     rules,
@@ -202,6 +203,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("stores/<int:pk>/scope/", adopt.ScopePage.as_view(), name="store-scope"),
     path("stores/<int:pk>/retry/", stores.retry, name="store-retry"),
     path("stores/<int:pk>/test/", stores.try_out, name="store-test"),
+    # Registrations
+    path("registrations/", registration_list.Registrations.as_view(), name="registrations"),
+    path("registrations/end/", registration_list.end, name="registrations-end"),
+    path("registrations/export/", registration_list.export, name="registrations-export"),
+    path("registrations/read/", registration_list.read_now, name="registrations-read"),
     # Signing in
     path("setup/", sign_in.first_start, name="setup"),
     path("sign-in/", sign_in.sign_in, name="sign-in"),
@@ -224,7 +230,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("servers/<int:pk>/delete/", servers.server_delete, name="server-delete"),
     path("servers/<int:pk>/edit/", servers.ServerPage.as_view(), name="server-edit"),
     path("servers/<int:pk>/guide/", servers.guide, name="server-guide"),
-    path("servers/<int:pk>/registrations/", registrations.of_server, name="server-registrations"),
     path("servers/<int:pk>/test/", servers.try_out, name="server-test"),
     # Sources & sync
     path("sources/", sources.sources, name="sources"),

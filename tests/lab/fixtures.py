@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.asterisk import Asterisk, AsteriskStore
 from lab.authority import Authority
 from lab.kamailio import Kamailio, PostgresqlStore, SqliteStore, Store
 from lab.people import Company, company
@@ -65,3 +66,14 @@ def samba() -> Iterator[DomainController]:
     """The machine's domain controller: tests change only what they added themselves."""
     with DomainController() as controller:
         yield controller
+
+
+@pytest.fixture
+def asterisk(
+    tmp_path_factory: pytest.TempPathFactory, authority: Authority, postgresql: Postgresql
+) -> Iterator[Asterisk]:
+    """An Asterisk with an empty database of its own."""
+    store = AsteriskStore(postgresql, "asterisk_test")
+    with Asterisk(tmp_path_factory.mktemp("asterisk"), authority, store) as server:
+        yield server
+    store.drop()

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 # URL names that only read, and those that change; with an id where True.
 READ = [
-    ("servers", False), ("server", True), ("server-guide", True), ("server-registrations", True),
+    ("servers", False), ("server", True), ("server-guide", True),
     ("pools", False), ("pool", True),
     ("store", True), ("store-observe", True), ("store-observe-csv", True),
     ("domains", False), ("sites", False), ("profiles", False), ("profile", True),

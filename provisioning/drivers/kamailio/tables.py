@@ -171,9 +171,8 @@ def _subscriber_from(values: Sequence[str]) -> SubscriberRow:
     It differs from every HA1 that is wanted, so it gets replaced.
     """
     user, domain, *credentials = values
-    return SubscriberRow(
-        user, domain, *(None if is_unusable(value) else value for value in credentials)
-    )
+    ha1, ha1b, password = (None if is_unusable(value) else value for value in credentials)
+    return SubscriberRow(user, domain, ha1, ha1b, password)
 
 
 # Makes the record of the owned columns' values.

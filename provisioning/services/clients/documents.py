@@ -213,5 +213,5 @@ def _find_home(account: Account) -> Home:
     )
     listeners = [listener for server in servers for listener in server.listeners()]
     listeners.sort(key=lambda listener: _TRANSPORTS[listener.transport])
-    algorithm = servers[0].store.algorithm if servers else "MD5"
-    return Home(tuple(listeners), cast("Algorithm", algorithm))
+    algorithm = servers[0].store.main_algorithm if servers else "MD5"
+    return Home(tuple(listeners), algorithm)

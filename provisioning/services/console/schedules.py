@@ -25,6 +25,9 @@ def install_schedules() -> None:
         wanted = {
             _keep("sweep", f"{_TASKS}sweep", settings.SWEEP_EVERY),
             _keep("check servers", f"{_TASKS}check_servers", settings.HEALTH_EVERY),
+            _keep(
+                "read registrations", f"{_TASKS}read_registrations", settings.REGISTRATIONS_EVERY
+            ),
             _keep("keep deadlines", f"{_TASKS}keep_deadlines", _HOUR),
             _keep("reconcile stores", f"{_TASKS}reconcile_stores", settings.RECONCILE_EVERY / 4),
         }

@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import StrIndex, Substr
 
 from provisioning.core.sealing import SealBroken
-from provisioning.core.sip import Algorithm, ImportedDigest, ha1
+from provisioning.core.sip import ImportedDigest, ha1
 from provisioning.core.states import MEANINGS
 from provisioning.drivers.base import AliasRow, Kind, Row, SipDomainRow, SubscriberRow
 from provisioning.models import Account, Alias, ConfigStore, Credential, Number, OwnedRow, SipDomain
@@ -130,6 +130,8 @@ def fingerprint(row: Row) -> str:
         text = f"{row.key}\n{row.ha1 or ''}"
         if row.ha1b is not None or row.password is not None:
             text = f"{text}\n{row.ha1b}\n{row.password}"
+        if row.ha1_sha256 is not None:
+            text = f"{text}\nSHA-256\n{row.ha1_sha256}"
     elif isinstance(row, AliasRow):
         text = f"{row.key}\n{row.user}\n{row.domain}"
     else:
@@ -193,7 +195,7 @@ def _derive_subscribers(store: ConfigStore, page: Page) -> Desired:
     rows: dict[str, Row] = {}
     failed: dict[str, str] = {}
     realms = {domain.pk: (domain.domain, domain.realm) for domain in SipDomain.objects.all()}
-    algorithm: Algorithm = "SHA-256" if store.algorithm == "SHA-256" else "MD5"
+    algorithm, adds_sha256 = store.main_algorithm, store.adds_sha256
     ring = keyring()
     for user, domain_id, state, uid, auth_user, sealed, imported, *_ in page.values:
         domain, realm = realms[domain_id]
@@ -201,14 +203,22 @@ def _derive_subscribers(store: ConfigStore, page: Page) -> Desired:
         try:
             if state in _USABLE and sealed is not None:
                 secret = ring.open(bytes(sealed), Credential.place(uid))
-                row = SubscriberRow(user, domain, ha1(auth_user, realm, secret, algorithm))
+                row = SubscriberRow(
+                    user, domain, ha1(auth_user, realm, secret, algorithm), None, None,
+                    ha1(auth_user, realm, secret, "SHA-256") if adds_sha256 else None,
+                    auth_user, realm,
+                )  # fmt: skip
             elif state in _USABLE and imported is not None:
                 text = ring.open(bytes(imported), Credential.place_of_import(uid))
                 digest = ImportedDigest.from_text(text)
                 if not digest.fits(user=auth_user, realm=realm, algorithm=algorithm):
                     failed[key] = _unfit(digest, auth_user, realm, algorithm)
                     continue
-                row = SubscriberRow(user, domain, digest.ha1, digest.ha1b or None)
+                sha256 = digest.sha256 if adds_sha256 else ""
+                row = SubscriberRow(
+                    user, domain, digest.ha1, digest.ha1b or None, None, sha256 or None,
+                    auth_user, realm,
+                )  # fmt: skip
         except SealBroken as error:
             failed[key] = error.message
             continue

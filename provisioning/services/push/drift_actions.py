@@ -103,11 +103,12 @@ def _taken(store: ConfigStore, row: Row | None, actor: Actor) -> Account:
         raise StalePlan("The row has gone meanwhile. Nothing was changed.")
     account = _find(row.key)
     credential = Credential.objects.select_for_update().filter(account=account).first()
-    if credential is None or row.ha1 is None or algorithm_of(row.ha1) != store.algorithm:
+    algorithm = store.main_algorithm
+    if credential is None or row.ha1 is None or algorithm_of(row.ha1) != algorithm:
         raise InvalidInput("What stands there is no digest of the store's. Nothing was changed.")
-    ha1b = row.ha1b if row.ha1b and algorithm_of(row.ha1b) == store.algorithm else ""
+    ha1b = row.ha1b if row.ha1b and algorithm_of(row.ha1b) == algorithm else ""
     digest = ImportedDigest(
-        credential.auth_user, account.domain.realm, algorithm_of(row.ha1) or "MD5", row.ha1, ha1b
+        credential.auth_user, account.domain.realm, algorithm, row.ha1, ha1b, row.ha1_sha256 or ""
     )
     credential.set_import(digest)
     credential.version += 1

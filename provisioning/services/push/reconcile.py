@@ -197,6 +197,7 @@ _SECRET: Mapping[str, str] = {
     "ha1": "password",
     "ha1b": "password for user@domain",
     "password": "password in clear text",
+    "ha1_sha256": "password for SHA-256",
 }
 
 

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from provisioning.core.errors import InvalidInput
-from provisioning.core.sip import Algorithm, ImportedDigest, algorithm_of, ha1
+from provisioning.core.sip import ImportedDigest, algorithm_of, ha1
 from provisioning.core.states import State
 from provisioning.drivers.base import AliasRow, ForeignAccount, Kind, StoreDriver, SubscriberRow
 from provisioning.models import Account, ConfigStore, OwnedRow, SipDomain
@@ -41,6 +41,10 @@ _ELSEWHERE = "The account's home pool is another one."
 _OUTSIDE = "It lies outside the managed scope."
 _TWICE = "Another row was found for the same account."
 _HAS_ROW = "The account has a row of its own at a store already."
+_NAMES = (
+    "Its digest is for another user name than its SIP URI's, or for another realm than that of the "
+    "SIP domain here."
+)
 _ALGORITHM = "Its digest is of another algorithm than the store's."
 
 
@@ -208,7 +212,7 @@ class _Search:
         self, row: SubscriberRow, realm: str
     ) -> tuple[str | None, ImportedDigest | None, str]:
         """The clear text or the digest that the account has from now on, or why neither."""
-        wanted: Algorithm = "SHA-256" if self.store.algorithm == "SHA-256" else "MD5"
+        wanted = self.store.main_algorithm
         if self.portion.clear_text and row.password:
             # A digest of something else is what clients register with: then the text is stale.
             derived = ha1(row.user, realm, row.password, wanted)
@@ -221,8 +225,11 @@ class _Search:
             return None, None, _NO_DIGEST
         if algorithm != wanted:
             return None, None, _ALGORITHM
+        if row.auth_user not in ("", row.user) or row.realm not in ("", realm):
+            return None, None, _NAMES
         ha1b = row.ha1b if row.ha1b and algorithm_of(row.ha1b) == algorithm else ""
-        return None, ImportedDigest(row.user, realm, algorithm, row.ha1, ha1b), ""
+        sha256 = row.ha1_sha256 or ""
+        return None, ImportedDigest(row.user, realm, algorithm, row.ha1, ha1b, sha256), ""
 
 
 def _by_address(addresses: Sequence[str]) -> dict[str, Account]:

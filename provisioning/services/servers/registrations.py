@@ -1,10 +1,9 @@
-"""Live registrations, asked of servers and stores; what cannot be known is never shown as none."""
+"""Live registrations of single accounts, asked of servers and stores; unknown is never none."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.records import Registration
@@ -42,30 +41,6 @@ def list_registrations(*, account: Account) -> LiveList:
     if not servers:
         problems.append(f"The home pool “{account.pool}” has no enabled SIP server.")
     return LiveList(list(found.values()), problems, known=len(problems) < len(servers))
-
-
-def list_server_registrations(*, server: SipServer, limit: int = 200) -> LiveList:
-    """Up to `limit` live contacts from the server's store.
-
-    An empty table says nothing where the server itself counts registrations: then its usrloc keeps
-    them in memory, and the list is not available.
-    """
-    store = server.store
-    try:
-        with driver_access.open_store(store) as driver:
-            stream = driver.registrations()
-            if stream is None:
-                return LiveList([], [f"{store} does not hold registrations."], known=False)
-            found = list(islice(stream, limit))
-    except ProvisioningError as error:
-        return LiveList([], [error.message], known=False)
-    if not found and server.registration_count:
-        problem = (
-            f"{server} counts {server.registration_count:,} registrations, but writes none of them "
-            f"to {store}. Let its usrloc write through (db_mode 1), or look at single accounts."
-        )
-        return LiveList([], [problem], known=False)
-    return LiveList(found, [], known=True)
 
 
 def find_clients(*, accounts: Sequence[Account]) -> tuple[dict[str, list[str]], list[str]]:

@@ -113,10 +113,10 @@ def within_scope(*, store: ConfigStore, kind: Kind, keys: Sequence[str]) -> Sequ
     there is taken away.
     """
     scope = store.scope
-    if scope.is_whole:
-        return keys
     if not scope.has_kind(kind):
         return []
+    if scope.is_whole:
+        return keys
     keys = [key for key in keys if scope.has_domain(key.rpartition("@")[2])]
     if not scope.groups or kind is Kind.SIP_DOMAIN:
         return keys

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from django.db import transaction
 
-from provisioning.core.errors import InvalidInput
+from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.core.records import StoreRecord
 from provisioning.core.text import require_line
+from provisioning.drivers.registry import DRIVERS
 from provisioning.models import ConfigStore, PendingChange
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit, saving
@@ -18,7 +20,7 @@ from provisioning.services.servers import connection_test, targets
 from provisioning.services.servers.connection_test import StepState
 
 # Where the rows are: another place is another database until somebody looked at it.
-_PLACE = ("dialect", "host", "port", "database")
+_PLACE = ("driver", "dialect", "host", "port", "database")
 # To whom the stored password would be sent, and whether anybody could listen.
 _TRUST = (*_PLACE, "tls", "ca_pem")
 # What decides which rows, and which digests, belong into the store.
@@ -115,8 +117,28 @@ def tidy(store: ConfigStore) -> None:
     store.database = require_line(store.database, "The database").strip()
     store.user = require_line(store.user, "The database user").strip()
     store.ca_pem = check_authorities(store.ca_pem, "The certificate authority")
+    _check_driver(store)
     if store.dialect == ConfigStore.Dialect.SQLITE:
         store.host, store.user, store.tls, store.ca_pem = "", "", False, ""
+
+
+def _check_driver(store: ConfigStore) -> None:
+    """Raise InvalidFields where the servers can do with neither the database nor the digests."""
+    driver = DRIVERS.get(store.driver)
+    if driver is None:
+        raise InvalidFields({"driver": "Choose one of the drivers that there are."})
+    refused = {}
+    if store.dialect not in driver.dialects:
+        names = _in_words(ConfigStore.Dialect(each).label for each in driver.dialects)
+        refused["dialect"] = f"The console reaches {driver.label} through {names} only."
+    if store.algorithm not in driver.digests:
+        refused["algorithm"] = f"{driver.label} verifies {_in_words(driver.digests)}."
+    if refused:
+        raise InvalidFields(refused)
+
+
+def _in_words(choices: Iterable[str]) -> str:
+    return " or ".join(choices)
 
 
 def _differs(before: ConfigStore, after: ConfigStore, fields: tuple[str, ...]) -> bool:

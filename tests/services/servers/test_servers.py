@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from lab.kamailio import SqliteStore
-from provisioning.core.errors import InvalidInput
+from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.models import (
     AuditEvent,
     ClientProfile,
@@ -311,3 +311,19 @@ def test_a_changed_profile_gets_a_new_version_and_an_unchanged_one_does_not(acto
     profile.provider = "Example"
     save_profile(profile=profile, actor=actor)
     assert ClientProfile.objects.get().version == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("driver", "nonesuch", "Choose one of the drivers"),
+        ("algorithm", "MD5+SHA-256", "Kamailio verifies MD5 or SHA-256."),
+    ],
+)
+def test_a_store_is_set_up_only_as_its_servers_can_do_with_it(
+    actor: Actor, field: str, value: str, said: str
+) -> None:
+    with pytest.raises(InvalidFields, match=said) as refusal:
+        postgresql_store(actor, **{field: value})
+    assert list(refusal.value.fields) == [field]
+    assert not ConfigStore.objects.exists()
