@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
 from provisioning.models import Account
-from provisioning.services.servers.registrations import list_registrations
+from provisioning.services.servers.registrations import find_presence, list_registrations
 from provisioning.web.access import ConsoleRequest, needs
 
 _SHOWN = 50
@@ -32,7 +34,16 @@ def of_account(request: ConsoleRequest, pk: int) -> HttpResponse:
         for each in live.registrations[:_SHOWN]
     ]
     more = len(live.registrations) > _SHOWN
-    context = {"live": live, "rows": rows, "more": more, "shown": _SHOWN}
+    published = find_presence(account=account)
+    context = {
+        "live": live,
+        "rows": rows,
+        "more": more,
+        "shown": _SHOWN,
+        "presence": [(each, _moment(each.until)) for each in published or ()],
+        "presence_known": published is not None,
+        "list_href": f"{reverse('registrations')}?{urlencode({'q': account.aor})}",
+    }
     return render(request, "registrations/_account.html", context)
 
 

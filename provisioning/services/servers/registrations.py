@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from provisioning.core.errors import ProvisioningError
-from provisioning.core.records import Registration
+from provisioning.core.records import Presence, Registration
 from provisioning.models import Account, ConfigStore, SipServer
 from provisioning.services.servers import driver_access
 
@@ -41,6 +41,20 @@ def list_registrations(*, account: Account) -> LiveList:
     if not servers:
         problems.append(f"The home pool “{account.pool}” has no enabled SIP server.")
     return LiveList(list(found.values()), problems, known=len(problems) < len(servers))
+
+
+def find_presence(*, account: Account) -> list[Presence] | None:
+    """What the account's clients published at its home pool; None where no store keeps that."""
+    found: list[Presence] | None = None
+    for store in ConfigStore.objects.filter(pool_id=account.pool_id).order_by("name"):
+        try:
+            with driver_access.open_store(store) as driver:
+                published = driver.presence([account.aor])
+        except ProvisioningError:
+            continue  # such as without the right to read it; it is extra and alarms nobody
+        if published is not None:
+            found = [*(found or []), *published]
+    return found
 
 
 def find_clients(*, accounts: Sequence[Account]) -> tuple[dict[str, list[str]], list[str]]:
