@@ -33,6 +33,8 @@ class BenchConsole:
             "RTCADMIN_PUBLIC_URL": self.address,
             "RTCADMIN_BROKER_URL": "memory://",
             "RTCADMIN_LOG_LEVEL": "WARNING",
+            # What is installed is compiled once, whatever the environment says.
+            "PYTHONDONTWRITEBYTECODE": "",
         }
         self.manage("migrate", "--verbosity=0")
 

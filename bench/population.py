@@ -35,6 +35,7 @@ from provisioning.models import (
 )
 from provisioning.models.fields import keyring
 from provisioning.services import bulk
+from provisioning.services.console.search_indexes import index_search
 
 
 def fill(count: int) -> None:
@@ -58,6 +59,7 @@ def fill(count: int) -> None:
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"  # noqa: S608
                 )
         cursor.execute("ANALYZE")
+    index_search()
 
 
 def _values(row: dict[str, Any]) -> tuple[Any, ...]:

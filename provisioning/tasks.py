@@ -9,7 +9,7 @@ from provisioning.core.errors import Busy
 from provisioning.models import DirectorySource, SipServer
 from provisioning.services.accounts import deadlines
 from provisioning.services.actor import SCHEDULE
-from provisioning.services.console import retention
+from provisioning.services.console import retention, search_indexes
 from provisioning.services.console import sweep as sweeper
 from provisioning.services.directory import poll
 from provisioning.services.push import push, reconcile
@@ -118,6 +118,12 @@ def keep_deadlines() -> None:
     retention.forget_old_runs()
     retention.forget_old_pushes()
     scim_store.forget_deleted()
+
+
+@shared_task(name="provisioning.tasks.index_search", time_limit=settings.RUN_TIME_LIMIT)
+def index_search() -> None:
+    """Make the search indexes that are worth it by now."""
+    search_indexes.index_search()
 
 
 @shared_task(name="provisioning.tasks.reconcile_stores", time_limit=settings.RUN_TIME_LIMIT)

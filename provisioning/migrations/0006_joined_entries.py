@@ -6,70 +6,153 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('provisioning', '0005_stores_of_two_digests'),
+        ("provisioning", "0005_stores_of_two_digests"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Apart',
+            name="Apart",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField(auto_now_add=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Joining',
+            name="Joining",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('order', models.JSONField(default=list, help_text='Ids; the first wins', verbose_name='order of sources')),
-                ('orders', models.JSONField(default=dict, help_text='Field → ids that come first for it', verbose_name='orders of single fields')),
-                ('service', models.CharField(choices=[('first', 'The first source in the order decides'), ('any', 'In service while any of the entries is'), ('all', 'In service only while every entry is')], default='first', max_length=5)),
-                ('holds', models.JSONField(default=list, help_text='Fields; whoever shares one with an entry of another source gets no account yet', verbose_name='hold newcomers with the same')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "order",
+                    models.JSONField(
+                        default=list,
+                        help_text="Ids; the first wins",
+                        verbose_name="order of sources",
+                    ),
+                ),
+                (
+                    "orders",
+                    models.JSONField(
+                        default=dict,
+                        help_text="Field → ids that come first for it",
+                        verbose_name="orders of single fields",
+                    ),
+                ),
+                (
+                    "service",
+                    models.CharField(
+                        choices=[
+                            ("first", "The first source in the order decides"),
+                            ("any", "In service while any of the entries is"),
+                            ("all", "In service only while every entry is"),
+                        ],
+                        default="first",
+                        max_length=5,
+                    ),
+                ),
+                (
+                    "holds",
+                    models.JSONField(
+                        default=list,
+                        help_text="Fields; whoever shares one with an entry of another source gets no account yet",
+                        verbose_name="hold newcomers with the same",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='person',
-            name='same_as',
-            field=models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='provisioning.person'),
+            model_name="person",
+            name="same_as",
+            field=models.ForeignKey(
+                blank=True,
+                db_constraint=False,
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="entries",
+                to="provisioning.person",
+            ),
         ),
         migrations.AddField(
-            model_name='run',
-            name='question',
-            field=models.JSONField(default=dict, help_text='What a run about some people or with choices was asked for'),
+            model_name="run",
+            name="question",
+            field=models.JSONField(
+                default=dict, help_text="What a run about some people or with choices was asked for"
+            ),
         ),
         migrations.AlterField(
-            model_name='plannedchange',
-            name='subject',
-            field=models.CharField(help_text="GUID of the person or group that the change follows from; of an entry that belongs to somebody with several, the person's", max_length=36),
+            model_name="plannedchange",
+            name="subject",
+            field=models.CharField(
+                help_text="GUID of the person or group that the change follows from; of an entry that belongs to somebody with several, the person's",
+                max_length=36,
+            ),
         ),
         migrations.AlterField(
-            model_name='run',
-            name='kind',
-            field=models.CharField(choices=[('sync', 'Directory sync'), ('rules', 'Account rules'), ('expiry', 'Expired people'), ('undo', 'Undo'), ('write-back', 'Write-back'), ('renames', 'Accepted SIP URIs'), ('join', 'Joined entries')], max_length=10),
+            model_name="run",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("sync", "Directory sync"),
+                    ("rules", "Account rules"),
+                    ("expiry", "Expired people"),
+                    ("undo", "Undo"),
+                    ("write-back", "Write-back"),
+                    ("renames", "Accepted SIP URIs"),
+                    ("join", "Joined entries"),
+                ],
+                max_length=10,
+            ),
         ),
         migrations.AddIndex(
-            model_name='person',
-            index=models.Index(condition=models.Q(('same_as__isnull', False)), fields=['same_as'], name='person_joined'),
+            model_name="person",
+            index=models.Index(
+                condition=models.Q(("same_as__isnull", False)),
+                fields=["same_as"],
+                name="person_joined",
+            ),
         ),
         migrations.AddField(
-            model_name='apart',
-            name='by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="apart",
+            name="by",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='apart',
-            name='one',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='provisioning.person'),
+            model_name="apart",
+            name="one",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="provisioning.person",
+            ),
         ),
         migrations.AddField(
-            model_name='apart',
-            name='other',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='provisioning.person'),
+            model_name="apart",
+            name="other",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="provisioning.person",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='apart',
-            constraint=models.UniqueConstraint(fields=('one', 'other'), name='apart_once'),
+            model_name="apart",
+            constraint=models.UniqueConstraint(fields=("one", "other"), name="apart_once"),
         ),
     ]

@@ -152,7 +152,7 @@ class PlannedChange(models.Model):
             models.UniqueConstraint(fields=["run", "ordinal"], name="planned_change_ordinal"),
         )
         indexes = (
-            models.Index(fields=["kind", "key", "-id"], name="planned_change_by_key"),
+            models.Index(fields=["key", "kind"], name="planned_change_by_key"),
             models.Index(
                 fields=["category", "at"],
                 name="planned_change_risk",

@@ -42,9 +42,13 @@ class AccountFilter(ListFilter):
 
     def filter_queryset(self, queryset: QuerySet[Account]) -> QuerySet[Account]:
         """Leave removed accounts out unless states are chosen."""
-        if not self.form.cleaned_data["state"]:
+        chosen = self.form.cleaned_data["state"]
+        if not chosen:
             # With `=` SQLite would walk the partial index of SIP URIs instead of the table.
             queryset = queryset.exclude(state__in=[State.REMOVED])
+        elif State.ACTIVE not in chosen:
+            # Says nothing new, but SQLite has to read it to take the index of these few.
+            queryset = queryset.exclude(state=State.ACTIVE)
         found: QuerySet[Account] = super().filter_queryset(queryset)
         return found
 

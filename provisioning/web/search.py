@@ -43,7 +43,7 @@ def matching(queryset: QuerySet[M], query: str, column: str = "search_key") -> Q
 
     Runs one bounded query where there is something to search for. Both sides are folded, so that
     LIKE compares rightly on SQLite, which reads every row, and on PostgreSQL, which has an index of
-    trigrams (docs/decisions/0024-search.md).
+    trigrams where there are many (docs/decisions/0024-search.md).
     """
     wanted = words(query)
     if not wanted:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import BadRequest
-from django.db import connection
 from django.utils import timezone
 
 from provisioning.core.text import fold, search_key
@@ -142,14 +141,6 @@ def test_only_the_first_page_counts(
         first = paginate(everything, size=10)
     with django_assert_num_queries(1):
         assert paginate(everything, size=10, cursor=first.next).total == 23
-
-
-@pytest.mark.parametrize("table", ["account", "person"])
-def test_postgresql_searches_by_an_index_of_trigrams(table: str) -> None:
-    with connection.cursor() as cursor:
-        known = connection.introspection.get_constraints(cursor, f"provisioning_{table}")
-    kinds = {name: found.get("type") for name, found in known.items()}
-    assert kinds.get(f"{table}_search") == ("gin" if connection.vendor == "postgresql" else None)
 
 
 def test_a_search_with_wildcards_finds_them_as_they_are(source: DirectorySource) -> None:

@@ -70,7 +70,8 @@ def _end_accounts(now: datetime) -> int:
 
 
 def _end_grace(now: datetime) -> int:
-    over = Account.objects.filter(state=State.GRACE, grace_until__lte=now).order_by("pk")
+    few = Account.objects.exclude(state=State.ACTIVE)  # as the index of states has them
+    over = few.filter(state=State.GRACE, grace_until__lte=now).order_by("pk")
     ids = list(over.values_list("pk", flat=True)[:_BATCH])
     with transaction.atomic():
         accounts = locked(ids)

@@ -29,6 +29,7 @@ def install_schedules() -> None:
                 "read registrations", f"{_TASKS}read_registrations", settings.REGISTRATIONS_EVERY
             ),
             _keep("keep deadlines", f"{_TASKS}keep_deadlines", _HOUR),
+            _keep("index search", f"{_TASKS}index_search", _HOUR),
             _keep("reconcile stores", f"{_TASKS}reconcile_stores", settings.RECONCILE_EVERY / 4),
         }
         for source in DirectorySource.objects.all():

@@ -12,7 +12,7 @@ from provisioning.core.account import account_name_key, account_search_key
 from provisioning.core.limits import Category
 from provisioning.core.moments import moment
 from provisioning.core.states import State, loses_service
-from provisioning.models import Account, Pin, Proposal, SipDomain
+from provisioning.models import Account, Number, Pin, Proposal, SipDomain
 from provisioning.services.accounts.address_desk import AddressDesk
 from provisioning.services.numbers.number_desk import NumberDesk, Wish
 from provisioning.services.rules.decide import (
@@ -41,6 +41,8 @@ class AccountPlanner:
         self._domains = {domain.pk: domain for domain in SipDomain.objects.all()}
         self._addresses = AddressDesk()
         self._numbers = NumberDesk()
+        # Nobody has anything before the first sync.
+        self._anybody = Account.objects.exists() or Number.objects.exists()
         self._postponed: list[Decided] = []
         self._wanted: dict[int | None, str] = {}
         self._now = moment(timezone.now())
@@ -81,10 +83,10 @@ class AccountPlanner:
             decision.after["number"] = ""
 
     def _settle(self, decided: list[Decided]) -> None:
-        self._addresses.look_up(
-            [d.after["aor"] for _, account, d in decided if d.after and _moves(account, d.after)]
-        )
-        self._numbers.look_up({d.after["number"] for _, _, d in decided if d.after} - {""})
+        if self._anybody:
+            moves = (d.after for _, a, d in decided if d.after and _moves(a, d.after))
+            self._addresses.look_up([after["aor"] for after in moves])
+            self._numbers.look_up({d.after["number"] for _, _, d in decided if d.after} - {""})
         for person, account, decision in decided:
             settled = True
             if decision.after is not None and _moves(account, decision.after):
