@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lab.authority import Authority
+from lab.mariadb import Mariadb
 from lab.ports import HOST
 from lab.postgresql import Postgresql
 from lab.process import Counterpart, LabError, Process
@@ -151,6 +152,54 @@ class PostgresqlStore:
             f"GRANT USAGE ON {sequences} TO {self.console_role};",
             database=self.template,
         )
+
+
+class MariadbStore:
+    """A store in a MariaDB database; roles as on PostgreSQL.
+
+    By default its texts are latin1, as those of most Kamailio databases that grew old.
+    """
+
+    backend = "WITH_MYSQL"
+    server_role = PostgresqlStore.server_role
+    console_role = PostgresqlStore.console_role
+
+    def __init__(
+        self, cluster: Mariadb, name: str = "kamailio", *, character_set: str = "latin1"
+    ) -> None:
+        self.cluster = cluster
+        self.name = name
+        self.character_set = character_set
+
+    @property
+    def server_url(self) -> str:
+        return self.cluster.url(self.name, role=self.server_role)
+
+    def create(self) -> None:
+        if self.name in self.cluster.sql("SHOW DATABASES").splitlines():
+            return
+        for role in (self.server_role, self.console_role):
+            self.cluster.create_role(role)
+        self.cluster.create_database(self.name, character_set=self.character_set)
+        rights = {
+            self.server_role: {"*": "SELECT, INSERT, UPDATE, DELETE"},
+            self.console_role: {
+                **dict.fromkeys(CONSOLE_WRITES, "SELECT, INSERT, UPDATE, DELETE"),
+                **dict.fromkeys(CONSOLE_READS, "SELECT"),
+            },
+        }
+        grants = (
+            f"GRANT {given} ON `{self.name}`.{table} TO '{role}'@'{HOST}';"
+            for role, tables in rights.items()
+            for table, given in tables.items()
+        )
+        self.execute(f"{_schema('mysql')} {CONSOLE_ADDRESS} {' '.join(grants)}")
+
+    def drop(self) -> None:
+        self.cluster.drop_database(self.name)
+
+    def execute(self, text: str) -> None:
+        self.cluster.sql(text, database=self.name)
 
 
 class RpcError(LabError):

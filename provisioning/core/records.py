@@ -9,7 +9,7 @@ from typing import Literal
 TlsMode = Literal["ldaps", "starttls", "none"]
 BindMethod = Literal["simple", "gssapi", "external"]
 Transport = Literal["tls", "tcp", "udp"]
-Dialect = Literal["postgresql", "sqlite"]
+Dialect = Literal["mysql", "postgresql", "sqlite"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ DRIVERS: dict[str, Driver] = {
         label="Kamailio",
         store=KamailioStore,
         server=KamailioServer,
-        dialects=("postgresql", "sqlite"),
+        dialects=("postgresql", "mysql", "sqlite"),
         digests=("MD5", "SHA-256"),
     ),
 }

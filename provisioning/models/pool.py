@@ -31,6 +31,7 @@ class ConfigStore(Limited):
 
     class Dialect(models.TextChoices):
         POSTGRESQL = "postgresql", "PostgreSQL"
+        MYSQL = "mysql", "MySQL or MariaDB"
         SQLITE = "sqlite", "SQLite (a file on this machine)"
 
     class Mode(models.TextChoices):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -15,14 +16,19 @@ import psycopg
 import pytest
 
 from lab.authority import Authority
-from lab.kamailio import Kamailio, PostgresqlStore, SqliteStore
+from lab.kamailio import Kamailio, MariadbStore, PostgresqlStore, SqliteStore
+from lab.mariadb import Mariadb, temporary_mariadb
 from lab.ports import HOST
 from lab.postgresql import Postgresql, temporary_postgresql
 from provisioning.core.records import ServerRecord, StoreRecord
+from provisioning.drivers.database.mysql import MysqlConnection
 from provisioning.drivers.kamailio.server import KamailioServer
 from provisioning.drivers.kamailio.store import KamailioStore
 
-DIALECTS = ("sqlite", "postgresql")
+DIALECTS = ("sqlite", "postgresql", "mysql")
+Lab = SqliteStore | PostgresqlStore | MariadbStore
+# A connection with every right; all three run statements by `execute`.
+Connection = sqlite3.Connection | psycopg.Connection[Any] | MysqlConnection
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,17 @@ class Backend:
     """A database with Kamailio's schema: as the console sees it, and with every right."""
 
     record: StoreRecord
-    lab: SqliteStore | PostgresqlStore
+    lab: Lab
 
-    def connect(self) -> sqlite3.Connection | psycopg.Connection[Any]:
+    def connect(self) -> Connection:
         """A connection with every right, for what somebody else does."""
         if isinstance(self.lab, SqliteStore):
             return sqlite3.connect(self.lab.file, isolation_level=None)
+        if isinstance(self.lab, MariadbStore):
+            return MysqlConnection(
+                unix_socket=str(self.lab.cluster.socket), user=getpass.getuser(),
+                database=self.lab.name, charset="utf8mb4", autocommit=True, ssl_disabled=True,
+            )  # fmt: skip
         return psycopg.connect(self.lab.cluster.url(self.lab.name), autocommit=True)
 
     def execute(self, statement: str) -> None:
@@ -53,7 +64,7 @@ class Backend:
             return [tuple(row) for row in connection.execute(query).fetchall()]
 
 
-def _record(lab: SqliteStore | PostgresqlStore) -> StoreRecord:
+def _record(lab: Lab) -> StoreRecord:
     on_sqlite = StoreRecord(
         name="Test store",
         driver="kamailio",
@@ -72,7 +83,7 @@ def _record(lab: SqliteStore | PostgresqlStore) -> StoreRecord:
         return on_sqlite
     return replace(
         on_sqlite,
-        dialect="postgresql",
+        dialect="mysql" if isinstance(lab, MariadbStore) else "postgresql",
         host=HOST,
         port=lab.cluster.port,
         user=lab.console_role,
@@ -88,6 +99,13 @@ def cluster() -> Iterator[Postgresql]:
 
 
 @pytest.fixture(scope="session")
+def mariadb() -> Iterator[Mariadb]:
+    """A MariaDB server of this worker."""
+    with temporary_mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """A certificate authority of this worker."""
     return Authority(tmp_path_factory.mktemp("authority"))
@@ -95,25 +113,25 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="session")
 def new_backend(
-    cluster: Postgresql, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Backend]:
     """Makes a fresh database of the dialect asked for."""
     numbers = count()
     empty = SqliteStore(tmp_path_factory.mktemp("schema") / "kamailio.db")
 
     def make(dialect: str) -> Backend:
-        lab: SqliteStore | PostgresqlStore
+        lab: Lab
+        number = next(numbers)
         if dialect == "sqlite":
             lab = SqliteStore(tmp_path_factory.mktemp("store") / "kamailio.db")
             empty.create()
             shutil.copy(empty.file, lab.file)
+        elif dialect == "postgresql":
+            lab = PostgresqlStore(request.getfixturevalue("cluster"), f"kamailio_{number}")
+            lab.create()
         else:
-            number = next(numbers)
-            lab = PostgresqlStore(cluster, f"kamailio_{number}")
-            if number:
-                cluster.create_database(lab.name, template=lab.template)
-            else:
-                lab.create()
+            lab = MariadbStore(request.getfixturevalue("mariadb"), f"kamailio_{number}")
+            lab.create()
         return Backend(_record(lab), lab)
 
     return make
@@ -121,7 +139,7 @@ def new_backend(
 
 @pytest.fixture(params=DIALECTS)
 def backend(request: pytest.FixtureRequest, new_backend: Callable[[str], Backend]) -> Backend:
-    """A fresh database with Kamailio's schema, on SQLite and on PostgreSQL."""
+    """A fresh database with Kamailio's schema, on each of the databases."""
     return new_backend(request.param)
 
 
@@ -129,6 +147,18 @@ def backend(request: pytest.FixtureRequest, new_backend: Callable[[str], Backend
 def postgresql(new_backend: Callable[[str], Backend]) -> Backend:
     """A fresh PostgreSQL database with Kamailio's schema."""
     return new_backend("postgresql")
+
+
+@pytest.fixture
+def mysql(new_backend: Callable[[str], Backend]) -> Backend:
+    """A fresh MariaDB database with Kamailio's schema."""
+    return new_backend("mysql")
+
+
+@pytest.fixture(params=["postgresql", "mysql"])
+def served(request: pytest.FixtureRequest, new_backend: Callable[[str], Backend]) -> Backend:
+    """A fresh database that is reached over the network."""
+    return new_backend(request.param)
 
 
 @pytest.fixture

@@ -15,12 +15,16 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 import psycopg
+import pymysql
 from psycopg.abc import PQGen
+from pymysql.cursors import Cursor as MysqlCursor
 from sqlalchemy import ClauseElement, make_url
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import mysql, sqlite
 
 from provisioning.core.records import StoreRecord
 from provisioning.drivers.database.faults import translated
+from provisioning.drivers.database.mysql import MysqlConnection
+from provisioning.drivers.database.mysql import connect as connect_mysql
 
 Parameters = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -30,13 +34,14 @@ _GRACE_SECONDS = 1.0
 # Whom libpq lets in without TLS: a server that asks for the password itself is refused.
 _NEVER_IN_CLEAR = "!password"
 _DIALECTS = {
+    "mysql": mysql.dialect(paramstyle="pyformat"),
     "sqlite": sqlite.dialect(paramstyle="named"),
     "postgresql": make_url("postgresql+psycopg://").get_dialect()(),
 }
 # Keys are looked up in an index, page after page: hashing the whole table for each would grow with
 # the square of the accounts, and to the planner it looks as cheap while the table is in memory.
 _OPENING = b"BEGIN; SET LOCAL statement_timeout = %d; SET LOCAL random_page_cost = 1"
-_ERRORS = (psycopg.Error, sqlite3.Error)
+_ERRORS = (psycopg.Error, pymysql.Error, sqlite3.Error, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Rendered:
 
 
 def render(statement: ClauseElement, dialect: str) -> Rendered:
-    """What `statement` is in "sqlite" or "postgresql"; worth keeping where it is used again."""
+    """What `statement` is in one dialect of _DIALECTS; worth keeping where it is used again."""
     compiled = statement.compile(
         dialect=_DIALECTS[dialect], compile_kwargs={"render_postcompile": True}
     )
@@ -66,7 +71,7 @@ class Transaction:
         self, statement: ClauseElement | Rendered, parameters: Parameters | None = None
     ) -> list[tuple[Any, ...]]:
         """Every row of the answer."""
-        return self._run(statement, parameters).fetchall()
+        return list(self._run(statement, parameters).fetchall())
 
     def execute(
         self, statement: ClauseElement | Rendered, parameters: Parameters | None = None
@@ -81,9 +86,9 @@ class Transaction:
         if not isinstance(statement, Rendered):
             statement = render(statement, self._dialect)
         values = {**statement.parameters, **(parameters or {})}
-        if isinstance(self._connection, sqlite3.Connection):
-            return self._connection.execute(statement.text, values)
-        return self._connection.execute(statement.text.encode(), values)
+        if isinstance(self._connection, PunctualConnection):
+            return self._connection.execute(statement.text.encode(), values)
+        return self._connection.execute(statement.text, values)
 
 
 class PunctualConnection(psycopg.Connection[Any]):
@@ -97,8 +102,8 @@ class PunctualConnection(psycopg.Connection[Any]):
         return super().wait(gen, interval, self.patience if timeout is None else timeout)
 
 
-Connection = sqlite3.Connection | PunctualConnection
-Cursor = sqlite3.Cursor | psycopg.Cursor[Any]
+Connection = sqlite3.Connection | PunctualConnection | MysqlConnection
+Cursor = sqlite3.Cursor | psycopg.Cursor[Any] | MysqlCursor
 
 
 class Database:
@@ -138,8 +143,13 @@ class Database:
 
     def _connected(self) -> Connection:
         if self._connection is None:
-            sqlite = self._store.dialect == "sqlite"
-            self._connection = self._connect_sqlite() if sqlite else self._connect_postgresql()
+            match self._store.dialect:
+                case "mysql":
+                    self._connection = connect_mysql(self._store)
+                case "postgresql":
+                    self._connection = self._connect_postgresql()
+                case "sqlite":
+                    self._connection = self._connect_sqlite()
         return self._connection
 
     def _undo(self) -> None:
@@ -159,6 +169,8 @@ class Database:
         if self._store.dialect == "sqlite":
             # Servers do not wait for a lock: only WAL lets them read while the console writes.
             return ["PRAGMA journal_mode = WAL", "BEGIN IMMEDIATE"] if write else ["BEGIN"]
+        if self._store.dialect == "mysql":
+            return ["START TRANSACTION"]
         # Here and not in the start-up packet, which PgBouncer refuses to take it from.
         milliseconds = int(self._store.statement_timeout * 1000)
         return [_OPENING % milliseconds]

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     Delete,
     FromClause,
+    Integer,
     Null,
     Select,
     Table,
@@ -27,11 +28,13 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
     tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from provisioning.drivers.database.exact import distinct, same
 from provisioning.drivers.database.kind_table import KindTable
 from provisioning.drivers.database.unusable import LIKE_UNUSABLE
 
@@ -42,7 +45,7 @@ Values = Sequence[tuple[str, ...]]
 class Incoming:
     """Rows handed to a statement as parameters, which become a table of `columns` and `n`.
 
-    `n` counts from 0. On PostgreSQL each column is one text with a line per row, on SQLite all is
+    `n` counts from 0. On PostgreSQL each column is one text with a line per row, elsewhere all is
     one JSON array of arrays. No value holds a line break; only those of `optional` may be empty.
     """
 
@@ -51,6 +54,8 @@ class Incoming:
     optional: tuple[str, ...] = ()
 
     def source(self) -> FromClause:
+        if self.dialect == "mysql":
+            return self._json_table()
         if self.dialect == "postgresql":
             texts = (bindparam(name, type_=Text) for name in self._names)
             lines = (func.string_to_array(text, literal_column("E'\\n'")) for text in texts)
@@ -74,9 +79,19 @@ class Incoming:
         return select(*labelled, number.label("n")).select_from(each).subquery("incoming")
 
     def parameters(self, rows: Values) -> dict[str, str]:
-        if self.dialect == "sqlite":
+        if self.dialect != "postgresql":
             return {"rows": json.dumps(rows, check_circular=False)}
         return dict(zip(self._names, map("\n".join, zip(*rows, strict=True)), strict=True))
+
+    def _json_table(self) -> FromClause:
+        """Rows of MariaDB's and MySQL's JSON_TABLE, whose values are never cut off."""
+        kind = "TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+        fields = [f"{name} {kind} PATH '$[{n}]'" for n, name in enumerate(self.columns)]
+        columns = f"COLUMNS (place FOR ORDINALITY, {', '.join(fields)})"
+        each = text(f"JSON_TABLE(:rows, '$[*]' {columns}) AS each_row")
+        names = [literal_column(name, Text).label(name) for name in self.columns]
+        number = literal_column("place - 1", Integer).label("n")
+        return select(*names, number).select_from(each).subquery("incoming")
 
     @property
     def _names(self) -> list[str]:
@@ -87,7 +102,7 @@ def join_keys(
     statement: Select[Any], table: Table, key: tuple[str, ...], source: FromClause
 ) -> Select[Any]:
     """Narrows `statement` to the rows of `table` whose key stands in `source`."""
-    return statement.join_from(table, source, and_(*(table.c[k] == source.c[k] for k in key)))
+    return statement.join_from(table, source, and_(*(same(table.c[k], source.c[k]) for k in key)))
 
 
 def differing(target: KindTable, source: FromClause) -> Select[Any]:
@@ -105,14 +120,18 @@ def differing(target: KindTable, source: FromClause) -> Select[Any]:
     )
 
 
-def delete_keys(target: KindTable, source: FromClause) -> Delete:
+def delete_keys(target: KindTable, source: FromClause, dialect: str) -> Delete:
     """Deletes the rows whose key stands in `source`, and no other."""
-    return delete(target.table).where(_key_stands_in(target, source))
+    return delete(target.table).where(_key_stands_in(target, source, dialect))
 
 
 def merge(target: KindTable, source: FromClause, dialect: str) -> list[ClauseElement]:
     """Creates or changes the rows of `source`; a row that is as it should be is not written."""
-    return [_upsert(target, source, dialect)] if target.unique else _replace(target, source)
+    # On MySQL a unique index takes another writing for the same key, and an upsert would overwrite
+    # it: there a row that somebody else wrote so is refused by the index instead.
+    if target.unique and dialect != "mysql":
+        return [_upsert(target, source, dialect)]
+    return _replace(target, source, dialect)
 
 
 def _upsert(target: KindTable, source: FromClause, dialect: str) -> ClauseElement:
@@ -128,25 +147,31 @@ def _upsert(target: KindTable, source: FromClause, dialect: str) -> ClauseElemen
     )
 
 
-def _replace(target: KindTable, source: FromClause) -> list[ClauseElement]:
+def _replace(target: KindTable, source: FromClause, dialect: str) -> list[ClauseElement]:
     """A merge that needs no unique index; of rows that share a key the eldest stays."""
-    table = target.table
-    elder = table.alias("elder")
-    twins = delete(table).where(
-        _key_stands_in(target, source),
-        exists().where(_same_key(target, elder, table), elder.c.id < table.c.id),
-    )
-    changed = (
-        update(table)
-        .values({name: source.c[name] for name in target.values})
-        .where(
-            _same_key(target, table, source),
-            or_(*(_differs(target, name, source.c[name]) for name in target.values)),
+    statements: list[ClauseElement] = []
+    if not target.unique:
+        statements.append(_without_twins(target, source, dialect))
+    if target.values:
+        statements.append(
+            update(target.table)
+            .values({name: source.c[name] for name in target.values})
+            .where(
+                _same_key(target, target.table, source),
+                or_(*(_differs(target, name, source.c[name]) for name in target.values)),
+            )
         )
-    )
     names, rows = _new_rows(target, source)
-    known = exists().where(_same_key(target, table, source))
-    return [twins, changed, insert(table).from_select(names, rows.where(not_(known)))]
+    known = exists().where(_same_key(target, target.table, source))
+    return [*statements, insert(target.table).from_select(names, rows.where(not_(known)))]
+
+
+def _without_twins(target: KindTable, source: FromClause, dialect: str) -> Delete:
+    table, elder = target.table, target.table.alias("elder")
+    older = and_(_same_key(target, elder, table), elder.c.id < table.c.id)
+    # MySQL joins the table that it deletes from with itself, but has it in no subquery.
+    stands_there = older if dialect == "mysql" else exists().where(older)
+    return delete(table).where(_key_stands_in(target, source, dialect), stands_there)
 
 
 def _new_rows(target: KindTable, source: FromClause) -> tuple[list[str], Select[Any]]:
@@ -164,16 +189,18 @@ def _differs(target: KindTable, name: str, wanted: ColumnElement[Any]) -> Column
     existing = target.table.c[name]
     if isinstance(wanted, Null):
         return existing.not_like(LIKE_UNUSABLE)
-    different = existing.is_distinct_from(wanted)
+    different = distinct(existing, wanted)
     if name not in target.credentials:
         return different
     return and_(different, not_(and_(existing.like(LIKE_UNUSABLE), wanted.like(LIKE_UNUSABLE))))
 
 
-def _key_stands_in(target: KindTable, source: FromClause) -> ColumnElement[bool]:
+def _key_stands_in(target: KindTable, source: FromClause, dialect: str) -> ColumnElement[bool]:
+    if dialect == "mysql":
+        return _same_key(target, target.table, source)
     existing = tuple_(*(target.table.c[name] for name in target.key))
     return existing.in_(select(*(source.c[name] for name in target.key)))
 
 
 def _same_key(target: KindTable, left: FromClause, right: FromClause) -> ColumnElement[bool]:
-    return and_(*(left.c[name] == right.c[name] for name in target.key))
+    return and_(*(same(left.c[name], right.c[name]) for name in target.key))

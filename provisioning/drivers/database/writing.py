@@ -9,9 +9,9 @@ from provisioning.drivers.database.connection import Database, Rendered
 from provisioning.drivers.database.faults import RowRefused
 from provisioning.drivers.database.statements import Incoming
 
-# Rows per transaction. On SQLite a long one makes SIP servers fail, which wait for no lock; on
-# PostgreSQL a slow server must finish one within the statement time-out.
-_BLOCK = {"sqlite": 500, "postgresql": 10_000}
+# Rows per transaction. On SQLite a long one makes SIP servers fail, which wait for no lock; on the
+# others a slow server must finish one within the statement time-out.
+_BLOCK = {"mysql": 10_000, "postgresql": 10_000, "sqlite": 500}
 
 # A row to write: the key of its change, and the values of the columns.
 Item = tuple[str, tuple[str, ...]]

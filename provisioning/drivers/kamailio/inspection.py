@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Iterator
 
 from sqlalchemy import func, select, text
@@ -10,10 +10,12 @@ from sqlalchemy import func, select, text
 from provisioning.core.errors import Rejected
 from provisioning.core.records import StoreRecord
 from provisioning.drivers.database.connection import Database, Transaction
+from provisioning.drivers.database.rights import rights
 from provisioning.drivers.kamailio.tables import EXPECTED_VERSIONS, KIND_TABLES, LOCATION, VERSION
 
 _WRITTEN = tuple(target.table for target in KIND_TABLES.values())
-_WRITE_RIGHTS = ("INSERT", "UPDATE", "DELETE")
+# The first that make a table of JSON, which the driver's statements join.
+_OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 
 
 def findings(database: Database, store: StoreRecord) -> list[str]:
@@ -22,6 +24,8 @@ def findings(database: Database, store: StoreRecord) -> list[str]:
     Lacking rights to write are a finding, not an error: a store may be there to be read only.
     """
     with database.transaction() as transaction:
+        if store.dialect == "mysql":
+            _require_json_table(transaction, store)
         versions = versions_of(transaction)
         if problems := list(_problems(versions)):
             raise Rejected(f"Store “{store.name}” cannot be used: {' '.join(problems)}")
@@ -29,9 +33,7 @@ def findings(database: Database, store: StoreRecord) -> list[str]:
             # Asks for every column that the driver reads, and for the right to read it.
             transaction.execute(select(table).limit(0))
         lines = [f"Table {name}: version {versions[name]}." for name in EXPECTED_VERSIONS]
-        if store.dialect == "sqlite":
-            return [*lines, _sqlite_journal(transaction), _sqlite_rights(store.database)]
-        return [*lines, _postgresql_rights(transaction)]
+        return [*lines, *rights(transaction, store, _WRITTEN)]
 
 
 def versions_of(transaction: Transaction) -> dict[str, int]:
@@ -64,32 +66,12 @@ def _problems(versions: dict[str, int]) -> Iterator[str]:
             )
 
 
-def _postgresql_rights(transaction: Transaction) -> str:
-    questions = {
-        f"{right} on {table.name}": func.has_table_privilege(table.name, right)
-        for table in _WRITTEN
-        for right in _WRITE_RIGHTS
-    }
-    for table in _WRITTEN:
-        sequence = func.pg_get_serial_sequence(table.name, "id")
-        questions[f"USAGE on the sequence of {table.name}"] = func.coalesce(
-            func.has_sequence_privilege(sequence, "USAGE"), True
+def _require_json_table(transaction: Transaction, store: StoreRecord) -> None:
+    ((told,),) = transaction.rows(select(func.version()))
+    family = "MariaDB" if "MariaDB" in told else "MySQL"
+    numbers = re.search(r"(\d+)\.(\d+)", told)
+    if numbers and (int(numbers[1]), int(numbers[2])) < _OLDEST[family]:
+        raise Rejected(
+            f"Store “{store.name}” cannot be used: it is {family} {told}. The oldest that can are "
+            "MariaDB 10.6 and MySQL 8.0. Nothing was changed."
         )
-    (answers,) = transaction.rows(select(*questions.values()))
-    lacking = [name for name, held in zip(questions, answers, strict=True) if not held]
-    if lacking:
-        return f"Read only: the role lacks {', '.join(lacking)}."
-    return "The role may read and write."
-
-
-def _sqlite_journal(transaction: Transaction) -> str:
-    ((mode,),) = transaction.rows(text("PRAGMA journal_mode"))
-    if mode == "wal":
-        return "Journal mode WAL: Kamailio reads while the console writes."
-    return f"Journal mode {mode}: the first push changes it to WAL."
-
-
-def _sqlite_rights(file: str) -> str:
-    if os.access(file, os.W_OK) and os.access(os.path.dirname(file), os.W_OK):
-        return "The file may be read and written."
-    return "Read only: the file and its folder are not both writable."

@@ -8,7 +8,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Table, column, func, select
+from sqlalchemy import Select, Table, column, func, literal, select, text
 
 from provisioning.core.records import Presence, Registration, StoreRecord
 from provisioning.drivers.base import (
@@ -59,6 +59,15 @@ _LOCATION_COLUMNS = (
 )  # fmt: skip
 # Schemas before 5.0 had these, and sites keep or add them.
 _OPTIONAL_COLUMNS = ("first_name", "last_name", "email_address")
+
+# Seconds that the database's time zone is ahead of UTC.
+_UTC_OFFSETS: Mapping[str, Select[Any]] = MappingProxyType(
+    {
+        "mysql": select(func.timestampdiff(text("SECOND"), func.utc_timestamp(), func.now())),
+        "postgresql": select(func.date_part("timezone", func.now())),
+        "sqlite": select(literal(0)),
+    }
+)
 
 
 class KamailioStore:
@@ -133,15 +142,13 @@ class KamailioStore:
     def registrations(self, aors: Collection[str] | None = None) -> Iterator[Registration] | None:
         """Live contacts of table `location`, or None where the database has no such table.
 
-        On PostgreSQL Kamailio writes its own local time: times are right where the database's
+        Except on SQLite, Kamailio writes its own local time: times are right where the database's
         time zone is Kamailio's. Where usrloc keeps contacts in memory only, the table is empty.
         """
         with self._database.transaction() as transaction:
             if LOCATION.name not in versions_of(transaction):
                 return None
-            utc_offset = 0
-            if self._store.dialect == "postgresql":
-                ((utc_offset,),) = transaction.rows(select(func.date_part("timezone", func.now())))
+            ((utc_offset,),) = transaction.rows(_UTC_OFFSETS[self._store.dialect])
         if aors is None:
             rows = self._all(LOCATION, _LOCATION_COLUMNS)
         else:
@@ -265,7 +272,7 @@ def _reading(kind: Kind, dialect: str) -> tuple[Incoming, Rendered]:
 def _deleting(kind: Kind, dialect: str) -> tuple[Incoming, list[Rendered]]:
     target = KIND_TABLES[kind]
     incoming = Incoming(dialect, target.key)
-    return incoming, [render(delete_keys(target, incoming.source()), dialect)]
+    return incoming, [render(delete_keys(target, incoming.source(), dialect), dialect)]
 
 
 @cache

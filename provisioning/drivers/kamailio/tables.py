@@ -109,8 +109,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def key_values(kind: Kind, key: str) -> tuple[str, ...]:
-    """The key columns' values; empty when `key` is none of this kind."""
-    if _CONTROL.search(key):
+    """The key columns' values; empty when `key` is none of this kind.
+
+    Addresses are ASCII (RFC 3261 section 25.1): what a database makes of other characters, each
+    collation sees differently.
+    """
+    if not key.isascii() or _CONTROL.search(key):
         return ()
     if kind is Kind.SIP_DOMAIN:
         return (key,) if key else ()
@@ -203,6 +207,8 @@ def _defective(kind: Kind, rows: Sequence[Row]) -> bool:
         lengths = set(map(len, column))
         if min(lengths) < 1 or max(lengths) > width or _CONTROL.search("".join(column)):
             return True
+    if not all("".join(columns.get(name, ())).isascii() for name in target.key):
+        return True
     ha1s = columns.get("ha1", ())
     return not all(_HA1.fullmatch(ha1) or is_unusable(ha1) for ha1 in ha1s)
 
@@ -222,4 +228,6 @@ def _defect(kind: Kind, row: Row) -> str:
             return f"{column} has {len(value)} characters; the column holds {width}."
         if _CONTROL.search(value):
             return f"{column} holds a control character."
+        if column in target.key and not value.isascii():
+            return f"{column} holds “{value[:80]}”, which is not of ASCII characters alone."
     return ""

@@ -114,6 +114,21 @@ GRANT USAGE ON subscriber_id_seq, dbaliases_id_seq, domain_id_seq TO "@USER@";
 GRANT SELECT ON version, location TO "@USER@";
 """
 
+# A name may hold a quote of its own, doubled.
+_MYSQL_GRANTS = """\
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.subscriber TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dbaliases TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.domain TO '@USER@'@'@FROM@';
+GRANT SELECT ON `@NAME@`.version TO '@USER@'@'@FROM@';
+GRANT SELECT ON `@NAME@`.location TO '@USER@'@'@FROM@';
+"""
+
+_MODULES = {
+    ConfigStore.Dialect.POSTGRESQL: "db_postgres.so",
+    ConfigStore.Dialect.MYSQL: "db_mysql.so",
+    ConfigStore.Dialect.SQLITE: "db_sqlite.so",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -143,9 +158,8 @@ def setup_guide(*, server: SipServer) -> list[Section]:
         "CONSOLE": _console_address(endpoint),
         "SECRET": SECRET,
         "DATABASE": f"sqlite:///{store.database}" if sqlite else DATABASE,
-        "MODULE": "db_sqlite.so" if sqlite else "db_postgres.so",
+        "MODULE": _MODULES[ConfigStore.Dialect(store.dialect)],
         "ALGORITHM": _ALGORITHM if store.algorithm == "SHA-256" else "",
-        "USER": store.user.replace('"', '""') or "rtcadmin",
     }
     sections = [
         Section(
@@ -169,16 +183,29 @@ def setup_guide(*, server: SipServer) -> list[Section]:
         ),
     ]
     if not sqlite:
-        sections.append(
-            Section(
-                "Give the console its rights in the database",
-                "It writes three tables and reads two. While the store is only observed, SELECT on "
-                "all five is enough.",
-                "psql",
-                _filled(_GRANTS, known),
-            )
-        )
+        sections.append(_grants(store))
     return sections
+
+
+def _grants(store: ConfigStore) -> Section:
+    user = store.user or "rtcadmin"
+    if store.dialect == ConfigStore.Dialect.MYSQL:
+        place = targets.Endpoint("mysql", store.host, store.port)
+        known = {
+            "NAME": store.database.replace("`", "``"),
+            "USER": user.replace("'", "''"),
+            "FROM": _console_address(place),
+        }
+        file, lines = "mysql", _filled(_MYSQL_GRANTS, known)
+    else:
+        file, lines = "psql", _filled(_GRANTS, {"USER": user.replace('"', '""')})
+    return Section(
+        "Give the console its rights in the database",
+        "It writes three tables and reads two. While the store is only observed, SELECT on all "
+        "five is enough.",
+        file,
+        lines,
+    )
 
 
 def _console_address(endpoint: targets.Endpoint) -> str:

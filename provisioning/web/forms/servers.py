@@ -44,6 +44,7 @@ class StoreForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         labels = {"tls": "Connect with TLS and check the certificate"}  # noqa: RUF012
         help_texts = {  # noqa: RUF012
             "host": "Not needed for SQLite",
+            "port": "5432 for PostgreSQL, 3306 for MySQL and MariaDB",
             "database": "For SQLite the file's path on this machine",
             "ca_pem": _PEM_HELP,
             "algorithm": "What the servers of this store verify. MD5 unless every client can do "

@@ -42,6 +42,15 @@ def test_the_lines_hold_stand_ins_and_no_secret() -> None:
     assert "@" not in text
 
 
+def test_the_rights_are_those_that_mysql_understands() -> None:
+    store = {"dialect": "mysql", "host": "127.0.0.1", "user": "o'brien", "database": "kamailio"}
+    _, tables, _, rights = guide.setup_guide(server=a_server(**store))
+    assert 'loadmodule "db_mysql.so"' in tables.lines
+    assert (
+        "GRANT SELECT ON `kamailio`.version TO 'o''brien'@'127.0.0.1';" in rights.lines.splitlines()
+    )
+
+
 def test_a_name_that_does_not_resolve_leaves_a_stand_in_for_the_console() -> None:
     server = a_server()
     server.rpc_url = "http://sip1.invalid/RPC"
