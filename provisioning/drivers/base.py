@@ -200,7 +200,10 @@ class ServerDriver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """One family of SIP servers: the databases and the digests that it can be set up with."""
+    """One family of SIP servers: the databases and the digests that it can be set up with.
+
+    `settings` are the keys of those settings of the catalogue that its rows hold.
+    """
 
     name: str
     label: str
@@ -208,6 +211,7 @@ class Driver:
     server: type[ServerDriver]
     dialects: tuple[Dialect, ...]
     digests: tuple[Digests, ...]
+    settings: frozenset[str] = frozenset()
 
     @property
     def unsupported(self) -> frozenset[Kind]:

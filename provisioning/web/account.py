@@ -1,4 +1,4 @@
-"""The pages of one account: overview, clients and links, why, history."""
+"""The pages of one account: overview, clients and links, settings, why, history."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
+from provisioning.core.settings.setting import SettingScope
 from provisioning.core.states import State
 from provisioning.models import Account, ClientProfile, Pin, Proposal
 from provisioning.services.accounts.explain import explain_account
@@ -19,6 +20,7 @@ from provisioning.services.accounts.history import find_history
 from provisioning.services.accounts.known_clients import known_clients
 from provisioning.services.clients.documents import unservable_formats
 from provisioning.services.push.at_stores import find_at_stores
+from provisioning.services.settings.places import Place
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.forms.accounts import (
     HoldForm,
@@ -28,11 +30,13 @@ from provisioning.web.forms.accounts import (
     RenameForm,
     RestoreForm,
 )
+from provisioning.web.settings import place_context
 from provisioning.web.shell import href_of
 
 _TABS = (
     ("account", "Overview", "user"),
     ("account-clients", "Clients & links", "device-mobile"),
+    ("account-settings", "Settings", "settings"),
     ("account-why", "Why", "help-circle"),
     ("account-history", "History", "history"),
 )
@@ -90,6 +94,15 @@ def clients(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Client profile, documents and provisioning links."""
     context = {"links_href": href_of("account-links", pk)}
     return _page(request, find_account(pk), "account-clients", "accounts/clients.html", context)
+
+
+@needs(Capability.VIEW)
+@require_safe
+def settings(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """What is effective for it, and where each value comes from."""
+    account = find_account(pk)
+    context = place_context(Place(SettingScope.ACCOUNT, account))
+    return _page(request, account, "account-settings", "accounts/settings.html", context)
 
 
 @needs(Capability.VIEW)

@@ -71,7 +71,7 @@ class Groups(ListPage[DirectoryGroup]):
         stale = DirectorySource.objects.exclude(groups_stale_since=None)
         return {
             "title": "Groups",
-            "lead": "As the directory knows them. Account rules and console roles ask for them.",
+            "lead": "As the directory knows them. Account rules, roles and settings ask for them.",
             "rows": [(group, uses.get(group.pk, [])) for group in page.rows],
             "stale_sources": stale.order_by("name"),
         }
@@ -120,4 +120,6 @@ def _with_ways(
 
 
 def _href(use: GroupUse) -> str:
+    if use.kind == "settings":
+        return reverse("settings-at", args=["group", use.pk])
     return href_of("rule-edit" if use.kind == "rule" else "source", use.pk)

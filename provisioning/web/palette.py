@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
+from provisioning.core.settings.catalogue import CATALOGUE
+from provisioning.core.settings.setting import SettingScope
 from provisioning.core.text import fold
 from provisioning.models import Account, ConsoleUser, DirectoryGroup, Number, Person, SipServer
 from provisioning.web.access import ConsoleRequest, needs
@@ -57,6 +60,7 @@ def palette(request: ConsoleRequest) -> HttpResponse:
             ("Numbers", list(_numbers(query))),
             ("Groups", list(_groups(query))),
             ("SIP servers", list(_servers(query))),
+            ("Settings", list(_settings(query))),
             *found,
         ]
     groups = [
@@ -115,3 +119,11 @@ def _servers(query: str) -> Iterator[Hit]:
     for server in found.order_by("name")[:OFFERED]:
         href = href_of("server", server.pk)
         yield Hit(server.name, href, icon="server-2", detail=server.sip_host, state=server.health)
+
+
+def _settings(query: str) -> Iterator[Hit]:
+    wanted = fold(query)
+    for setting in CATALOGUE.values():
+        if wanted in fold(setting.label):
+            href = reverse("setting", args=[SettingScope.GLOBAL.value, 0, setting.key])
+            yield Hit(setting.label, href, icon="selector", detail=setting.family.label)

@@ -37,6 +37,7 @@ from provisioning.web import (
     run_actions,
     runs,
     servers,
+    settings,
     sign_in,
     source_form,
     source_page,
@@ -85,6 +86,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/chosen/credentials/", accounts_bulk.rotate_many, name="accounts-rotate"),
     path("accounts/<int:pk>/", account.overview, name="account"),
     path("accounts/<int:pk>/clients/", account.clients, name="account-clients"),
+    path("accounts/<int:pk>/settings/", account.settings, name="account-settings"),
     path("accounts/<int:pk>/why/", account.why, name="account-why"),
     path("accounts/<int:pk>/history/", account.history, name="account-history"),
     path("accounts/<int:pk>/change/", account_actions.edit, name="account-edit"),
@@ -208,6 +210,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("registrations/end/", registration_list.end, name="registrations-end"),
     path("registrations/export/", registration_list.export, name="registrations-export"),
     path("registrations/read/", registration_list.read_now, name="registrations-read"),
+    # Settings
+    path("settings/", settings.settings, name="settings"),
+    path("settings/go/", settings.go, name="settings-go"),
+    path("settings/groups/<int:pk>/move/", settings.group_move, name="settings-group-move"),
+    path("settings/<slug:scope>/<int:pk>/", settings.settings, name="settings-at"),
+    path(
+        "settings/<slug:scope>/<int:pk>/<slug:key>/",
+        settings.SettingPage.as_view(),
+        name="setting",
+    ),
     # Signing in
     path("setup/", sign_in.first_start, name="setup"),
     path("sign-in/", sign_in.sign_in, name="sign-in"),
