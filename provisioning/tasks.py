@@ -15,7 +15,7 @@ from provisioning.services.directory import poll
 from provisioning.services.push import push, reconcile
 from provisioning.services.runs import runs
 from provisioning.services.scim import scim_store
-from provisioning.services.servers import contact_lists, servers
+from provisioning.services.servers import contact_lists, health_history, servers
 from provisioning.services.write_back import write_back_runs
 
 
@@ -117,6 +117,7 @@ def keep_deadlines() -> None:
     deadlines.keep_deadlines()
     retention.forget_old_runs()
     retention.forget_old_pushes()
+    health_history.forget_old()
     scim_store.forget_deleted()
 
 

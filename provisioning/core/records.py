@@ -156,9 +156,10 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class ServerHealth:
-    """What a SIP server says of itself.
+    """What a SIP server says of itself; what it does not say is None.
 
-    `latency_ms` of the answered request; `registrations` is None when not known.
+    `latency_ms` of the answered request; `memory_percent` of the memory that its processes share;
+    `connections` are those of clients, over TCP and TLS.
     """
 
     version: str
@@ -166,3 +167,5 @@ class ServerHealth:
     latency_ms: float
     registrations: int | None
     details: dict[str, str] = field(default_factory=dict)
+    memory_percent: float | None = None
+    connections: int | None = None

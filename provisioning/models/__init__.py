@@ -8,6 +8,7 @@ from provisioning.models.contact import ContactList, RegisteredContact
 from provisioning.models.domain import SipDomain
 from provisioning.models.drift import Drift
 from provisioning.models.group import DirectoryGroup, GroupMember, GroupNesting
+from provisioning.models.health import HealthSample
 from provisioning.models.joining import Apart, Joining
 from provisioning.models.number import Number, NumberRange
 from provisioning.models.person import Person
@@ -44,6 +45,7 @@ __all__ = [
     "GroupMember",
     "GroupNesting",
     "GroupRank",
+    "HealthSample",
     "Joining",
     "Number",
     "NumberRange",

@@ -165,6 +165,8 @@ class SipServer(models.Model):
     version = models.CharField(max_length=100, blank=True, editable=False)
     latency_ms = models.FloatField(null=True, editable=False)
     registration_count = models.PositiveIntegerField(null=True, editable=False)
+    memory_percent = models.FloatField(null=True, editable=False)
+    connections = models.PositiveIntegerField(null=True, editable=False)
     up_since = models.DateTimeField(null=True, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
     down_since = models.DateTimeField(null=True, editable=False)

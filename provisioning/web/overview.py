@@ -12,6 +12,7 @@ from provisioning.core.roles import Capability
 from provisioning.services.console.overview import Notice, Overview, overview
 from provisioning.web.access import needs
 from provisioning.web.audit import Entry
+from provisioning.web.server_health import registrations_chart
 from provisioning.web.shell import href_of
 
 # The page on which each of the first steps is done; the first name that exists.
@@ -49,6 +50,7 @@ def overview_page(request: HttpRequest) -> HttpResponse:
         "title": "Overview",
         "lead": _lead(found),
         "overview": found,
+        "registrations": registrations_chart(),
         "alerts": alerts,
         "waiting": waiting,
         "activity": [Entry.of(event).brief() for event in found.activity],

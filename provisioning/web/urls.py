@@ -36,6 +36,7 @@ from provisioning.web import (
     rules,
     run_actions,
     runs,
+    server_health,
     servers,
     settings,
     sign_in,
@@ -242,6 +243,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("servers/<int:pk>/delete/", servers.server_delete, name="server-delete"),
     path("servers/<int:pk>/edit/", servers.ServerPage.as_view(), name="server-edit"),
     path("servers/<int:pk>/guide/", servers.guide, name="server-guide"),
+    path("servers/<int:pk>/health/", server_health.server_health, name="server-health"),
     path("servers/<int:pk>/test/", servers.try_out, name="server-test"),
     # Sources & sync
     path("sources/", sources.sources, name="sources"),

@@ -154,6 +154,11 @@ def test_health_tells_version_uptime_and_registrations(site: Site, domain: str) 
     assert before is not None
     assert health.registrations == before + 1
     assert int(health.details["contacts"]) >= 1
+    assert health.memory_percent is not None
+    assert 0 < health.memory_percent < 100
+    # The control connection itself is one.
+    assert health.connections is not None
+    assert health.connections >= 1
 
 
 def test_the_console_is_refused_without_the_servers_secret(site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from provisioning.core.errors import Rejected, Unreachable
@@ -20,6 +21,9 @@ _BUSY_RELOADING = "ongoing reload"
 # What it says where its own database fails it: the row is there, the server is not ready for it.
 _FAILED_RELOADING = re.compile(r"reload of .* failed", re.IGNORECASE)
 _PAUSE_SECONDS = 0.5
+
+# One by one, because a server without TCP refuses all of them together.
+_STATISTICS = ("usrloc:", "shmem:", "tcp:")
 
 _UNKNOWN = re.compile(r"(aor|contact) not found", re.IGNORECASE)
 # Room for no line break, hence for no header of its own in anything that is made of it.
@@ -52,12 +56,17 @@ class KamailioServer:
         statistics = self._statistics(until)
         registrations = statistics.get("usrloc.registered_users")
         contacts = statistics.get("usrloc.location_contacts")
+        connections = statistics.get("tcp.current_opened_connections")
         return ServerHealth(
             version=str(version).strip(),
             uptime_seconds=int(uptime.get("uptime", 0)),
             latency_ms=latency,
             registrations=None if registrations is None else int(registrations),
             details={} if contacts is None else {"contacts": str(contacts)},
+            memory_percent=_percent(
+                statistics.get("shmem.real_used_size"), statistics.get("shmem.total_size")
+            ),
+            connections=None if connections is None else int(connections),
         )
 
     def end_registration(self, aor: str, contact: str = "") -> bool:
@@ -109,11 +118,16 @@ class KamailioServer:
                 return
 
     def _statistics(self, until: float) -> dict[str, Any]:
-        """Numbers of usrloc; empty where the server's allow-list or its build has none."""
-        try:
-            return _fields(self._rpc.call("stats.fetchn", ("usrloc:",), until))
-        except Rejected:
-            return {}
+        """Numbers by group and name; none where the server's allow-list or its build has none."""
+        found: dict[str, Any] = {}
+        for group in _STATISTICS:
+            with suppress(Rejected):
+                found |= _fields(self._rpc.call("stats.fetchn", (group,), until))
+        return found
+
+
+def _percent(part: float | None, whole: float | None) -> float | None:
+    return None if part is None or not whole else round(100 * part / whole, 1)
 
 
 def _fields(answer: object) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from provisioning.services.actor import Actor
 from provisioning.services.console import saving
 from provisioning.services.directory.certificates import check_authorities
 from provisioning.services.push import outbox
-from provisioning.services.servers import driver_access, targets
+from provisioning.services.servers import driver_access, health_history, targets
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -84,6 +84,7 @@ def _check(servers: Sequence[SipServer]) -> None:
             note_down(server=server, problem=answer.message)
         else:
             _keep_health(server, answer)
+    health_history.note(servers=servers, answers=answers)
 
 
 def _health(driver: ServerDriver) -> ServerHealth:
@@ -97,6 +98,8 @@ def note_down(*, server: SipServer, problem: str) -> None:
         health_problem=problem,
         latency_ms=None,
         registration_count=None,
+        memory_percent=None,
+        connections=None,
         up_since=None,
         checked_at=Now(),
         down_since=Coalesce("down_since", Now()),
@@ -156,6 +159,8 @@ def _keep_health(server: SipServer, health: ServerHealth) -> None:
         version=health.version[:100],
         latency_ms=health.latency_ms,
         registration_count=health.registrations,
+        memory_percent=health.memory_percent,
+        connections=health.connections,
         up_since=now - timedelta(seconds=health.uptime_seconds),
         checked_at=now,
         down_since=None,
