@@ -19,13 +19,14 @@ from lab.state import State, write_private
 CONFIGURATION = Path(__file__).with_name("kamailio.cfg")
 SCHEMAS = Path("/usr/share/kamailio")
 # `standard` makes the table of versions that the others write to.
-TABLES = ("standard", "auth_db", "alias_db", "usrloc", "domain", "permissions")
-# Group 100: those whose management requests are answered.
-CONSOLE_ADDRESS = (
-    "INSERT INTO address (grp, ip_addr, mask, port, tag) "
-    "VALUES (100, '127.0.0.1', 32, 0, 'console');"
-)
-CONSOLE_WRITES = ("subscriber", "dbaliases", "domain", "domain_attrs", "address")
+TABLES = (
+    "standard", "auth_db", "alias_db", "usrloc", "domain", "permissions", "dispatcher", "mtree",
+    "uac",
+)  # fmt: skip
+CONSOLE_WRITES = (
+    "subscriber", "dbaliases", "domain", "domain_attrs", "address", "dispatcher", "mtree",
+    "uacreg",
+)  # fmt: skip
 CONSOLE_READS = ("version", "location")
 
 INSTANCE = """\
@@ -40,7 +41,11 @@ INSTANCE = """\
 #!substdef "!SERVER_ID!{server_id}!g"
 {more}
 include_file "{configuration}"
+include_file "{directory}/routing_modules.cfg"
+include_file "{directory}/routing.cfg"
 """
+# What the setup guide gives to the administrators of real servers.
+ROUTING = Path(__file__).parents[1] / "provisioning" / "drivers" / "kamailio" / "setup"
 TLS = """\
 [server:default]
 method = TLSv1.2+
@@ -90,7 +95,7 @@ class SqliteStore:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.file)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN; {_schema('db_sqlite')} {CONSOLE_ADDRESS} COMMIT;")
+            connection.executescript(f"BEGIN; {_schema('db_sqlite')} COMMIT;")
 
     def execute(self, text: str) -> None:
         with closing(sqlite3.connect(self.file, timeout=10)) as connection:
@@ -143,7 +148,7 @@ class PostgresqlStore:
         everything = "ALL TABLES IN SCHEMA public"
         sequences = ", ".join(f"{table}_id_seq" for table in CONSOLE_WRITES)
         self.cluster.sql(
-            f"{_schema('postgres')} {CONSOLE_ADDRESS}"
+            f"{_schema('postgres')}"
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {everything} TO {self.server_role};"
             f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {self.server_role};"
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(CONSOLE_WRITES)} "
@@ -193,7 +198,7 @@ class MariadbStore:
             for role, tables in rights.items()
             for table, given in tables.items()
         )
-        self.execute(f"{_schema('mysql')} {CONSOLE_ADDRESS} {' '.join(grants)}")
+        self.execute(f"{_schema('mysql')} {' '.join(grants)}")
 
     def drop(self) -> None:
         self.cluster.drop_database(self.name)
@@ -286,6 +291,11 @@ class Kamailio(Counterpart):
         leaf = self.authority.leaf("kamailio")
         tls = TLS.format(key=leaf.key, certificate=leaf.certificate, ca=self.ca_file)
         (self.directory / "tls.cfg").write_text(tls)
+        for name in ("routing_modules.cfg", "routing.cfg"):
+            lines = (ROUTING / name).read_text()
+            lines = lines.replace("@DATABASE@", self.store.server_url)
+            lines = lines.replace("@ADDRESS@", f"{HOST}:{self.sip_port}")
+            write_private(self.directory / name, lines)
         text = INSTANCE.format(
             backend=self.store.backend,
             directory=self.directory,

@@ -85,6 +85,7 @@ class SipClient:
         *,
         ca_file: Path | None = None,
         host: str = HOST,
+        source: str = HOST,
         timeout: float = 5.0,
     ) -> None:
         self.transport = transport
@@ -93,9 +94,10 @@ class SipClient:
         self._received = b""
         if transport == "udp":
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._socket.bind((source, 0))
             self._socket.connect((host, port))
         else:
-            self._socket = socket.create_connection((host, port), timeout)
+            self._socket = socket.create_connection((host, port), timeout, (source, 0))
         if transport == "tls":
             context = ssl.create_default_context(cafile=ca_file)
             self._socket = context.wrap_socket(self._socket, server_hostname=host)
@@ -120,6 +122,10 @@ class SipClient:
 
     def options(self, uri: str) -> Response:
         return self.request("OPTIONS", uri, uri)
+
+    def invite(self, to: str, login: Login | None = None) -> Response:
+        """Calls, and takes whatever is answered; `to` is a SIP URI."""
+        return self.request("INVITE", to, to, login, {"Contact": f"<sip:{self._address}>"})
 
     def message(self, login: Login, to: str, text: str) -> Response:
         return self.request("MESSAGE", to, to, login, {"Content-Type": "text/plain"}, text)
@@ -171,8 +177,19 @@ class SipClient:
                     pause = min(pause * 2, T2)
                 continue
             if response and response.status >= 200 and branch in response.headers["via"]:
+                # RFC 3261, 17.1.1.3; of an accepted call nobody here waits for the ACK.
+                if method == "INVITE" and response.status >= 300:
+                    self._acknowledge(uri, via, headers, response)
                 return response
         raise TimeoutError(f"no final response to {method} within {self.timeout:g} s")
+
+    def _acknowledge(
+        self, uri: str, via: str, headers: Mapping[str, str], response: Response
+    ) -> None:
+        lines = [f"ACK {uri} SIP/2.0", f"Via: {via}", f"To: {response.headers['to']}"]
+        lines += [f"{name}: {headers[name]}" for name in ("From", "Call-ID", "Max-Forwards")]
+        lines += [f"CSeq: {headers['CSeq'].split()[0]} ACK", "Content-Length: 0", "", ""]
+        self._socket.sendall("\r\n".join(lines).encode())
 
     def _receive(self) -> Response | None:
         """The next response; None for a request or a keep-alive."""

@@ -17,11 +17,14 @@ from provisioning.models import (
     ConfigStore,
     DirectoryGroup,
     DirectorySource,
+    Gateway,
     GroupMember,
     Person,
+    Route,
     ServerPool,
     SipDomain,
     Site,
+    TrustedHost,
 )
 from provisioning.services.accounts.credentials import make_credential
 
@@ -48,6 +51,33 @@ def make_domain(domain: str = "voice.example.com") -> SipDomain:
 def make_site(name: str = "London", country: str = "GB") -> Site:
     """The site of that name."""
     return Site.objects.get_or_create(name=name, defaults={"country": country})[0]
+
+
+def make_gateway(name: str = "Carrier", **values: Any) -> Gateway:
+    """A gateway; as a trunk with `registers`, whose password is s3cret."""
+    number = Gateway.objects.count() + 101
+    given = {"name": name, "number": number, "host": "192.0.2.10", "port": 5060, "transport": "udp"}
+    if values.get("registers"):
+        given |= {"user": "acme", "auth_user": "acme"}
+        given |= {"domain": "carrier.example", "realm": "carrier.example"}
+    gateway = Gateway.objects.create(**{**given, **values})
+    if gateway.registers:
+        gateway.set_secret("s3cret")
+        gateway.save()
+    return gateway
+
+
+def make_route(prefix: str = "+", *gateways: Gateway) -> Route:
+    """A route to the gateways, in their order."""
+    first, second, third, *_ = [*gateways, None, None, None]
+    return Route.objects.create(
+        prefix=prefix, first_gateway=first, second_gateway=second, third_gateway=third
+    )
+
+
+def make_trusted_host(network: str = "192.0.2.0/24", treatment: str = "inbound") -> TrustedHost:
+    """A trusted host of that network."""
+    return TrustedHost.objects.create(name=network, network=network, treatment=treatment)
 
 
 def make_store(**values: Any) -> ConfigStore:

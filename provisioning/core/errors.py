@@ -30,6 +30,10 @@ class Rejected(ProvisioningError):
     """The other side answered and refused: recorded with its own words, never retried blindly."""
 
 
+class KindUnavailable(Rejected):
+    """The other side cannot hold one kind of things as it is now; it goes on holding the others."""
+
+
 class IncompleteRead(ProvisioningError):
     """A directory read did not reach its end; nothing of it counts."""
 

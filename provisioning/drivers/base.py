@@ -16,6 +16,13 @@ from provisioning.core.records import (
     StoreRecord,
 )
 from provisioning.core.sip import Digests
+from provisioning.drivers.routing import (
+    GatewayRow,
+    RouteRow,
+    RoutingRow,
+    TrunkRow,
+    TrustedHostRow,
+)
 
 
 class Kind(StrEnum):
@@ -24,6 +31,26 @@ class Kind(StrEnum):
     SIP_DOMAIN = "sip_domain"
     SUBSCRIBER = "subscriber"
     ALIAS = "alias"
+    TRUSTED_HOST = "trusted_host"
+    GATEWAY = "gateway"
+    TRUNK = "trunk"
+    ROUTE = "route"
+
+    @property
+    def label(self) -> str:
+        """The word for one row of it."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Kind.SIP_DOMAIN: "SIP domain",
+    Kind.SUBSCRIBER: "account",
+    Kind.ALIAS: "number",
+    Kind.TRUSTED_HOST: "trusted host",
+    Kind.GATEWAY: "gateway",
+    Kind.TRUNK: "trunk registration",
+    Kind.ROUTE: "route",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +102,17 @@ class AliasRow:
         return f"{self.alias_user}@{self.alias_domain}"
 
 
-Row = SipDomainRow | SubscriberRow | AliasRow
+Row = SipDomainRow | SubscriberRow | AliasRow | RoutingRow
+
+ROW_CLASSES: Mapping[Kind, type[Row]] = {
+    Kind.SIP_DOMAIN: SipDomainRow,
+    Kind.SUBSCRIBER: SubscriberRow,
+    Kind.ALIAS: AliasRow,
+    Kind.TRUSTED_HOST: TrustedHostRow,
+    Kind.GATEWAY: GatewayRow,
+    Kind.TRUNK: TrunkRow,
+    Kind.ROUTE: RouteRow,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +156,8 @@ KindSupport = Literal["pushed", "served", "unsupported"]
 
 class StoreDriver(Protocol):
     """Rows of one configuration store. Every method raises Unreachable or Rejected, nothing else.
+
+    Of those KindUnavailable says that the store cannot hold one kind as it is now.
 
     `algorithm` says which HA1 the store's servers verify. Kinds in `reload_kinds` take effect
     only after ServerDriver.activate; the others at once.

@@ -4,15 +4,23 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('provisioning', '0007_fewer_index_entries'),
+        ("provisioning", "0007_fewer_index_entries"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='configstore',
-            name='dialect',
-            field=models.CharField(choices=[('postgresql', 'PostgreSQL'), ('mysql', 'MySQL or MariaDB'), ('sqlite', 'SQLite (a file on this machine)')], default='postgresql', max_length=20, verbose_name='database'),
+            model_name="configstore",
+            name="dialect",
+            field=models.CharField(
+                choices=[
+                    ("postgresql", "PostgreSQL"),
+                    ("mysql", "MySQL or MariaDB"),
+                    ("sqlite", "SQLite (a file on this machine)"),
+                ],
+                default="postgresql",
+                max_length=20,
+                verbose_name="database",
+            ),
         ),
     ]

@@ -18,6 +18,7 @@ from provisioning.models.proposal import Proposal
 from provisioning.models.push import OwnedRow, PendingChange, PushPause
 from provisioning.models.push_record import PushRecord, RowImages
 from provisioning.models.rehire import Rehire
+from provisioning.models.routing import Gateway, Route, TrustedHost
 from provisioning.models.rule import AccountRule
 from provisioning.models.run import PlannedChange, Run
 from provisioning.models.saved_view import SavedView
@@ -42,6 +43,7 @@ __all__ = [
     "DirectoryGroup",
     "DirectorySource",
     "Drift",
+    "Gateway",
     "GroupMember",
     "GroupNesting",
     "GroupRank",
@@ -61,6 +63,7 @@ __all__ = [
     "RegisteredContact",
     "Rehire",
     "RoleGroup",
+    "Route",
     "RowImages",
     "Run",
     "SavedView",
@@ -74,6 +77,7 @@ __all__ = [
     "SipDomain",
     "SipServer",
     "Site",
+    "TrustedHost",
     "WriteBack",
     "WrittenAttribute",
     "WrittenValue",

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
+from provisioning.drivers.base import Kind
 from provisioning.models import ConfigStore, ServerPool
 from provisioning.services.accounts.counts import with_account_counts
 from provisioning.services.actor import Actor
@@ -35,7 +36,7 @@ from provisioning.web.forms.servers import StoreForm
 from provisioning.web.ids import row_id
 from provisioning.web.store_tabs import store_context
 
-KINDS = {"sip_domain": "SIP domain", "subscriber": "Account", "alias": "Number"}
+KINDS = {kind.value: kind.label[0].upper() + kind.label[1:] for kind in Kind}
 # So many of the changes that were given up are listed.
 SHOWN = 50
 _CRUMB = "Pools & stores"

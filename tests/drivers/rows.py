@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 from provisioning.core.sip import ha1
-from provisioning.drivers.base import AliasRow, Kind, Row, RowChange, SipDomainRow, SubscriberRow
+from provisioning.drivers.base import ROW_CLASSES, AliasRow, Row, RowChange, SubscriberRow
+from provisioning.drivers.routing import (
+    GatewayRow,
+    RouteRow,
+    Treatment,
+    TrunkRow,
+    TrustedHostRow,
+)
 
 DOMAIN = "voice.example.com"
 SECRET = "s3cret"
-_KINDS = {SipDomainRow: Kind.SIP_DOMAIN, SubscriberRow: Kind.SUBSCRIBER, AliasRow: Kind.ALIAS}
+_KINDS = {row_class: kind for kind, row_class in ROW_CLASSES.items()}
+# Routing with everything that it can say.
+ROUTING: tuple[Row, ...] = (
+    TrustedHostRow(Treatment.AUTHENTICATED, "192.0.2.7/32", "Contact centre"),
+    TrustedHostRow(Treatment.INBOUND, "198.51.100.0/24", "Carrier"),
+    TrustedHostRow(Treatment.OUTBOUND, "2001:db8::/48", "Fax server"),
+    GatewayRow(101, "Carrier", "sbc.carrier.example", 5061, "tls", strip=1, prefix="00", t38=True),
+    GatewayRow(102, "Branch", "2001:db8::10", 5060, "udp"),
+    TrunkRow(
+        101,
+        "acme",
+        "carrier.example",
+        "carrier",
+        "acme-auth",
+        "0123456789abcdef" * 2,
+        "sip:sbc.carrier.example:5061;transport=tls",
+        600,
+    ),
+    RouteRow("+", (101, 102)),
+    RouteRow("+44", (102,)),
+    RouteRow("+4490", ()),
+)
 
 
 def subscriber(user: str, secret: str | None = SECRET, domain: str = DOMAIN) -> SubscriberRow:

@@ -23,15 +23,16 @@ from provisioning.drivers.database import writing
 from provisioning.drivers.kamailio import store as store_module
 from provisioning.drivers.kamailio.store import KamailioStore
 from tests.drivers.conftest import DIALECTS, Backend
-from tests.drivers.rows import DOMAIN, alias, gone, subscriber, wanted
+from tests.drivers.rows import DOMAIN, ROUTING, alias, gone, subscriber, wanted
 
 ROWS: tuple[Row, ...] = (
     SipDomainRow(DOMAIN),
     subscriber("alice"),
     subscriber("bob", None),
     alias("+442079460001", "alice"),
+    *ROUTING,
 )
-TABLES = ("domain", "subscriber", "dbaliases")
+TABLES = ("domain", "subscriber", "dbaliases", "address", "dispatcher", "uacreg", "mtree")
 
 Opening = Callable[..., KamailioStore]
 
@@ -175,6 +176,9 @@ def test_rows_of_others_are_never_touched(store: KamailioStore, backend: Backend
     )
     theirs = {"alias_username": "100", "alias_domain": DOMAIN, "username": "x"}
     backend.insert("dbaliases", {**theirs, "domain": "y"}, {**theirs, "domain": "z"})
+    backend.insert("address", {"grp": "1", "ip_addr": "192.0.2.7", "mask": "32"})
+    backend.insert("dispatcher", {"setid": "1", "destination": "sip:192.0.2.7"})
+    backend.insert("mtree", {"tprefix": "+1", "tvalue": "x"})
     before = contents(backend)
 
     store.apply(wanted(*ROWS))

@@ -19,6 +19,9 @@ from provisioning.drivers.database.mysql import ASKS_IN_CLEAR
 _PASSING = ("08", "40", "53", "57", "58", "55P03")
 # Those that one row's content causes: data, integrity, a check option, an exception by a trigger.
 _OF_A_ROW = ("22", "23", "44", "P0001")
+# What one table lacks: itself, a column, a right.
+_OF_A_TABLE = ("42P01", "42703", "42501")
+_SQLITE_OF_A_TABLE = ("no such table", "no such column", "has no column")
 _SQLITE_PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_PROTOCOL")
 _SQLITE_OF_A_ROW = ("SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG")
 
@@ -34,6 +37,7 @@ _MYSQL_PASSING = frozenset(
 # Beside DB-API's errors of data and integrity: a trigger's SIGNAL, a check of MariaDB, of MySQL;
 # and that it was too much at once, which fewer rows are not.
 _MYSQL_OF_A_ROW = frozenset({1644, 4025, 3819, ER.NET_PACKET_TOO_LARGE})
+_MYSQL_OF_A_TABLE = frozenset({ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR, ER.TABLEACCESS_DENIED_ERROR})
 _ANOTHER_WRITING = (
     " (a row of somebody else stands there; the column's collation takes another writing for the "
     "same)"
@@ -69,6 +73,10 @@ class RowRefused(Rejected):
         self.said = said
 
 
+class TableRefused(Rejected):
+    """A table is missing, or lacks a column or a right, so other tables may well be usable."""
+
+
 def translated(error: Exception, store: StoreRecord) -> ProvisioningError:
     """The Unreachable or Rejected that stands for an error of a database's library."""
     said = _words(error, store)
@@ -81,7 +89,9 @@ def translated(error: Exception, store: StoreRecord) -> ProvisioningError:
     if _passing(error):
         return Unreachable(f"Store “{store.name}” cannot be used right now: {said}")
     message = f"Store “{store.name}” refused: {said}"
-    return RowRefused(message, said) if _concerns_a_row(error) else Rejected(message)
+    if _concerns_a_row(error):
+        return RowRefused(message, said)
+    return TableRefused(message) if _concerns_a_table(error) else Rejected(message)
 
 
 def _concerns_a_row(error: Exception) -> bool:
@@ -94,6 +104,16 @@ def _concerns_a_row(error: Exception) -> bool:
             return _mysql_number(error) in _MYSQL_OF_A_ROW
         case _:
             return _sqlite_name(error).startswith(_SQLITE_OF_A_ROW)
+
+
+def _concerns_a_table(error: Exception) -> bool:
+    match error:
+        case psycopg.Error():
+            return (error.sqlstate or "").startswith(_OF_A_TABLE)
+        case pymysql.Error():
+            return _mysql_number(error) in _MYSQL_OF_A_TABLE
+        case _:
+            return any(words in str(error) for words in _SQLITE_OF_A_TABLE)
 
 
 def _words(error: Exception, store: StoreRecord) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from sys import maxsize
 
-from sqlalchemy import String, Table
+from sqlalchemy import ColumnElement, Integer, String, Table
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class KindTable:
 
     `unique` says whether the database itself keeps the key unique. `credentials` are columns that
     may be empty, and in which one unusable value is as good as another; `secrets` those of them
-    that verify nobody unless a row says otherwise.
+    that verify nobody unless a row says otherwise. Further columns are `optional`: they may be
+    empty. Where `within` is given, only rows that it holds for are of this kind.
     """
 
     table: Table
@@ -24,6 +25,8 @@ class KindTable:
     unique: bool
     credentials: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    within: ColumnElement[bool] | None = None
 
     @cached_property
     def owned(self) -> tuple[str, ...]:
@@ -39,3 +42,13 @@ class KindTable:
         """How many characters each owned column holds."""
         types = (self.table.c[name].type for name in self.owned)
         return tuple((isinstance(each, String) and each.length) or maxsize for each in types)
+
+    @cached_property
+    def may_be_empty(self) -> tuple[str, ...]:
+        """The owned columns that may hold nothing."""
+        return self.credentials + self.optional
+
+    @cached_property
+    def integers(self) -> tuple[str, ...]:
+        """The owned columns that hold whole numbers."""
+        return tuple(n for n in self.owned if isinstance(self.table.c[n].type, Integer))

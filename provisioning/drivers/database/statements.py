@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    cast,
     delete,
     exists,
     func,
@@ -47,11 +48,13 @@ class Incoming:
 
     `n` counts from 0. On PostgreSQL each column is one text with a line per row, elsewhere all is
     one JSON array of arrays. No value holds a line break; only those of `optional` may be empty.
+    Values are texts; those of `integers` become whole numbers, as MySQL does by itself.
     """
 
     dialect: str
     columns: tuple[str, ...]
     optional: tuple[str, ...] = ()
+    integers: tuple[str, ...] = ()
 
     def source(self) -> FromClause:
         if self.dialect == "mysql":
@@ -75,7 +78,10 @@ class Incoming:
                 func.json_extract(each.c.value, f"$[{place}]") for place in range(len(self.columns))
             ]
             number = each.c.key
-        labelled = (field.label(name) for field, name in zip(fields, self.columns, strict=True))
+        labelled = (
+            (cast(field, Integer) if name in self.integers else field).label(name)
+            for field, name in zip(fields, self.columns, strict=True)
+        )
         return select(*labelled, number.label("n")).select_from(each).subquery("incoming")
 
     def parameters(self, rows: Values) -> dict[str, str]:

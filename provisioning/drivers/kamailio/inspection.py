@@ -11,9 +11,11 @@ from provisioning.core.errors import Rejected
 from provisioning.core.records import StoreRecord
 from provisioning.drivers.database.connection import Database, Transaction
 from provisioning.drivers.database.rights import rights
+from provisioning.drivers.kamailio.routing_tables import ROUTING_TABLES, ROUTING_VERSIONS
 from provisioning.drivers.kamailio.tables import EXPECTED_VERSIONS, KIND_TABLES, LOCATION, VERSION
 
-_WRITTEN = tuple(target.table for target in KIND_TABLES.values())
+# Every Kamailio has these; those of routing only where it routes.
+_WRITTEN = tuple(target.table for kind, target in KIND_TABLES.items() if kind not in ROUTING_TABLES)
 # The first that make a table of JSON, which the driver's statements join.
 _OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 
@@ -33,13 +35,14 @@ def findings(database: Database, store: StoreRecord) -> list[str]:
             # Asks for every column that the driver reads, and for the right to read it.
             transaction.execute(select(table).limit(0))
         lines = [f"Table {name}: version {versions[name]}." for name in EXPECTED_VERSIONS]
+        lines += _routing(transaction, versions, store)
         return [*lines, *rights(transaction, store, _WRITTEN)]
 
 
 def versions_of(transaction: Transaction) -> dict[str, int]:
     """Version by table, of those tables that the driver uses and the database has."""
     statement = select(VERSION.c.table_name, VERSION.c.table_version)
-    used = statement.where(VERSION.c.table_name.in_(list(EXPECTED_VERSIONS)))
+    used = statement.where(VERSION.c.table_name.in_([*EXPECTED_VERSIONS, *ROUTING_VERSIONS]))
     return dict(transaction.rows(used))
 
 
@@ -52,6 +55,27 @@ def has_table(transaction: Transaction, name: str) -> bool:
 def columns_of(transaction: Transaction, name: str) -> set[str]:
     """The names of a table's columns."""
     return set(transaction.columns(select(text("*")).select_from(text(name)).limit(0)))
+
+
+def _routing(
+    transaction: Transaction, versions: dict[str, int], store: StoreRecord
+) -> Iterator[str]:
+    """A line per table of routing: without one the store holds accounts all the same."""
+    for kind, target in ROUTING_TABLES.items():
+        name, expected = target.table.name, ROUTING_VERSIONS[target.table.name]
+        found = versions.get(name)
+        if found != expected:
+            what = "is missing" if found is None else f"has version {found} instead of {expected}"
+            yield (
+                f"Table {name} {what}: no {kind.label} is written here until Kamailio's own script "
+                "made it."
+            )
+            continue
+        told = rights(transaction, store, [target.table])[-1]
+        if told.startswith("Read only"):
+            yield f"Table {name}: no {kind.label} is written here. {told}"
+        else:
+            yield f"Table {name}: version {expected}."
 
 
 def _problems(versions: dict[str, int]) -> Iterator[str]:

@@ -15,7 +15,13 @@ from provisioning.drivers.kamailio.contacts import registrations_from_lookup
 from provisioning.drivers.kamailio.rpc import RpcClient, RpcFault
 
 _LOCATION = "location"
-_RELOADS = {Kind.SIP_DOMAIN: "domain.reload"}
+_RELOADS = {
+    Kind.SIP_DOMAIN: "domain.reload",
+    Kind.TRUSTED_HOST: "permissions.addressReload",
+    Kind.GATEWAY: "dispatcher.reload",
+    Kind.TRUNK: "uac.reg_reload",
+    Kind.ROUTE: "mtree.reload",
+}
 # What Kamailio says while it reloads, or has done so in the last seconds (reload_delta).
 _BUSY_RELOADING = "ongoing reload"
 # What it says where its own database fails it: the row is there, the server is not ready for it.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Select, Table, column, func, literal, select, text
+from sqlalchemy import ColumnElement, Select, Table, column, func, literal, select, text
 
+from provisioning.core.errors import KindUnavailable
 from provisioning.core.records import Presence, Registration, StoreRecord
 from provisioning.drivers.base import (
     ForeignAccount,
@@ -20,6 +22,7 @@ from provisioning.drivers.base import (
     RowChange,
 )
 from provisioning.drivers.database.connection import Database, Rendered, render
+from provisioning.drivers.database.faults import TableRefused
 from provisioning.drivers.database.statements import (
     Incoming,
     delete_keys,
@@ -28,7 +31,7 @@ from provisioning.drivers.database.statements import (
     merge,
 )
 from provisioning.drivers.database.unusable import is_unusable
-from provisioning.drivers.database.writing import write
+from provisioning.drivers.database.writing import Item, write
 from provisioning.drivers.kamailio.contacts import registration_from_row
 from provisioning.drivers.kamailio.inspection import (
     columns_of,
@@ -37,6 +40,7 @@ from provisioning.drivers.kamailio.inspection import (
     versions_of,
 )
 from provisioning.drivers.kamailio.presence import PRESENTITY, PRESENTITY_COLUMNS, published
+from provisioning.drivers.kamailio.routing_tables import ROUTING_TABLES
 from provisioning.drivers.kamailio.tables import (
     KIND_TABLES,
     LOCATION,
@@ -77,10 +81,8 @@ class KamailioStore:
     pages in the order of `id`, so a row that stays is read once; one that comes meanwhile, too.
     """
 
-    kinds: Mapping[Kind, KindSupport] = MappingProxyType(
-        {Kind.SIP_DOMAIN: "pushed", Kind.SUBSCRIBER: "pushed", Kind.ALIAS: "pushed"}
-    )
-    reload_kinds: frozenset[Kind] = frozenset({Kind.SIP_DOMAIN})
+    kinds: Mapping[Kind, KindSupport] = MappingProxyType(dict.fromkeys(KIND_TABLES, "pushed"))
+    reload_kinds: frozenset[Kind] = frozenset({Kind.SIP_DOMAIN, *ROUTING_TABLES})
     # Accounts in one store; measured with 100,000.
     capacity: int = 1_000_000
 
@@ -96,11 +98,12 @@ class KamailioStore:
         """Existing rows of `kind`: those of `keys`, or all as a stream with bounded memory."""
         target = KIND_TABLES[kind]
         if keys is None:
-            rows = self._all(target.table, target.owned)
+            rows = self._all(target.table, target.owned, target.within)
         else:
             wanted = filter(None, (key_values(kind, key) for key in sorted(set(keys))))
             rows = self._those(*_reading(kind, self._store.dialect), list(wanted))
-        return map(ROW_FROM[kind], rows)
+        with _about(kind):
+            yield from map(ROW_FROM[kind], rows)
 
     def differing(self, kind: Kind, rows: Sequence[Row]) -> dict[str, Row | None]:
         """What stands at the keys of those `rows` that `apply` would write; None for nothing.
@@ -116,7 +119,7 @@ class KamailioStore:
         for start in range(0, len(good), _PAGE):
             page = good[start : start + _PAGE]
             parameters = incoming.parameters(compared_values(page, secrets=secrets))
-            with self._database.transaction() as transaction:
+            with _about(kind), self._database.transaction() as transaction:
                 answer = transaction.rows(statement, parameters)
             for n, *values in answer:
                 found[page[n].key] = None if values[0] is None else ROW_FROM[kind](values)
@@ -196,12 +199,16 @@ class KamailioStore:
         """Give connections back; the driver is not used afterwards."""
         self._database.close()
 
-    def _all(self, table: Table, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    def _all(
+        self, table: Table, columns: Sequence[str], within: ColumnElement[bool] | None = None
+    ) -> Iterator[tuple[Any, ...]]:
         page = (
             select(table.c.id, *(_column(table, name) for name in columns))
             .order_by(table.c.id)
             .limit(_PAGE)
         )
+        if within is not None:
+            page = page.where(within)
         last, full = -1, True
         while full:
             with self._database.transaction() as transaction:
@@ -227,7 +234,7 @@ class KamailioStore:
         }
         incoming, statements = _deleting(kind, self._store.dialect)
         good = [item for item in items if item[1]]
-        return refused | write(self._database, self._store, incoming, statements, good)
+        return refused | self._write(kind, incoming, statements, good)
 
     def _merge(self, kind: Kind, rows: Mapping[str, Row]) -> dict[str, str]:
         keys, values = list(rows), list(rows.values())
@@ -238,7 +245,17 @@ class KamailioStore:
         incoming, statements = _merging(kind, self._store.dialect)
         good = {key: row for key, row in rows.items() if key not in refused} if refused else rows
         items = list(zip(good, written_values(kind, list(good.values())), strict=True))
-        return refused | write(self._database, self._store, incoming, statements, items)
+        return refused | self._write(kind, incoming, statements, items)
+
+    def _write(
+        self, kind: Kind, incoming: Incoming, statements: Sequence[Rendered], items: Sequence[Item]
+    ) -> dict[str, str]:
+        """The server's words by key of those it refused: all, where it cannot hold the kind."""
+        try:
+            with _about(kind):
+                return write(self._database, self._store, incoming, statements, items)
+        except KindUnavailable as error:
+            return dict.fromkeys((key for key, _ in items), error.message)
 
     def _live(self, rows: Iterator[tuple[Any, ...]], utc_offset: int) -> Iterator[Registration]:
         now = time.time()
@@ -246,6 +263,21 @@ class KamailioStore:
             registration = registration_from_row(utc_offset, *values)
             if registration.expires_at == 0 or registration.expires_at > now:
                 yield registration
+
+
+@contextmanager
+def _about(kind: Kind) -> Iterator[None]:
+    """A table that routing needs and that is not as it should be leaves the accounts alone."""
+    try:
+        yield
+    except TableRefused as error:
+        if kind not in ROUTING_TABLES:
+            raise
+        table = ROUTING_TABLES[kind].table.name
+        raise KindUnavailable(
+            f"{error.message} A {kind.label} stands in the table {table}: make it with Kamailio's "
+            "own script and grant the rights that the setup guide names. Then try again."
+        ) from error
 
 
 def _column(table: Table, name: str) -> Any:
@@ -256,14 +288,14 @@ def _column(table: Table, name: str) -> Any:
 def _comparing(kind: Kind, dialect: str, *, secrets: bool) -> tuple[Incoming, Rendered]:
     target = KIND_TABLES[kind]
     columns = target.owned if secrets else target.compared
-    incoming = Incoming(dialect, columns, target.credentials)
+    incoming = Incoming(dialect, columns, target.may_be_empty, target.integers)
     return incoming, render(differing(target, incoming.source()), dialect)
 
 
 @cache
 def _reading(kind: Kind, dialect: str) -> tuple[Incoming, Rendered]:
     target = KIND_TABLES[kind]
-    incoming = Incoming(dialect, target.key)
+    incoming = Incoming(dialect, target.key, integers=target.integers)
     owned = select(*(target.table.c[name] for name in target.owned))
     return incoming, render(join_keys(owned, target.table, target.key, incoming.source()), dialect)
 
@@ -271,13 +303,13 @@ def _reading(kind: Kind, dialect: str) -> tuple[Incoming, Rendered]:
 @cache
 def _deleting(kind: Kind, dialect: str) -> tuple[Incoming, list[Rendered]]:
     target = KIND_TABLES[kind]
-    incoming = Incoming(dialect, target.key)
+    incoming = Incoming(dialect, target.key, integers=target.integers)
     return incoming, [render(delete_keys(target, incoming.source(), dialect), dialect)]
 
 
 @cache
 def _merging(kind: Kind, dialect: str) -> tuple[Incoming, list[Rendered]]:
     target = KIND_TABLES[kind]
-    incoming = Incoming(dialect, target.owned, target.credentials)
+    incoming = Incoming(dialect, target.owned, target.may_be_empty, target.integers)
     statements = merge(target, incoming.source(), dialect)
     return incoming, [render(statement, dialect) for statement in statements]

@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text
 from sqlalchemy.types import NullType
 
 from provisioning.drivers.base import (
+    ROW_CLASSES,
     AliasRow,
     Kind,
     Row,
@@ -19,6 +21,12 @@ from provisioning.drivers.base import (
 )
 from provisioning.drivers.database.kind_table import KindTable
 from provisioning.drivers.database.unusable import is_unusable, unusable
+from provisioning.drivers.kamailio.routing_tables import (
+    ROUTING_ROW_FROM,
+    ROUTING_TABLES,
+    routing_key,
+    routing_values,
+)
 
 _METADATA = MetaData()
 _ID = "id"
@@ -96,14 +104,10 @@ KIND_TABLES: Mapping[Kind, KindTable] = MappingProxyType(
         Kind.ALIAS: KindTable(
             DBALIASES, ("alias_username", "alias_domain"), ("username", "domain"), unique=False
         ),
+        **ROUTING_TABLES,
     }
 )
 
-_ROW_CLASSES = {
-    Kind.SIP_DOMAIN: SipDomainRow,
-    Kind.SUBSCRIBER: SubscriberRow,
-    Kind.ALIAS: AliasRow,
-}
 _HA1 = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -118,6 +122,8 @@ def key_values(kind: Kind, key: str) -> tuple[str, ...]:
         return ()
     if kind is Kind.SIP_DOMAIN:
         return (key,) if key else ()
+    if kind in ROUTING_TABLES:
+        return routing_key(kind, key)
     user, _, domain = key.rpartition("@")
     return (user, domain) if user and domain else ()
 
@@ -165,8 +171,10 @@ def _told(rows: Sequence[Row], nobodies: Iterable[str]) -> Iterator[tuple[str, .
             yield row.user, row.domain, nobody if row.ha1 is None else row.ha1
         elif isinstance(row, AliasRow):
             yield row.alias_user, row.alias_domain, row.user, row.domain
-        else:
+        elif isinstance(row, SipDomainRow):
             yield (row.domain,)
+        else:
+            yield routing_values(row)
 
 
 def _subscriber_from(values: Sequence[str]) -> SubscriberRow:
@@ -180,18 +188,19 @@ def _subscriber_from(values: Sequence[str]) -> SubscriberRow:
 
 
 # Makes the record of the owned columns' values.
-ROW_FROM: Mapping[Kind, Callable[[Sequence[str]], Row]] = MappingProxyType(
+ROW_FROM: Mapping[Kind, Callable[[Sequence[Any]], Row]] = MappingProxyType(
     {
         Kind.SIP_DOMAIN: lambda values: SipDomainRow(*values),
         Kind.SUBSCRIBER: _subscriber_from,
         Kind.ALIAS: lambda values: AliasRow(*values),
+        **ROUTING_ROW_FROM,
     }
 )
 
 
 def defects(kind: Kind, rows: Sequence[Row]) -> dict[int, str]:
     """Why some of `rows` cannot be written, by their place; says nothing of an HA1's content."""
-    if {type(row) for row in rows} <= {_ROW_CLASSES[kind]} and not _defective(kind, rows):
+    if {type(row) for row in rows} <= {ROW_CLASSES[kind]} and not _defective(kind, rows):
         return {}
     found = ((n, _defect(kind, row)) for n, row in enumerate(rows))
     return {n: said for n, said in found if said}
@@ -203,9 +212,10 @@ def _defective(kind: Kind, rows: Sequence[Row]) -> bool:
         return True
     target = KIND_TABLES[kind]
     columns = dict(zip(target.compared, zip(*compared_values(rows), strict=True), strict=False))
-    for width, column in zip(target.widths, columns.values(), strict=False):
+    for width, (name, column) in zip(target.widths, columns.items(), strict=False):
         lengths = set(map(len, column))
-        if min(lengths) < 1 or max(lengths) > width or _CONTROL.search("".join(column)):
+        least = 0 if name in target.optional else 1
+        if min(lengths) < least or max(lengths) > width or _CONTROL.search("".join(column)):
             return True
     if not all("".join(columns.get(name, ())).isascii() for name in target.key):
         return True
@@ -214,7 +224,7 @@ def _defective(kind: Kind, rows: Sequence[Row]) -> bool:
 
 
 def _defect(kind: Kind, row: Row) -> str:
-    if not isinstance(row, _ROW_CLASSES[kind]):
+    if not isinstance(row, ROW_CLASSES[kind]):
         return f"The row does not belong to the key “{row.key[:80]}”."
     if isinstance(row, SubscriberRow) and row.ha1 and not _HA1.fullmatch(row.ha1):
         return "The HA1 is not 32 or 64 lower-case hexadecimal digits."
@@ -222,7 +232,7 @@ def _defect(kind: Kind, row: Row) -> str:
     (values,) = compared_values([row], secrets=True)
     # SQLite does not enforce widths, and Kamailio copies into buffers made for them.
     for column, width, value in zip(target.owned, target.widths, values, strict=True):
-        if not value and column not in CREDENTIALS:
+        if not value and column not in target.may_be_empty:
             return f"{column} is empty."
         if len(value) > width:
             return f"{column} has {len(value)} characters; the column holds {width}."

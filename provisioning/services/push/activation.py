@@ -14,7 +14,7 @@ import structlog
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from provisioning.core.errors import ProvisioningError, Unreachable
+from provisioning.core.errors import ProvisioningError, Rejected, Unreachable
 from provisioning.drivers.base import Kind, ServerDriver
 from provisioning.models import ConfigStore, SipServer
 from provisioning.services import leases
@@ -57,16 +57,16 @@ def reloads_pending(*, store_id: int | None = None) -> QuerySet[SipServer]:
 def activate_servers(*, store: ConfigStore) -> None:
     """Reload what was noted, at every server of `store` that is not down.
 
-    Where that fails the note stays: "written, reload pending". Only the reload is tried again.
+    Where that fails for a kind its note stays: "written, reload pending". Only the reload is tried
+    again; the other kinds take effect all the same.
     """
     servers = list(reloads_pending(store_id=store.pk).select_related("store"))
-    works: list[Work] = [_reload(server.reload_pending) for server in servers]
-    for server, error in _ask_all(servers, works):
-        if error is None:
-            SipServer.objects.filter(pk=server.pk).update(reload_pending=[])
-        else:
-            log.warning("reload pending", server=server.name, kinds=server.reload_pending,
-                        reason=error.message)  # fmt: skip
+    to_do: list[list[str]] = [list(server.reload_pending) for server in servers]
+    asked = _ask_all(servers, [_reload_all(kinds) for kinds in to_do])
+    for (server, error), undone in zip(asked, to_do, strict=True):
+        SipServer.objects.filter(pk=server.pk).update(reload_pending=undone)
+        if error is not None:
+            log.warning("reload pending", server=server.name, kinds=undone, reason=error.message)
 
 
 def end_registrations(*, store: ConfigStore, aors: Sequence[str], seconds: float) -> LeftOver:
@@ -95,8 +95,21 @@ def _is_down() -> Q:
     return Q(health=SipServer.Health.DOWN, checked_at__gt=leases.until(-3 * settings.HEALTH_EVERY))
 
 
-def _reload(kinds: Sequence[str]) -> Work:
-    return lambda driver: driver.activate([Kind(name) for name in kinds])
+def _reload_all(kinds: list[str]) -> Work:
+    """Takes from `kinds` those that the server has reloaded."""
+
+    def work(driver: ServerDriver) -> None:
+        refusal: Rejected | None = None
+        for name in list(kinds):
+            try:
+                driver.activate([Kind(name)])
+                kinds.remove(name)
+            except Rejected as error:
+                refusal = error
+        if refusal is not None:
+            raise refusal
+
+    return work
 
 
 def _end_all(aors: list[str], until: float) -> Work:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from django.db import transaction
 from django.db.models import QuerySet
 
-from provisioning.core.errors import Busy
+from provisioning.core.errors import Busy, KindUnavailable
 from provisioning.drivers.base import Kind, Row, RowChange, StoreDriver, SubscriberRow
 from provisioning.models import ConfigStore, OwnedRow
 from provisioning.services import bulk
@@ -76,13 +76,17 @@ def find_difference(
     With `doubt` what drifted is left to a person, as the store says (drift_rows.left_alone).
 
     A row that the console does not own is never changed. Where it is as wanted it stays theirs, and
-    is no conflict.
+    is no conflict. Where the store cannot hold the kind, all keys have failed for that reason.
     """
     difference = Difference(kind, failed=dict(desired.failed))
     rows = desired.rows
-    others = driver.differing(kind, list(rows.values()))
     empty = _without_row(desired)
-    leftover = {row.key: row for row in driver.read(kind, empty)} if empty else {}
+    try:
+        others = driver.differing(kind, list(rows.values()))
+        leftover = {row.key: row for row in driver.read(kind, empty)} if empty else {}
+    except KindUnavailable as error:
+        difference.failed = dict.fromkeys(desired.keys, error.message)
+        return difference
     locked = [key for key, row in rows.items() if _is_locked(row)]
     standing = [key for key, have in others.items() if have is not None]
     asked = [*standing, *empty, *locked]

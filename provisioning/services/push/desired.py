@@ -1,10 +1,10 @@
-"""What a store should hold: rows derived from accounts, numbers and SIP domains at each push."""
+"""What a store should hold: rows derived from what is kept here, at each push."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cache
 from itertools import compress
 from typing import Any
@@ -20,6 +20,7 @@ from provisioning.drivers.base import AliasRow, Kind, Row, SipDomainRow, Subscri
 from provisioning.models import Account, Alias, ConfigStore, Credential, Number, OwnedRow, SipDomain
 from provisioning.models.fields import keyring
 from provisioning.services.bulk import among
+from provisioning.services.routing.desired_routing import MAKERS, routing_rows
 from provisioning.services.servers.scope import narrow, narrow_domains, within_scope
 
 _ON_SERVER = [state.value for state, meaning in MEANINGS.items() if meaning.on_server]
@@ -57,6 +58,11 @@ def derive(*, store: ConfigStore, kind: Kind, page: Page) -> Desired:
         return Desired(page.keys, {domain: SipDomainRow(domain) for domain, *_ in page.values}, {})
     if kind is Kind.SUBSCRIBER:
         return _derive_subscribers(store, page)
+    if kind in MAKERS:
+        made = routing_rows(kind=kind)
+        wanted: dict[str, Row] = {key: made.rows[key] for key in page.keys if key in made.rows}
+        failed = {key: made.failed[key] for key in page.keys if key in made.failed}
+        return Desired(page.keys, wanted, failed)
     domains = _domains()
     rows: dict[str, Row] = {}
     for old, old_domain_id, user, domain_id, *_ in page.values:
@@ -68,6 +74,8 @@ def derive(*, store: ConfigStore, kind: Kind, page: Page) -> Desired:
 def page_of(*, store: ConfigStore, kind: Kind, keys: Sequence[str]) -> Page:
     """A page of those of `keys` that lie within the managed scope."""
     keys = within_scope(store=store, kind=kind, keys=keys)
+    if kind in MAKERS:
+        return Page(keys, ())
     if kind is Kind.ALIAS:
         return _page_of_aliases(store, keys)
     wanted = _wanted(store, kind).values_list(*_COLUMNS[kind])
@@ -91,6 +99,11 @@ def wanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[Page]:
 
     No cursor stays open between pages: on SQLite nobody could write meanwhile without failing.
     """
+    if kind in MAKERS:
+        made = routing_rows(kind=kind)
+        for keys in _slices([*made.rows, *made.failed]):
+            yield page_of(store=store, kind=kind, keys=keys)
+        return
     yield from _pages(kind, _wanted(store, kind).values_list(*_COLUMNS[kind], "pk"))
     if kind is Kind.ALIAS:
         yield from _pages(kind, _former(store).values_list(*_FORMER_COLUMNS, "pk"))
@@ -103,8 +116,19 @@ def _pages(kind: Kind, rows: QuerySet[Any, Values]) -> Iterator[Page]:
         yield Page(_keys(kind, values), values)
 
 
+def _slices(keys: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (keys[start : start + PAGE] for start in range(0, len(keys), PAGE))
+
+
 def unwanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[Page]:
     """Owned keys of `kind` at which nothing should be, or nobody should register, by pages."""
+    if kind in MAKERS:
+        made = routing_rows(kind=kind)
+        held = OwnedRow.objects.filter(store=store, kind=kind).values_list("key", flat=True)
+        gone = [key for key in held if key not in made.rows and key not in made.failed]
+        for some in _slices(gone):
+            yield page_of(store=store, kind=kind, keys=some)
+        return
     number = Substr(OuterRef("key"), 1, StrIndex(OuterRef("key"), Value("@")) - 1)
     domain = Substr(OuterRef("key"), StrIndex(OuterRef("key"), Value("@")) + 1)
     fitting: dict[Kind, dict[str, Any]] = {
@@ -134,8 +158,10 @@ def fingerprint(row: Row) -> str:
             text = f"{text}\nSHA-256\n{row.ha1_sha256}"
     elif isinstance(row, AliasRow):
         text = f"{row.key}\n{row.user}\n{row.domain}"
-    else:
+    elif isinstance(row, SipDomainRow):
         text = row.domain
+    else:
+        text = "\n".join(map(str, astuple(row)))
     keyed = _keyed_hash().copy()
     keyed.update(text.encode())
     return keyed.hexdigest()

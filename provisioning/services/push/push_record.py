@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -10,16 +10,10 @@ import orjson
 from django.db.models import F
 from django.utils import timezone
 
-from provisioning.drivers.base import AliasRow, Kind, Row, SipDomainRow, SubscriberRow
+from provisioning.drivers.base import ROW_CLASSES, Kind, Row
 from provisioning.models import ConfigStore, PushRecord, RowImages
 from provisioning.models.fields import keyring
 from provisioning.services.actor import Actor
-
-_ROWS: Mapping[Kind, type[Any]] = {
-    Kind.SIP_DOMAIN: SipDomainRow,
-    Kind.SUBSCRIBER: SubscriberRow,
-    Kind.ALIAS: AliasRow,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +108,13 @@ def blocks_of(*, record: PushRecord) -> Iterator[list[Image]]:
         place, kind = RowImages.place(record.pk, block.kind), Kind(block.kind)
         values = orjson.loads(keyring().open(bytes(block.sealed), place))
         yield [
-            Image(kind, key, None if before is None else _ROWS[kind](*before), after)
+            Image(kind, key, None if before is None else _row(kind, before), after)
             for key, before, after in values
         ]
+
+
+def _row(kind: Kind, values: Sequence[Any]) -> Row:
+    """A row of its fields' values, of which some were tuples before they became JSON."""
+    given: list[Any] = [tuple(value) if isinstance(value, list) else value for value in values]
+    row: Row = ROW_CLASSES[kind](*given)
+    return row

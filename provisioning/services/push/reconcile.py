@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from provisioning.core.errors import ProvisioningError
+from provisioning.core.errors import KindUnavailable, ProvisioningError
 from provisioning.core.limits import Category
 from provisioning.drivers.base import AliasRow, Kind, Row, StoreDriver, SubscriberRow
 from provisioning.models import ConfigStore, Drift, OwnedRow, PendingChange
@@ -42,7 +43,8 @@ class Found:
 class DriftReport:
     """What one look at a store found: differences by problem, those ignored, those to be repaired.
 
-    `waiting` are kinds that were not looked at: everything of them is going to be compared anyway.
+    `waiting` are kinds that were not looked at: everything of them is going to be compared anyway,
+    or the store cannot hold them.
     """
 
     store: ConfigStore
@@ -151,9 +153,13 @@ def _look(store: ConfigStore, driver: StoreDriver, report: DriftReport, at: date
         if kind in whole:
             report.waiting.append(kind.value)
             continue
-        for pages in (unwanted_pages, wanted_pages):
-            for page in pages(store=store, kind=kind):
-                _keep(store, kind, _stable(store, driver, kind, page), at)
+        try:
+            for pages in (unwanted_pages, wanted_pages):
+                for page in pages(store=store, kind=kind):
+                    _keep(store, kind, _stable(store, driver, kind, page), at)
+        except KindUnavailable:
+            report.waiting.append(kind.value)
+            continue
         Drift.objects.filter(store=store, kind=kind, seen_at__lt=at).delete()
 
 
@@ -209,6 +215,12 @@ def _fields(want: Row, have: Row) -> Iterator[Field]:
     elif isinstance(want, AliasRow) and isinstance(have, AliasRow):
         here, there = f"{want.user}@{want.domain}", f"{have.user}@{have.domain}"
         yield "leads to", here, there
+    else:
+        for each in dataclasses.fields(want):
+            ours, theirs = getattr(want, each.name), getattr(have, each.name)
+            if ours != theirs:
+                shown = (str(ours), str(theirs)) if each.repr else (None, None)
+                yield each.name.replace("_", " "), *shown
 
 
 def _keep(store: ConfigStore, kind: Kind, found: Sequence[Found], at: datetime) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from provisioning.core.errors import KindUnavailable
 from provisioning.core.moments import moment
 from provisioning.core.states import MEANINGS, State
 from provisioning.drivers.base import AliasRow, ForeignAccount, Kind, StoreDriver
@@ -240,20 +241,16 @@ def _drift(store: ConfigStore, driver: StoreDriver) -> Iterator[Finding]:
         contents = dict(owned.values_list("key", "content"))
         if not contents:
             continue
-        for row in driver.read(kind):
-            content = contents.pop(row.key, None)
-            if content is not None and content != fingerprint(row):
-                yield Finding(Category.DRIFT, row.key, detail=f"the {_word(kind)} was changed")
+        word = kind.label
+        try:
+            for row in driver.read(kind):
+                content = contents.pop(row.key, None)
+                if content is not None and content != fingerprint(row):
+                    yield Finding(Category.DRIFT, row.key, detail=f"the {word} was changed")
+        except KindUnavailable:
+            continue
         for key in contents:
-            yield Finding(Category.DRIFT, key, detail=f"the {_word(kind)} was deleted")
-
-
-def _word(kind: Kind) -> str:
-    return {
-        Kind.SIP_DOMAIN: "SIP domain",
-        Kind.SUBSCRIBER: "account",
-        Kind.ALIAS: "number",
-    }[kind]
+            yield Finding(Category.DRIFT, key, detail=f"the {word} was deleted")
 
 
 def _batches(rows: Iterator[ForeignAccount]) -> Iterator[list[ForeignAccount]]:

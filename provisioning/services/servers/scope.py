@@ -25,6 +25,8 @@ from provisioning.services.console import audit
 from provisioning.services.directory.nesting import WITHIN
 from provisioning.services.push import outbox
 
+# SIP domains and groups narrow these; all else is the servers' own, and narrowed by its kind alone.
+_OF_A_DOMAIN = frozenset({Kind.SIP_DOMAIN, Kind.SUBSCRIBER, Kind.ALIAS})
 # Whose account it is: of an entry that belongs to somebody, theirs.
 _MEMBERS = f"""
 SELECT COALESCE(person.same_as_id, person.id) FROM provisioning_groupmember member
@@ -115,7 +117,7 @@ def within_scope(*, store: ConfigStore, kind: Kind, keys: Sequence[str]) -> Sequ
     scope = store.scope
     if not scope.has_kind(kind):
         return []
-    if scope.is_whole:
+    if scope.is_whole or kind not in _OF_A_DOMAIN:
         return keys
     keys = [key for key in keys if scope.has_domain(key.rpartition("@")[2])]
     if not scope.groups or kind is Kind.SIP_DOMAIN:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
 from provisioning.core.errors import ProvisioningError
+from provisioning.drivers.kamailio.setup import routing_modules, routing_routes
 from provisioning.models import ConfigStore, SipServer
 from provisioning.services.servers import targets
 
@@ -50,7 +51,7 @@ event_route[xhttp:request] {
         exit;
     }
     # Only what the console needs; the raw text counts, since jsonrpcs takes keys in any case.
-    if ($rm != "POST" || !($rb =~ "^[{]\\"jsonrpc\\":\\"2[.]0\\",\\"method\\":\\"(core[.](uptime|version)|stats[.]fetchn|domain[.]reload|ul[.](lookup|rm))\\"[,}]")) {
+    if ($rm != "POST" || !($rb =~ "^[{]\\"jsonrpc\\":\\"2[.]0\\",\\"method\\":\\"(core[.](uptime|version)|stats[.]fetchn|domain[.]reload|permissions[.]addressReload|dispatcher[.]reload|mtree[.]reload|uac[.]reg_reload|ul[.](lookup|rm))\\"[,}]")) {
         xhttp_reply("403", "Forbidden", "text/plain", "");
         exit;
     }
@@ -85,6 +86,9 @@ modparam("usrloc", "db_mode", 1)
 modparam("usrloc", "use_domain", 1)
 """
 
+# Every proxy has it already; it is here for completeness.
+_RECORD_ROUTE = 'loadmodule "rr.so"\n'
+
 _ALGORITHM = 'modparam("auth", "algorithm", "SHA-256")\n'
 
 _ROUTE = """\
@@ -108,9 +112,29 @@ _ROUTE = """\
     alias_db_lookup("dbaliases");
 """
 
+_CALLS = """\
+    # Behind REGISTER and what handles requests within a dialog, before record_route().
+    route(RTC_CALLER);
+    # Numbers become the SIP URI of their account.
+    if (alias_db_lookup("dbaliases")) {
+        $avp(inside) = 1;
+    }
+    if (!lookup("location")) {
+        route(RTC_OUT);
+        sl_send_reply("404", "Not Found");
+        exit;
+    }
+    if (!t_relay()) {
+        sl_reply_error();
+    }
+    exit;
+"""
+
 _GRANTS = """\
 GRANT SELECT, INSERT, UPDATE, DELETE ON subscriber, dbaliases, domain TO "@USER@";
 GRANT USAGE ON subscriber_id_seq, dbaliases_id_seq, domain_id_seq TO "@USER@";
+GRANT SELECT, INSERT, UPDATE, DELETE ON address, dispatcher, mtree, uacreg TO "@USER@";
+GRANT USAGE ON address_id_seq, dispatcher_id_seq, mtree_id_seq, uacreg_id_seq TO "@USER@";
 GRANT SELECT ON version, location TO "@USER@";
 """
 
@@ -119,6 +143,10 @@ _MYSQL_GRANTS = """\
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.subscriber TO '@USER@'@'@FROM@';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dbaliases TO '@USER@'@'@FROM@';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.domain TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.address TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dispatcher TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.mtree TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.uacreg TO '@USER@'@'@FROM@';
 GRANT SELECT ON `@NAME@`.version TO '@USER@'@'@FROM@';
 GRANT SELECT ON `@NAME@`.location TO '@USER@'@'@FROM@';
 """
@@ -159,6 +187,7 @@ def setup_guide(*, server: SipServer) -> list[Section]:
         "SECRET": SECRET,
         "DATABASE": f"sqlite:///{store.database}" if sqlite else DATABASE,
         "MODULE": _MODULES[ConfigStore.Dialect(store.dialect)],
+        "ADDRESS": _sip_address(server),
         "ALGORITHM": _ALGORITHM if store.algorithm == "SHA-256" else "",
     }
     sections = [
@@ -181,6 +210,26 @@ def setup_guide(*, server: SipServer) -> list[Section]:
             "kamailio.cfg, in request_route",
             _filled(_ROUTE, known),
         ),
+        Section(
+            "Read gateways, routes and trusted hosts",
+            "Only where calls leave through gateways that are kept here. The tables are made by "
+            "Kamailio's scripts permissions-, dispatcher-, mtree- and uac-create.sql.",
+            "kamailio.cfg",
+            _filled(_RECORD_ROUTE + routing_modules(), known),
+        ),
+        Section(
+            "Route calls by them",
+            "Trusted hosts call without a password; numbers that are nobody's here go to the "
+            "gateways of the longest prefix, one after the other.",
+            "kamailio.cfg",
+            _filled(routing_routes(), known),
+        ),
+        Section(
+            "Ask for both where requests come in",
+            "In place of alias_db_lookup above, and of what checks callers now.",
+            "kamailio.cfg, in request_route",
+            _filled(_CALLS, known),
+        ),
     ]
     if not sqlite:
         sections.append(_grants(store))
@@ -201,11 +250,16 @@ def _grants(store: ConfigStore) -> Section:
         file, lines = "psql", _filled(_GRANTS, {"USER": user.replace('"', '""')})
     return Section(
         "Give the console its rights in the database",
-        "It writes three tables and reads two. While the store is only observed, SELECT on all "
-        "five is enough.",
+        "It writes three tables, four more where it keeps the routing, and reads two. While the "
+        "store is only observed, SELECT on all of them is enough.",
         file,
         lines,
     )
+
+
+def _sip_address(server: SipServer) -> str:
+    listeners = server.listeners()
+    return f"{listeners[-1].host}:{listeners[-1].port}" if listeners else server.sip_host
 
 
 def _console_address(endpoint: targets.Endpoint) -> str:

@@ -44,7 +44,7 @@ def test_the_lines_hold_stand_ins_and_no_secret() -> None:
 
 def test_the_rights_are_those_that_mysql_understands() -> None:
     store = {"dialect": "mysql", "host": "127.0.0.1", "user": "o'brien", "database": "kamailio"}
-    _, tables, _, rights = guide.setup_guide(server=a_server(**store))
+    _, tables, *_, rights = guide.setup_guide(server=a_server(**store))
     assert 'loadmodule "db_mysql.so"' in tables.lines
     assert (
         "GRANT SELECT ON `kamailio`.version TO 'o''brien'@'127.0.0.1';" in rights.lines.splitlines()
@@ -64,14 +64,18 @@ def test_kamailio_runs_with_the_lines_and_answers_the_console(
     lab = SqliteStore(tmp_path / "kamailio.sqlite")
     lab.create()
     server = a_server(dialect="sqlite", database=str(lab.file), algorithm=algorithm)
-    control, tables, checks = (s.lines for s in guide.setup_guide(server=server))
+    control, tables, checks, modules, routes, calls = (
+        section.lines for section in guide.setup_guide(server=server)
+    )
     file = tmp_path / "kamailio.cfg"
     file.write_text(
         "#!KAMAILIO\n"
         f"listen=udp:127.0.0.1:{free_port()}\n"
         + control.replace(guide.SECRET, "hunter2 hunter2")
         + tables
-        + f'request_route {{\n{checks}    sl_send_reply("404", "Not Found");\n}}\n'
+        + modules
+        + routes
+        + f"request_route {{\n{checks}{calls}}}\n"
     )
     kamailio = shutil.which("kamailio", path="/usr/sbin:/usr/bin")
     assert kamailio is not None
@@ -96,7 +100,7 @@ def _asked_until_it_answers(server: SipServer) -> str:
     while True:
         try:
             with open_server(server) as driver:
-                driver.activate([Kind.SIP_DOMAIN])
+                driver.activate(list(Kind))
                 driver.registrations_of("nobody@voice.example.com")
                 return driver.health().version
         except Unreachable:

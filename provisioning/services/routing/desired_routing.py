@@ -1,0 +1,112 @@
+"""The rows of routing that every store should hold: few, so all of a kind are made at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from provisioning.core.sealing import SealBroken
+from provisioning.core.sip import ha1
+from provisioning.drivers.base import Kind
+from provisioning.drivers.routing import (
+    GatewayRow,
+    RouteRow,
+    RoutingRow,
+    Treatment,
+    TrunkRow,
+    TrustedHostRow,
+)
+from provisioning.models import Gateway, Route, TrustedHost
+
+_ERASED = (
+    "The password of its registration was erased when it moved. What stands at the server was left "
+    "as it is; type the password again."
+)
+
+
+@dataclass(slots=True)
+class RoutingRows:
+    """All rows of one kind by key; `failed` tells of some keys why their row cannot be made."""
+
+    rows: dict[str, RoutingRow] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def routing_rows(*, kind: Kind) -> RoutingRows:
+    """What every store should hold of a kind of MAKERS."""
+    made = RoutingRows()
+    MAKERS[kind](made)
+    return made
+
+
+def gateway_row(gateway: Gateway) -> GatewayRow:
+    """The row of a gateway, in use or not."""
+    return GatewayRow(
+        number=gateway.number,
+        name=gateway.name,
+        host=gateway.host,
+        port=gateway.port,
+        transport=gateway.transport,  # type: ignore[arg-type]
+        strip=gateway.strip,
+        prefix=gateway.prefix,
+        t38=gateway.t38,
+    )
+
+
+def trusted_host_row(host: TrustedHost) -> TrustedHostRow:
+    """The row of a trusted host."""
+    return TrustedHostRow(Treatment(host.treatment), host.network, host.name)
+
+
+def _keep(made: RoutingRows, rows: Iterator[RoutingRow]) -> None:
+    made.rows.update((row.key, row) for row in rows)
+
+
+def _gateways(made: RoutingRows) -> None:
+    _keep(made, map(gateway_row, Gateway.objects.filter(enabled=True)))
+
+
+def _trunks(made: RoutingRows) -> None:
+    for gateway in Gateway.objects.filter(enabled=True, registers=True):
+        try:
+            secret = gateway.secret()
+        except SealBroken as error:
+            made.failed[str(gateway.number)] = error.message
+            continue
+        if not secret:
+            made.failed[str(gateway.number)] = _ERASED
+            continue
+        row = TrunkRow(
+            number=gateway.number,
+            user=gateway.user,
+            domain=gateway.domain,
+            realm=gateway.realm,
+            auth_user=gateway.auth_user,
+            ha1=ha1(gateway.auth_user, gateway.realm, secret),
+            proxy=gateway_row(gateway).uri,
+            expires=gateway.expires,
+        )
+        made.rows[row.key] = row
+
+
+def _routes(made: RoutingRows) -> None:
+    numbers = dict(Gateway.objects.filter(enabled=True).values_list("pk", "number"))
+    chosen = ("first_gateway_id", "second_gateway_id", "third_gateway_id")
+    for prefix, *gateways in Route.objects.values_list("prefix", *chosen):
+        usable = (numbers[pk] for pk in gateways if pk in numbers)
+        made.rows[prefix] = RouteRow(prefix, tuple(usable))
+
+
+def _trusted_hosts(made: RoutingRows) -> None:
+    _keep(made, map(trusted_host_row, TrustedHost.objects.all()))
+
+
+MAKERS: Mapping[Kind, Callable[[RoutingRows], None]] = MappingProxyType(
+    {
+        Kind.TRUSTED_HOST: _trusted_hosts,
+        Kind.GATEWAY: _gateways,
+        Kind.TRUNK: _trunks,
+        Kind.ROUTE: _routes,
+    }
+)
