@@ -18,6 +18,8 @@ from provisioning.web.runs import tabs
 
 # What the planner says (decide, number desk) → what an administrator can do.
 _ADVICE = (
+    (r"one person with two entries", "Open the person, and join the two or keep them apart; or "
+     "join everybody under Sources & sync, One person, several entries."),
     (r"SIP URI .* already belongs to", "Give one of the two another SIP URI by hand, or make the "
      "formula of the rule tell them apart."),
     (r"SIP URI .* belonged to", "Wait until then, or end the old SIP URI on the page of that "

@@ -26,6 +26,7 @@ OFFERED, LEAST = 6, 2
 _WITHIN = (
     ("Conflicts", "changes-conflicts", "user-question", Capability.VIEW),
     ("Proposals of SIP URIs", "changes-proposals", "git-compare", Capability.VIEW),
+    ("One person, several entries", "source-joins", "users-group", Capability.VIEW),
     ("Number ranges", "ranges", "dialpad", Capability.VIEW),
     ("Your settings", "own-settings", "settings", Capability.VIEW),
     ("New account", "account-new", "plus", Capability.OPERATE),

@@ -10,18 +10,23 @@ from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_safe
 
+from provisioning.core.moments import moment
+from provisioning.core.precedence import SERVICE
 from provisioning.core.records import KINDS, PERSON_FIELDS
 from provisioning.core.roles import Capability
-from provisioning.core.states import State
+from provisioning.core.states import State, is_out
 from provisioning.models import Account, DirectorySource, Person
 from provisioning.services.accounts.explain import explain_person
 from provisioning.services.accounts.history import find_history
 from provisioning.services.directory.memberships import find_memberships
 from provisioning.services.directory.person_facts import describe_standing, find_manager
 from provisioning.services.directory.photos import find_photo
+from provisioning.services.joins.one_person import OnePerson, find_one_person
+from provisioning.services.sync.lookalikes import DOUBT
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.account import service_rows
 from provisioning.web.keyset import KeysetPage, Order
@@ -53,6 +58,7 @@ class PeopleFilter(ListFilter):
     presence = django_filters.ChoiceFilter(choices=_HERE, method="by_presence", label="Presence")
     account = django_filters.ChoiceFilter(choices=_ACCOUNT, method="by_account", label="Account")
     disabled = Switch(Q(disabled=True), label="Disabled in the directory")
+    joined = Switch(Q(same_as__isnull=False), label="Entry of somebody with several")
     conflict = Switch(~Q(problem=""), label="Conflict")
     q = SearchFilter()
 
@@ -110,6 +116,7 @@ class People(ListPage[Person]):
 def overview(request: ConsoleRequest, pk: int) -> HttpResponse:
     """What the directory says, and the person's accounts."""
     person = _find(pk)
+    one_person = find_one_person(person=person)
     accounts = person.accounts.select_related(
         "domain", "pool", "site", "rule", "profile", "number", "credential", "proposal"
     )
@@ -117,6 +124,13 @@ def overview(request: ConsoleRequest, pk: int) -> HttpResponse:
         "identity": _identity(person),
         "accounts": [(account, service_rows(account)) for account in accounts],
         "rehires": rehires_of(person),
+        "one_person": one_person,
+        "may_join": one_person is None and DirectorySource.objects.count() > 1,
+        "entries": [
+            (entry, ", ".join(describe_standing(entry)))
+            for entry in (one_person.entries if one_person else ())
+        ],
+        "counts": _counts(one_person) if one_person else [],
     }
     return _page(request, person, "person", "people/person.html", context)
 
@@ -189,6 +203,24 @@ def _identity(person: Person) -> list[dict[str, Any]]:
     return rows
 
 
+def _counts(one_person: OnePerson) -> list[dict[str, Any]]:
+    """What all entries say together, and where each value comes from."""
+    values = one_person.merged.values
+    rows = [
+        {
+            "label": str(Person._meta.get_field(name).verbose_name).capitalize(),  # type: ignore[union-attr]
+            "value": values[name],
+            "note": one_person.origin(name),
+        }
+        for name in PERSON_FIELDS
+        if name not in _TOLD_APART and values[name]
+    ]
+    now = moment(timezone.now())
+    out = is_out(disabled=values["disabled"], expires_at=values["expires_at"], now=now)
+    service = "none" if out or not one_person.merged.present else "as the rules say"
+    return [*rows, {"label": "Service", "value": service, "note": one_person.origin(SERVICE)}]
+
+
 def _manager(person: Person) -> dict[str, Any]:
     manager = find_manager(person)
     if manager is None:
@@ -216,5 +248,6 @@ def _page(
         "has_photo": bool(person.source.photo_attribute) and person.left_at is None,
         "source_href": href_of("source", person.source_id),
         "tabs": tabs,
+        "may_be_another": DOUBT in person.problem,
     }
     return render(request, template, shell | context)

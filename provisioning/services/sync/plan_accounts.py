@@ -25,6 +25,7 @@ from provisioning.services.rules.decide import (
 from provisioning.services.rules.rule_book import RuleBook
 from provisioning.services.runs.plan import PlanWriter
 from provisioning.services.runs.progress import Progress
+from provisioning.services.sync.lookalikes import Lookalikes
 
 _CHUNK = 2000
 _PROPOSED = "SIP URI"
@@ -44,6 +45,7 @@ class AccountPlanner:
         # Nobody has anything before the first sync.
         self._anybody = Account.objects.exists() or Number.objects.exists()
         self._postponed: list[Decided] = []
+        self._lookalikes = Lookalikes()
         self._wanted: dict[int | None, str] = {}
         self._now = moment(timezone.now())
 
@@ -63,6 +65,8 @@ class AccountPlanner:
                 )  # fmt: skip
                 if person.joined or person.same_as is not None:
                     self._hand_over(person, decision)
+                if account is None and decision.after is not None:
+                    self._hold_lookalike(person, decision)
                 decided.append((person, account, decision))
             self._settle(decided)
             self.progress.advance(len(chunk))
@@ -81,6 +85,13 @@ class AccountPlanner:
             self._wanted[person.person_id] = decision.after["number"]
         elif decision.after["number"] == self._wanted.get(person.same_as):
             decision.after["number"] = ""
+
+    def _hold_lookalike(self, person: PersonView, decision: Decision) -> None:
+        """Make no second account for somebody who may have one by another entry."""
+        if doubt := self._lookalikes.doubt(person):
+            decision.after = None
+            decision.wants_number_of_range = False
+            decision.problems = [doubt]
 
     def _settle(self, decided: list[Decided]) -> None:
         if self._anybody:
