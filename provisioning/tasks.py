@@ -15,7 +15,12 @@ from provisioning.services.directory import poll
 from provisioning.services.push import push, reconcile
 from provisioning.services.runs import runs
 from provisioning.services.scim import scim_store
-from provisioning.services.servers import contact_lists, health_history, servers
+from provisioning.services.servers import (
+    contact_lists,
+    health_history,
+    server_certificates,
+    servers,
+)
 from provisioning.services.write_back import write_back_runs
 
 
@@ -80,6 +85,12 @@ def write_back() -> None:
 def sweep() -> None:
     """Find forgotten work."""
     sweeper.sweep()
+
+
+@shared_task(name="provisioning.tasks.read_certificates")
+def read_certificates() -> None:
+    """Look at the certificates of all SIP servers."""
+    server_certificates.read_certificates()
 
 
 @shared_task(name="provisioning.tasks.check_servers")

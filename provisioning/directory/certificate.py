@@ -10,11 +10,8 @@ from __future__ import annotations
 import socket
 import ssl
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from cryptography import x509
-
+from provisioning.core.certificate import Certificate, Inspection, read_certificate, why_refused
 from provisioning.core.errors import InvalidInput, Rejected, Unreachable
 from provisioning.core.records import SourceRecord
 from provisioning.directory.endpoint import Endpoint
@@ -25,34 +22,10 @@ _OID = b"1.3.6.1.4.1.1466.20037"
 _START_TLS = b"\x30\x1d\x02\x01\x01\x77\x18\x80\x16" + _OID
 _EXTENDED_RESPONSE = b"\x78"
 _SUCCESS = b"\x0a\x01\x00"
-# X509_V_ERR_* of OpenSSL: nobody trusted issued it; it is for another name or address.
-_NO_ISSUER, _OTHER_HOST = (18, 19, 20, 21), (62, 64)
 
 
 class Untrusted(Rejected):
     """The server's certificate is not trusted; nothing was sent to it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """What a server's certificate says: names are its DNS and IP subject alternative names."""
-
-    subject: str
-    names: tuple[str, ...]
-    issuer: str
-    not_after: datetime
-
-    def days_left(self, now: datetime) -> int:
-        """Whole days until it expires; negative once it has."""
-        return (self.not_after - now).days
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """The certificate, and why it is not trusted (empty: it is)."""
-
-    certificate: Certificate
-    refusal: str
 
 
 def trust(ca_pem: str, identity: str = "") -> ssl.SSLContext:
@@ -107,7 +80,7 @@ def inspect(endpoint: Endpoint, ca_pem: str, timeout: float, identity: str = "")
     try:
         return Inspection(_shake_hands(endpoint, context, timeout), "")
     except ssl.SSLCertVerificationError as error:
-        refusal = _refusal(error, endpoint.host)
+        refusal = why_refused(error, endpoint.host)
     # The second handshake only looks at what was refused; nothing is sent over it.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -130,7 +103,7 @@ def _shake_hands(endpoint: Endpoint, context: ssl.SSLContext, timeout: float) ->
         ) from error
     except OSError as error:
         raise unreachable(endpoint, error) from error
-    return _read(x509.load_der_x509_certificate(encoded or b""))
+    return read_certificate(encoded or b"")
 
 
 def unreachable(endpoint: Endpoint, error: OSError) -> Unreachable:
@@ -170,29 +143,3 @@ def _body(element: bytes) -> bytes | None:
     length = int.from_bytes(element[2 : 2 + size], "big") if size else element[1]
     body = element[2 + size : 2 + size + length]
     return body if len(element) >= 2 + size and len(body) == length else None
-
-
-def _refusal(error: ssl.SSLCertVerificationError, host: str) -> str:
-    said = error.verify_message.rstrip(".")
-    if error.verify_code in _NO_ISSUER:
-        return f"no trusted authority issued it ({said})"
-    if error.verify_code in _OTHER_HOST:
-        return f"it is not made out for {host}"
-    return said
-
-
-def _read(certificate: x509.Certificate) -> Certificate:
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        names: tuple[str, ...] = ()
-    else:
-        held = extension.value
-        addresses = (str(address) for address in held.get_values_for_type(x509.IPAddress))
-        names = (*held.get_values_for_type(x509.DNSName), *addresses)
-    return Certificate(
-        subject=certificate.subject.rfc4514_string(),
-        names=names,
-        issuer=certificate.issuer.rfc4514_string(),
-        not_after=certificate.not_valid_after_utc.astimezone(UTC),
-    )

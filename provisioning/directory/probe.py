@@ -10,11 +10,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
+from provisioning.core.certificate import Inspection
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.records import SourceRecord
 from provisioning.directory import diagnosis
 from provisioning.directory.bases import dns_of
-from provisioning.directory.certificate import Inspection, identity_of, inspect, unreachable
+from provisioning.directory.certificate import identity_of, inspect, unreachable
 from provisioning.directory.conversation import PAGED_RESULTS, Conversation, converse
 from provisioning.directory.endpoint import Endpoint, endpoints
 from provisioning.directory.incremental import find_offer

@@ -232,6 +232,10 @@ class ServerDriver(Protocol):
         """Live contacts of one address-of-record, asked of the server itself."""
         ...
 
+    def reload_certificate(self) -> None:
+        """Read certificate and key of the TLS port anew; what is broken is Rejected."""
+        ...
+
     def close(self) -> None:
         """Give connections back; the driver is not used afterwards."""
         ...

@@ -167,6 +167,12 @@ class SipServer(models.Model):
     registration_count = models.PositiveIntegerField(null=True, editable=False)
     memory_percent = models.FloatField(null=True, editable=False)
     connections = models.PositiveIntegerField(null=True, editable=False)
+    # The certificate at the TLS port, as the last look found it.
+    certificate_expires_at = models.DateTimeField(null=True, editable=False)
+    certificate_subject = models.TextField(blank=True, editable=False)
+    certificate_issuer = models.TextField(blank=True, editable=False)
+    certificate_problem = models.TextField(blank=True, editable=False)
+    certificate_checked_at = models.DateTimeField(null=True, editable=False)
     up_since = models.DateTimeField(null=True, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
     down_since = models.DateTimeField(null=True, editable=False)

@@ -17,6 +17,11 @@ from provisioning.models import ConfigStore, ContactList, RegisteredContact, Sip
 from provisioning.services.actor import Actor
 from provisioning.services.servers.connection_test import probe_server
 from provisioning.services.servers.contact_doubts import is_live
+from provisioning.services.servers.server_certificates import (
+    concern,
+    read_certificate,
+    reload_certificate,
+)
 from provisioning.services.servers.servers import (
     check_server_health,
     delete_server,
@@ -24,7 +29,7 @@ from provisioning.services.servers.servers import (
     server_candidate,
 )
 from provisioning.services.servers.setup_guide import SECRET, setup_guide
-from provisioning.web.access import ConsoleRequest, needs
+from provisioning.web.access import ConsoleRequest, actor_of, check, needs
 from provisioning.web.editing import EditPage, delete_view
 from provisioning.web.forms.servers import ServerForm
 
@@ -59,12 +64,31 @@ def server(request: ConsoleRequest, pk: int) -> HttpResponse:
             for listener in row.listeners()
         ],
         "control": _control_rows(row),
+        "certificate_concern": concern(row),
         "contacts": RegisteredContact.objects.filter(is_live(), server=row)
         .select_related("account")
         .order_by("-since")[:5],
         "contact_list": ContactList.objects.filter(store=row.store_id).first(),
     }  # fmt: skip
     return render(request, "servers/server.html", context)
+
+
+@needs(Capability.OPERATE)
+@require_POST
+def certificate(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """Look at the certificate now; with `reload` let the server read it anew before."""
+    row = _find(pk)
+    if "reload" not in request.POST:
+        read_certificate(server=row)
+        return redirect("server", row.pk)
+    check(request, Capability.CONFIGURE)
+    try:
+        reload_certificate(server=row, actor=actor_of(request))
+    except ProvisioningError as error:
+        messages.error(request, f"Not reloaded.\n{error.message}")
+    else:
+        messages.success(request, f"{row} has read its certificate anew.")
+    return redirect("server", row.pk)
 
 
 class ServerPage(EditPage[SipServer]):

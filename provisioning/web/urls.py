@@ -243,6 +243,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("servers/new/", servers.ServerPage.as_view(), name="server-new"),
     path("servers/test/", servers.try_out, name="server-test-new"),
     path("servers/<int:pk>/", servers.server, name="server"),
+    path("servers/<int:pk>/certificate/", servers.certificate, name="server-certificate"),
     path("servers/<int:pk>/check/", servers.check_now, name="server-check"),
     path("servers/<int:pk>/delete/", servers.server_delete, name="server-delete"),
     path("servers/<int:pk>/edit/", servers.ServerPage.as_view(), name="server-edit"),

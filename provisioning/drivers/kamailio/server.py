@@ -90,6 +90,10 @@ class KamailioServer:
         """Live contacts of one address-of-record, asked of the server itself."""
         return self._lookup(aor, self._rpc.deadline())
 
+    def reload_certificate(self) -> None:
+        """Read certificate and key anew; where they are broken, the old ones go on serving."""
+        self._rpc.call("tls.reload", (), self._rpc.deadline())
+
     def close(self) -> None:
         """Give connections back; the driver is not used afterwards."""
         self._rpc.close()

@@ -23,6 +23,7 @@ from provisioning.models import (
 )
 from provisioning.services.directory.source_standing import with_newest_run
 from provisioning.services.push.waiting import Waiting, waiting_at, with_waiting
+from provisioning.services.servers.server_certificates import concern
 
 ACTIVITY = 8
 # Said too often to be news.
@@ -130,7 +131,12 @@ def overview() -> Overview:
         given_up=sum(store.dead_count for store in stores),  # type: ignore[attr-defined]
         managed=any(store.mode == ConfigStore.Mode.MANAGE for store in stores),
         servers=servers,
-        alerts=[*_server_alerts(servers), *_store_alerts(stores), *_source_alerts(sources)],
+        alerts=[
+            *_server_alerts(servers),
+            *_certificates(servers),
+            *_store_alerts(stores),
+            *_source_alerts(sources),
+        ],
         waiting=[*_approvals(runs), *_conflicts(conflicts)],
         activity=list(AuditEvent.objects.exclude(action__in=NO_NEWS).order_by("-id")[:ACTIVITY]),
         steps=_steps(servers, stores, sources),
@@ -196,6 +202,14 @@ def _server_alerts(servers: list[SipServer]) -> list[Notice]:
             server.down_since,
         )
         for server in down
+    ]
+
+
+def _certificates(servers: list[SipServer]) -> list[Notice]:
+    return [
+        Notice("yellow", f"Certificate of {server.name}.", said, "server", server.pk)
+        for server in servers
+        if server.enabled and (said := concern(server))
     ]
 
 

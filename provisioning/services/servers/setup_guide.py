@@ -51,7 +51,7 @@ event_route[xhttp:request] {
         exit;
     }
     # Only what the console needs; the raw text counts, since jsonrpcs takes keys in any case.
-    if ($rm != "POST" || !($rb =~ "^[{]\\"jsonrpc\\":\\"2[.]0\\",\\"method\\":\\"(core[.](uptime|version)|stats[.]fetchn|domain[.]reload|permissions[.]addressReload|dispatcher[.]reload|mtree[.]reload|uac[.]reg_reload|ul[.](lookup|rm))\\"[,}]")) {
+    if ($rm != "POST" || !($rb =~ "^[{]\\"jsonrpc\\":\\"2[.]0\\",\\"method\\":\\"(core[.](uptime|version)|stats[.]fetchn|domain[.]reload|tls[.]reload|permissions[.]addressReload|dispatcher[.]reload|mtree[.]reload|uac[.]reg_reload|ul[.](lookup|rm))\\"[,}]")) {
         xhttp_reply("403", "Forbidden", "text/plain", "");
         exit;
     }

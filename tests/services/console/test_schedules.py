@@ -37,6 +37,7 @@ def test_the_console_s_own_tasks_run_as_often_as_the_settings_say(settings: obje
         "provisioning.tasks.reconcile_stores": 300,
         "provisioning.tasks.check_servers": 45,
         "provisioning.tasks.read_registrations": 60,
+        "provisioning.tasks.read_certificates": 3600,
         "provisioning.tasks.keep_deadlines": 3600,
         "provisioning.tasks.index_search": 3600,
     }
