@@ -6,18 +6,20 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from lab.authority import Authority
 from lab.mariadb import Mariadb
+from lab.packages import FORKY
 from lab.ports import HOST
 from lab.postgresql import Postgresql
 from lab.process import Counterpart, LabError, Process
 from lab.state import State, write_private
+from lab.suite import Suite
 
 CONFIGURATION = Path(__file__).with_name("kamailio.cfg")
-SCHEMAS = Path("/usr/share/kamailio")
 # `standard` makes the table of versions that the others write to.
 TABLES = (
     "standard", "auth_db", "alias_db", "usrloc", "domain", "permissions", "dispatcher", "mtree",
@@ -61,10 +63,38 @@ ca_list = {ca}
 """
 
 
+@dataclass(frozen=True)
+class Release:
+    """A version of Kamailio: that of this Debian, or that of another suite."""
+
+    version: str
+    suite: Suite | None = None
+
+    @property
+    def command(self) -> list[str]:
+        """How to run it."""
+        if self.suite is None:
+            return ["kamailio"]
+        modules = self.suite.libraries / "kamailio/modules"
+        return [*self.suite.command("usr/sbin/kamailio", "kamailio"), "-L", str(modules)]
+
+    def schema(self, dialect: str, tables: Sequence[str] = TABLES) -> str:
+        """The statements that make its tables, such as those of "db_sqlite"."""
+        root = Path("/") if self.suite is None else self.suite.tree
+        folder = root / "usr/share/kamailio" / dialect
+        return "\n".join((folder / f"{name}-create.sql").read_text() for name in tables)
+
+
+KAMAILIO_5_6 = Release("5.6")
+KAMAILIO_6_1 = Release("6.1", FORKY)
+
+
 class Store(Protocol):
-    """The database of one or several Kamailio servers."""
+    """The database of one or several Kamailio servers, which are all of one release."""
 
     backend: str
+    dialect: str
+    release: Release
 
     @property
     def server_url(self) -> str:
@@ -76,14 +106,19 @@ class Store(Protocol):
     def execute(self, text: str) -> None:
         """Runs SQL statements with every right."""
 
+    def let_console_read(self, table: str) -> None:
+        """Lets the console read a further table."""
+
 
 class SqliteStore:
     """A store in one SQLite file in WAL mode."""
 
     backend = "WITH_SQLITE"
+    dialect = "db_sqlite"
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, release: Release = KAMAILIO_5_6) -> None:
         self.file = file.absolute()
+        self.release = release
 
     @property
     def server_url(self) -> str:
@@ -95,11 +130,14 @@ class SqliteStore:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(self.file)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(f"BEGIN; {_schema('db_sqlite')} COMMIT;")
+            connection.executescript(f"BEGIN; {self.release.schema(self.dialect)} COMMIT;")
 
     def execute(self, text: str) -> None:
         with closing(sqlite3.connect(self.file, timeout=10)) as connection:
             connection.executescript(f"BEGIN IMMEDIATE; {text}; COMMIT;")
+
+    def let_console_read(self, table: str) -> None:
+        """Whoever may read the file may read each of its tables."""
 
 
 class PostgresqlStore:
@@ -110,13 +148,17 @@ class PostgresqlStore:
     """
 
     backend = "WITH_POSTGRES"
+    dialect = "postgres"
     server_role = "kamailio"
     console_role = "rtcadmin"
-    template = "kamailio_template"
 
-    def __init__(self, cluster: Postgresql, name: str = "kamailio") -> None:
+    def __init__(
+        self, cluster: Postgresql, name: str = "kamailio", *, release: Release = KAMAILIO_5_6
+    ) -> None:
         self.cluster = cluster
         self.name = name
+        self.release = release
+        self.template = f"kamailio_template_{release.version}"
 
     @property
     def server_url(self) -> str:
@@ -141,6 +183,9 @@ class PostgresqlStore:
     def execute(self, text: str) -> None:
         self.cluster.sql(text, database=self.name)
 
+    def let_console_read(self, table: str) -> None:
+        self.execute(f"GRANT SELECT ON {table} TO {self.console_role}")
+
     def _create_template(self) -> None:
         for role in (self.server_role, self.console_role):
             self.cluster.create_role(role)
@@ -148,7 +193,7 @@ class PostgresqlStore:
         everything = "ALL TABLES IN SCHEMA public"
         sequences = ", ".join(f"{table}_id_seq" for table in CONSOLE_WRITES)
         self.cluster.sql(
-            f"{_schema('postgres')}"
+            f"{self.release.schema(self.dialect)}"
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {everything} TO {self.server_role};"
             f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {self.server_role};"
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(CONSOLE_WRITES)} "
@@ -166,14 +211,21 @@ class MariadbStore:
     """
 
     backend = "WITH_MYSQL"
+    dialect = "mysql"
     server_role = PostgresqlStore.server_role
     console_role = PostgresqlStore.console_role
 
     def __init__(
-        self, cluster: Mariadb, name: str = "kamailio", *, character_set: str = "latin1"
+        self,
+        cluster: Mariadb,
+        name: str = "kamailio",
+        *,
+        character_set: str = "latin1",
+        release: Release = KAMAILIO_5_6,
     ) -> None:
         self.cluster = cluster
         self.name = name
+        self.release = release
         self.character_set = character_set
 
     @property
@@ -198,13 +250,16 @@ class MariadbStore:
             for role, tables in rights.items()
             for table, given in tables.items()
         )
-        self.execute(f"{_schema('mysql')} {' '.join(grants)}")
+        self.execute(f"{self.release.schema(self.dialect)} {' '.join(grants)}")
 
     def drop(self) -> None:
         self.cluster.drop_database(self.name)
 
     def execute(self, text: str) -> None:
         self.cluster.sql(text, database=self.name)
+
+    def let_console_read(self, table: str) -> None:
+        self.execute(f"GRANT SELECT ON `{self.name}`.{table} TO '{self.console_role}'@'{HOST}'")
 
 
 class RpcError(LabError):
@@ -247,8 +302,9 @@ class Kamailio(Counterpart):
         self.process = Process(
             "kamailio",
             [
-                "kamailio", "-DD", "-E", "-m", "128", "-M", "16", "-f", str(self._instance),
-                "-Y", str(self.directory), "-w", str(self.directory),
+                *store.release.command, "-DD", "-E", "-m", "128", "-M", "16",
+                "-f", str(self._instance), "-Y", str(self.directory),
+                "-w", str(self.directory),
             ],
             log=self.directory / "kamailio.log",
         )  # fmt: skip
@@ -309,8 +365,3 @@ class Kamailio(Counterpart):
             configuration=CONFIGURATION,
         )
         write_private(self._instance, text)
-
-
-def _schema(dialect: str) -> str:
-    scripts = (SCHEMAS / dialect / f"{name}-create.sql" for name in TABLES)
-    return "\n".join(script.read_text() for script in scripts)

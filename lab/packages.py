@@ -48,7 +48,17 @@ TEST = (
 BENCH = (*DEMO, "kamailio-postgres-modules", "ldap-utils", "postgresql")
 SETS = {"demo": DEMO, "bench": BENCH, "test": TEST}
 # What Debian 12 has not, or not so new; only the tests need it.
-FORKY = Suite("forky", ("asterisk",))
+FORKY = Suite(
+    "forky",
+    (
+        "asterisk",
+        "kamailio",
+        "kamailio-mysql-modules",
+        "kamailio-postgres-modules",
+        "kamailio-sqlite-modules",
+        "kamailio-tls-modules",
+    ),
+)
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 MARK = "# rtcadmin lab"

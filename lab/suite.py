@@ -60,14 +60,19 @@ class Suite:
                 raise
         return True
 
-    def command(self, program: str) -> list[str]:
-        """How to run a program of the suite, such as usr/sbin/asterisk."""
+    def command(self, program: str, *folders: str) -> list[str]:
+        """How to run a program of the suite, such as usr/sbin/asterisk.
+
+        `folders` are those below that of its libraries in which it keeps some of its own.
+        """
         loaders = sorted(self.tree.glob("usr/lib*/ld-linux*.so.*"))
         if not loaders:
             raise SuiteError(
                 f"The packages of Debian {self.name} are not here: python3 -m lab.packages test"
             )
-        return [str(loaders[0]), "--library-path", str(self.libraries), str(self.tree / program)]
+        paths = [self.libraries, *(self.libraries / folder for folder in folders)]
+        searched = os.pathsep.join(map(str, paths))
+        return [str(loaders[0]), "--library-path", searched, str(self.tree / program)]
 
     @property
     def libraries(self) -> Path:

@@ -6,55 +6,171 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('provisioning', '0009_health_history'),
+        ("provisioning", "0009_health_history"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Gateway',
+            name="Gateway",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60, unique=True)),
-                ('number', models.PositiveIntegerField(unique=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(999999999)], verbose_name='number at the servers')),
-                ('enabled', models.BooleanField(default=True, verbose_name='in use')),
-                ('host', models.CharField(max_length=64)),
-                ('port', models.PositiveIntegerField(default=5061, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(65535)])),
-                ('transport', models.CharField(choices=[('tls', 'TLS'), ('tcp', 'TCP'), ('udp', 'UDP')], default='tls', max_length=3)),
-                ('strip', models.PositiveSmallIntegerField(default=0, validators=[django.core.validators.MaxValueValidator(20)], verbose_name='characters to take away')),
-                ('prefix', models.CharField(blank=True, max_length=20, verbose_name='characters to put before')),
-                ('t38', models.BooleanField(default=False, verbose_name='takes faxes as T.38')),
-                ('registers', models.BooleanField(default=False, verbose_name='the servers register there')),
-                ('user', models.CharField(blank=True, max_length=64, verbose_name='user name')),
-                ('domain', models.CharField(blank=True, max_length=64, verbose_name="registrar's domain")),
-                ('auth_user', models.CharField(blank=True, max_length=64, verbose_name='authentication user name')),
-                ('realm', models.CharField(blank=True, max_length=64)),
-                ('expires', models.PositiveIntegerField(default=600, validators=[django.core.validators.MinValueValidator(60), django.core.validators.MaxValueValidator(86400)], verbose_name='registers anew after (seconds)')),
-                ('sealed_secret', models.BinaryField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=60, unique=True)),
+                (
+                    "number",
+                    models.PositiveIntegerField(
+                        unique=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(999999999),
+                        ],
+                        verbose_name="number at the servers",
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True, verbose_name="in use")),
+                ("host", models.CharField(max_length=64)),
+                (
+                    "port",
+                    models.PositiveIntegerField(
+                        default=5061,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(65535),
+                        ],
+                    ),
+                ),
+                (
+                    "transport",
+                    models.CharField(
+                        choices=[("tls", "TLS"), ("tcp", "TCP"), ("udp", "UDP")],
+                        default="tls",
+                        max_length=3,
+                    ),
+                ),
+                (
+                    "strip",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        validators=[django.core.validators.MaxValueValidator(20)],
+                        verbose_name="characters to take away",
+                    ),
+                ),
+                (
+                    "prefix",
+                    models.CharField(
+                        blank=True, max_length=20, verbose_name="characters to put before"
+                    ),
+                ),
+                ("t38", models.BooleanField(default=False, verbose_name="takes faxes as T.38")),
+                (
+                    "registers",
+                    models.BooleanField(default=False, verbose_name="the servers register there"),
+                ),
+                ("user", models.CharField(blank=True, max_length=64, verbose_name="user name")),
+                (
+                    "domain",
+                    models.CharField(blank=True, max_length=64, verbose_name="registrar's domain"),
+                ),
+                (
+                    "auth_user",
+                    models.CharField(
+                        blank=True, max_length=64, verbose_name="authentication user name"
+                    ),
+                ),
+                ("realm", models.CharField(blank=True, max_length=64)),
+                (
+                    "expires",
+                    models.PositiveIntegerField(
+                        default=600,
+                        validators=[
+                            django.core.validators.MinValueValidator(60),
+                            django.core.validators.MaxValueValidator(86400),
+                        ],
+                        verbose_name="registers anew after (seconds)",
+                    ),
+                ),
+                ("sealed_secret", models.BinaryField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Route',
+            name="Route",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('prefix', models.CharField(max_length=32, unique=True)),
-                ('note', models.CharField(blank=True, max_length=100)),
-                ('first_gateway', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='routes', to='provisioning.gateway')),
-                ('second_gateway', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='provisioning.gateway')),
-                ('third_gateway', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='provisioning.gateway')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("prefix", models.CharField(max_length=32, unique=True)),
+                ("note", models.CharField(blank=True, max_length=100)),
+                (
+                    "first_gateway",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="routes",
+                        to="provisioning.gateway",
+                    ),
+                ),
+                (
+                    "second_gateway",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="provisioning.gateway",
+                    ),
+                ),
+                (
+                    "third_gateway",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="provisioning.gateway",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='TrustedHost',
+            name="TrustedHost",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60, unique=True)),
-                ('network', models.CharField(max_length=50, verbose_name='address or network')),
-                ('treatment', models.CharField(choices=[('authenticated', 'Authenticated: may call accounts and through gateways'), ('inbound', 'Inbound: may call accounts only'), ('outbound', 'Outbound only: nothing is accepted from it')], default='inbound', max_length=15)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=60, unique=True)),
+                ("network", models.CharField(max_length=50, verbose_name="address or network")),
+                (
+                    "treatment",
+                    models.CharField(
+                        choices=[
+                            (
+                                "authenticated",
+                                "Authenticated: may call accounts and through gateways",
+                            ),
+                            ("inbound", "Inbound: may call accounts only"),
+                            ("outbound", "Outbound only: nothing is accepted from it"),
+                        ],
+                        default="inbound",
+                        max_length=15,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('network',), name='trusted_host_network')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("network",), name="trusted_host_network")
+                ],
             },
         ),
     ]

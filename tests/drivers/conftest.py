@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import getpass
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 import pytest
 
 from lab.authority import Authority
-from lab.kamailio import Kamailio, MariadbStore, PostgresqlStore, SqliteStore
+from lab.kamailio import (
+    KAMAILIO_5_6,
+    KAMAILIO_6_1,
+    Kamailio,
+    MariadbStore,
+    PostgresqlStore,
+    Release,
+    SqliteStore,
+)
 from lab.mariadb import Mariadb, temporary_mariadb
 from lab.ports import HOST
 from lab.postgresql import Postgresql, temporary_postgresql
@@ -26,6 +33,9 @@ from provisioning.drivers.kamailio.server import KamailioServer
 from provisioning.drivers.kamailio.store import KamailioStore
 
 DIALECTS = ("sqlite", "postgresql", "mysql")
+# Where the contract of a store is kept, and where a server runs: databases of either release.
+SCHEMAS = [(dialect, KAMAILIO_5_6) for dialect in DIALECTS] + [("postgresql", KAMAILIO_6_1)]
+SITES = [(dialect, release) for release in (KAMAILIO_5_6, KAMAILIO_6_1) for dialect in DIALECTS]
 Lab = SqliteStore | PostgresqlStore | MariadbStore
 # A connection with every right; all three run statements by `execute`.
 Connection = sqlite3.Connection | psycopg.Connection[Any] | MysqlConnection
@@ -111,58 +121,64 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
+class NewBackend(Protocol):
+    """Makes a fresh database of the dialect asked for, with the tables of a release."""
+
+    def __call__(self, dialect: str, release: Release = KAMAILIO_5_6) -> Backend: ...
+
+
 @pytest.fixture(scope="session")
 def new_backend(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Backend]:
-    """Makes a fresh database of the dialect asked for."""
+) -> NewBackend:
     numbers = count()
-    empty = SqliteStore(tmp_path_factory.mktemp("schema") / "kamailio.db")
 
-    def make(dialect: str) -> Backend:
+    def make(dialect: str, release: Release = KAMAILIO_5_6) -> Backend:
         lab: Lab
-        number = next(numbers)
+        name = f"kamailio_{next(numbers)}"
         if dialect == "sqlite":
-            lab = SqliteStore(tmp_path_factory.mktemp("store") / "kamailio.db")
-            empty.create()
-            shutil.copy(empty.file, lab.file)
+            lab = SqliteStore(tmp_path_factory.mktemp("store") / "kamailio.db", release=release)
         elif dialect == "postgresql":
-            lab = PostgresqlStore(request.getfixturevalue("cluster"), f"kamailio_{number}")
-            lab.create()
+            lab = PostgresqlStore(request.getfixturevalue("cluster"), name, release=release)
         else:
-            lab = MariadbStore(request.getfixturevalue("mariadb"), f"kamailio_{number}")
-            lab.create()
+            lab = MariadbStore(request.getfixturevalue("mariadb"), name, release=release)
+        lab.create()
         return Backend(_record(lab), lab)
 
     return make
 
 
-@pytest.fixture(params=DIALECTS)
-def backend(request: pytest.FixtureRequest, new_backend: Callable[[str], Backend]) -> Backend:
+def _named(place: object) -> str:
+    dialect, release = place if isinstance(place, tuple) else (place, KAMAILIO_5_6)
+    return f"{dialect}-{release.version}"
+
+
+@pytest.fixture(params=SCHEMAS, ids=_named)
+def backend(request: pytest.FixtureRequest, new_backend: NewBackend) -> Backend:
     """A fresh database with Kamailio's schema, on each of the databases."""
-    return new_backend(request.param)
+    return new_backend(*request.param)
 
 
 @pytest.fixture
-def postgresql(new_backend: Callable[[str], Backend]) -> Backend:
+def postgresql(new_backend: NewBackend) -> Backend:
     """A fresh PostgreSQL database with Kamailio's schema."""
     return new_backend("postgresql")
 
 
 @pytest.fixture
-def mysql(new_backend: Callable[[str], Backend]) -> Backend:
+def mysql(new_backend: NewBackend) -> Backend:
     """A fresh MariaDB database with Kamailio's schema."""
     return new_backend("mysql")
 
 
 @pytest.fixture(params=["postgresql", "mysql"])
-def served(request: pytest.FixtureRequest, new_backend: Callable[[str], Backend]) -> Backend:
+def served(request: pytest.FixtureRequest, new_backend: NewBackend) -> Backend:
     """A fresh database that is reached over the network."""
     return new_backend(request.param)
 
 
 @pytest.fixture
-def sqlite(new_backend: Callable[[str], Backend]) -> Backend:
+def sqlite(new_backend: NewBackend) -> Backend:
     """A fresh SQLite file with Kamailio's schema."""
     return new_backend("sqlite")
 
@@ -197,15 +213,15 @@ class Site:
     server: KamailioServer
 
 
-@pytest.fixture(scope="session", params=DIALECTS)
+@pytest.fixture(scope="session", params=SITES, ids=_named)
 def site(
     request: pytest.FixtureRequest,
-    new_backend: Callable[[str], Backend],
+    new_backend: NewBackend,
     authority: Authority,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
     """A real Kamailio of this worker; tests use addresses of their own."""
-    backend = new_backend(request.param)
+    backend = new_backend(*request.param)
     directory: Path = tmp_path_factory.mktemp("kamailio")
     with Kamailio(directory, authority, backend.lab) as kamailio:
         store = KamailioStore(backend.record)

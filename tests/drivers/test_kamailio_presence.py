@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
-from lab.kamailio import SCHEMAS
 from provisioning.core.records import Presence
 from provisioning.drivers.kamailio.presence import published
 from provisioning.drivers.kamailio.store import KamailioStore
@@ -24,10 +22,8 @@ def test_without_the_table_presence_is_not_available(store: KamailioStore) -> No
 
 
 def test_what_was_published_is_read_until_it_ends(backend: Backend, store: KamailioStore) -> None:
-    folder = "db_sqlite" if backend.record.dialect == "sqlite" else "postgres"
-    script = Path(SCHEMAS, folder, "presence-create.sql").read_text()
-    backend.lab.execute(script)
-    backend.lab.execute("GRANT SELECT ON presentity TO rtcadmin") if folder == "postgres" else None
+    backend.lab.execute(backend.lab.release.schema(backend.lab.dialect, ["presence"]))
+    backend.lab.let_console_read("presentity")
     soon, past = int(time.time()) + 600, int(time.time()) - 1
     for user, expires, status in (("ann", soon, "open"), ("bob", past, "open"), ("cy", soon, "x")):
         backend.insert(
