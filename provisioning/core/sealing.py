@@ -13,6 +13,8 @@ from provisioning.core.errors import ProvisioningError
 _NONCE = 12
 _KEY_ID = 4
 _KEY = 32
+TAG = 16
+"""Bytes at the end of a sealed value, which depend on all of it, and on its place and key."""
 
 
 class SealBroken(ProvisioningError):

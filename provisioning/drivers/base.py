@@ -151,6 +151,9 @@ class ForeignAccount:
     clear_text: bool = False
 
 
+# Of how many characters of its user part's end the place of a key is made (StoreDriver.digests).
+ENDING = 2
+
 KindSupport = Literal["pushed", "served", "unsupported"]
 
 
@@ -184,6 +187,14 @@ class StoreDriver(Protocol):
         """What stands at the keys of those `rows` that `apply` would write; None for nothing.
 
         The store compares: of rows that are as they should be, nothing is in the answer.
+        """
+        ...
+
+    def digests(self, kind: Kind) -> Mapping[str, str] | None:
+        """A hash of all that stands there, by the last ENDING characters of the keys' user parts.
+
+        Over every column that `differing` compares, of rows of others too. Where two answers have
+        the same hash, the same rows stood there. None where the store cannot say.
         """
         ...
 

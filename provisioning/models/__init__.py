@@ -14,6 +14,7 @@ from provisioning.models.number import Number, NumberRange
 from provisioning.models.person import Person
 from provisioning.models.pool import ConfigStore, ServerPool, SipServer
 from provisioning.models.profile import ClientProfile, ProvisioningLink
+from provisioning.models.proof import StoreProof
 from provisioning.models.proposal import Proposal
 from provisioning.models.push import OwnedRow, PendingChange, PushPause
 from provisioning.models.push_record import PushRecord, RowImages
@@ -77,6 +78,7 @@ __all__ = [
     "SipDomain",
     "SipServer",
     "Site",
+    "StoreProof",
     "TrustedHost",
     "WriteBack",
     "WrittenAttribute",

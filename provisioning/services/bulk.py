@@ -15,6 +15,8 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
+from provisioning.core.sealing import TAG
+
 # Rows of one INSERT on SQLite: more make it no faster.
 _ROWS = 500
 
@@ -136,6 +138,38 @@ def fetch(
         cursor.execute(sql, parameters)
         rows: Sequence[tuple[Any, ...]] = cursor.fetchall()
         return rows
+
+
+def digests(
+    table: str, *, by: str, texts: Sequence[str], seals: Sequence[str] = (), order: str
+) -> dict[int, str]:
+    """A hash of each group of rows, by the expression `by`; rows where that is NULL are left out.
+
+    Over the columns `texts` of all its rows, in `order`, and the tags of the sealed values in
+    `seals`: no two values that were sealed have the same tag. Equal hashes mean equal values.
+    """
+    postgresql = connection.vendor == "postgresql"
+    tag = f"right(encode({{}}, 'hex'), {2 * TAG})" if postgresql else f"hex(substr({{}}, -{TAG}))"
+    values = [f"CAST({name} AS text)" for name in texts] + [tag.format(name) for name in seals]
+    # Between values and for NULL stand characters that no value holds.
+    separator, null = ("E'\\x1f'", "E'\\x1e'") if postgresql else ("char(31)", "char(30)")
+    row = f" || {separator} || ".join(f"coalesce({value}, {null})" for value in values)
+    if postgresql:
+        rows = f"string_agg({row}, E'\\n' ORDER BY {order})"
+        return dict(
+            fetch(
+                f"SELECT {by}, encode(sha256(convert_to({rows}, 'UTF8')), 'hex') FROM {table} "  # noqa: S608
+                f"WHERE {by} IS NOT NULL GROUP BY 1"
+            )
+        )
+    # Django gives SQLite the function SHA256; a subquery hands the rows on in its order.
+    each = f"SELECT {by} AS place, {row} AS content FROM {table} WHERE {by} IS NOT NULL"  # noqa: S608
+    return dict(
+        fetch(
+            f"SELECT place, SHA256(group_concat(content, char(10))) FROM ({each} ORDER BY {order}) "  # noqa: S608
+            "GROUP BY place"
+        )
+    )
 
 
 def elements(column: str, key: str, alias: str) -> str:

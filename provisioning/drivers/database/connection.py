@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import sqlite3
@@ -50,6 +51,10 @@ class Rendered:
 
     text: str
     parameters: Parameters
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def render(statement: ClauseElement, dialect: str) -> Rendered:
@@ -176,13 +181,15 @@ class Database:
         return [_OPENING % milliseconds]
 
     def _connect_sqlite(self) -> sqlite3.Connection:
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             f"file:{quote(self._store.database)}?mode=rw",
             uri=True,
             timeout=self._store.statement_timeout,
             isolation_level=None,
             check_same_thread=False,
         )
+        connection.create_function("sha256", 1, _sha256, deterministic=True)
+        return connection
 
     def _connect_postgresql(self) -> PunctualConnection:
         store = self._store

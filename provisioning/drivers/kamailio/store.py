@@ -23,6 +23,7 @@ from provisioning.drivers.base import (
 )
 from provisioning.drivers.database.connection import Database, Rendered, render
 from provisioning.drivers.database.faults import TableRefused
+from provisioning.drivers.database.standing import digests
 from provisioning.drivers.database.statements import (
     Incoming,
     delete_keys,
@@ -124,6 +125,17 @@ class KamailioStore:
             for n, *values in answer:
                 found[page[n].key] = None if values[0] is None else ROW_FROM[kind](values)
         return found
+
+    def digests(self, kind: Kind) -> Mapping[str, str] | None:
+        """A hash of all that stands there, by the last ENDING characters of the keys' user parts.
+
+        None for kinds whose keys have no user part, and are few.
+        """
+        if kind not in (Kind.SUBSCRIBER, Kind.ALIAS):
+            return None
+        with self._database.transaction() as transaction:
+            rows = transaction.rows(_hashing(kind, self._store.dialect))
+        return {_text(ending): digest for ending, digest in rows}
 
     def apply(self, changes: Sequence[RowChange]) -> list[Outcome]:
         """Make the rows so, in bulk and idempotently. One outcome per change, in their order.
@@ -280,6 +292,10 @@ def _about(kind: Kind) -> Iterator[None]:
         ) from error
 
 
+def _text(value: str | bytes | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""
+
+
 def _column(table: Table, name: str) -> Any:
     return table.c[name] if name in table.c else column(name)
 
@@ -290,6 +306,11 @@ def _comparing(kind: Kind, dialect: str, *, secrets: bool) -> tuple[Incoming, Re
     columns = target.owned if secrets else target.compared
     incoming = Incoming(dialect, columns, target.may_be_empty, target.integers)
     return incoming, render(differing(target, incoming.source()), dialect)
+
+
+@cache
+def _hashing(kind: Kind, dialect: str) -> Rendered:
+    return render(digests(KIND_TABLES[kind], dialect), dialect)
 
 
 @cache

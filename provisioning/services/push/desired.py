@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import cache
 from itertools import compress
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, F, OuterRef, QuerySet, Value
-from django.db.models.functions import StrIndex, Substr
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Right, StrIndex, Substr
 
 from provisioning.core.sealing import SealBroken
 from provisioning.core.sip import ImportedDigest, ha1
 from provisioning.core.states import MEANINGS
-from provisioning.drivers.base import AliasRow, Kind, Row, SipDomainRow, SubscriberRow
+from provisioning.drivers.base import ENDING, AliasRow, Kind, Row, SipDomainRow, SubscriberRow
 from provisioning.models import Account, Alias, ConfigStore, Credential, Number, OwnedRow, SipDomain
 from provisioning.models.fields import keyring
 from provisioning.services.bulk import among
@@ -28,6 +28,9 @@ _USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
 
 # Keys of one page: what is held in memory, and asked of a database at once.
 PAGE = 10_000
+
+# Accounts of one block, by their ids.
+BLOCK = 1000
 
 Values = tuple[Any, ...]
 
@@ -42,6 +45,14 @@ class Desired:
     keys: Sequence[str]
     rows: Mapping[str, Row]
     failed: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What belongs to the accounts of some blocks, or has a user part with one of some endings."""
+
+    blocks: Collection[int]
+    endings: Collection[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +105,8 @@ def _page_of_aliases(store: ConfigStore, keys: Sequence[str]) -> Page:
     return Page(keys, [*former, *compress(found, numbered)])
 
 
-def wanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[Page]:
-    """Everything of `kind` that `store` should hold, by pages.
+def wanted_pages(*, store: ConfigStore, kind: Kind, part: Part | None = None) -> Iterator[Page]:
+    """Everything of `kind` that `store` should hold, or a part of it, by pages.
 
     No cursor stays open between pages: on SQLite nobody could write meanwhile without failing.
     """
@@ -104,9 +115,24 @@ def wanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[Page]:
         for keys in _slices([*made.rows, *made.failed]):
             yield page_of(store=store, kind=kind, keys=keys)
         return
-    yield from _pages(kind, _wanted(store, kind).values_list(*_COLUMNS[kind], "pk"))
-    if kind is Kind.ALIAS:
-        yield from _pages(kind, _former(store).values_list(*_FORMER_COLUMNS, "pk"))
+    if part is not None and not (part.blocks or part.endings):
+        return
+    if kind is not Kind.ALIAS:
+        rows = _within(part, _wanted(store, kind), "pk", "user_part")
+        yield from _pages(kind, rows.values_list(*_COLUMNS[kind], "pk"))
+        return
+    numbers = _within(part, _wanted(store, kind), "account_id", "e164")
+    yield from _pages(kind, numbers.values_list(*_COLUMNS[kind], "pk"))
+    former = _within(part, _former(store), "account_id", "user_part")
+    yield from _pages(kind, former.values_list(*_FORMER_COLUMNS, "pk"))
+
+
+def _within(part: Part | None, rows: QuerySet[Any], account: str, user: str) -> QuerySet[Any]:
+    """Those of `rows` that are in the part; `account` and `user` name its id and the user part."""
+    if part is None:
+        return rows
+    placed: QuerySet[Any] = rows.alias(block=F(account) / BLOCK, ending=Right(user, ENDING))
+    return placed.filter(Q(block__in=part.blocks) | Q(ending__in=part.endings))
 
 
 def _pages(kind: Kind, rows: QuerySet[Any, Values]) -> Iterator[Page]:
@@ -120,8 +146,11 @@ def _slices(keys: Sequence[str]) -> Iterator[Sequence[str]]:
     return (keys[start : start + PAGE] for start in range(0, len(keys), PAGE))
 
 
-def unwanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[Page]:
-    """Owned keys of `kind` at which nothing should be, or nobody should register, by pages."""
+def unwanted_pages(*, store: ConfigStore, kind: Kind, part: Part | None = None) -> Iterator[Page]:
+    """Owned keys of `kind` at which nothing should be, or nobody should register, by pages.
+
+    Of a part all of them, where accounts have changed: what is wanted no more has no account.
+    """
     if kind in MAKERS:
         made = routing_rows(kind=kind)
         held = OwnedRow.objects.filter(store=store, kind=kind).values_list("key", flat=True)
@@ -140,6 +169,11 @@ def unwanted_pages(*, store: ConfigStore, kind: Kind) -> Iterator[Page]:
     owned = OwnedRow.objects.filter(~Exists(wanted), store=store, kind=kind)
     if kind is Kind.ALIAS:
         owned = owned.filter(~Exists(_former(store).filter(aor=OuterRef("key"))))
+    if part is not None and not part.blocks:
+        if not part.endings:
+            return
+        user = Substr("key", 1, StrIndex("key", Value("@")) - 1)
+        owned = owned.alias(ending=Right(user, ENDING)).filter(ending__in=part.endings)
     keys = owned.order_by("key").values_list("key", flat=True)
     last = ""
     while found := list(keys.filter(key__gt=last)[:PAGE]):
@@ -162,13 +196,18 @@ def fingerprint(row: Row) -> str:
         text = row.domain
     else:
         text = "\n".join(map(str, astuple(row)))
-    keyed = _keyed_hash().copy()
+    return keyed_hash(text)
+
+
+def keyed_hash(text: str) -> str:
+    """A hash of 32 hexadecimal digits that only this console can make."""
+    keyed = _keyed().copy()
     keyed.update(text.encode())
     return keyed.hexdigest()
 
 
 @cache
-def _keyed_hash() -> hashlib.blake2b:
+def _keyed() -> hashlib.blake2b:
     key = hashlib.sha256(b"rtcadmin fingerprint" + settings.SECRET_KEY.encode()).digest()
     return hashlib.blake2b(key=key, digest_size=16)
 

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from provisioning.drivers.base import Kind
-from provisioning.models import Account, Alias, ConfigStore, PendingChange, SipDomain
+from provisioning.models import Account, Alias, ConfigStore, PendingChange, SipDomain, StoreProof
 from provisioning.services import bulk, wake
 
 # Above so many keys of one kind the whole kind is compared instead: one row, one pass.
@@ -69,7 +69,8 @@ def mark_domain(domain: SipDomain) -> None:
 
 
 def mark_store(store: ConfigStore) -> None:
-    """Ask for a full comparison of one store."""
+    """Ask for a full comparison of one store, whatever earlier looks found right."""
+    StoreProof.objects.filter(store=store).delete()
     for kind in Kind:
         mark(store_ids=[store.pk], kind=kind, keys=[PendingChange.ALL])
 

@@ -23,7 +23,8 @@ from provisioning.services.push.activation import (
     reloads_pending,
 )
 from provisioning.services.push.comparison import Difference, Result, find_difference, make_so
-from provisioning.services.push.desired import Page, derive, page_of, unwanted_pages, wanted_pages
+from provisioning.services.push.desired import Page, derive, page_of
+from provisioning.services.push.proof import Look
 from provisioning.services.push.push_record import Journal, end_doubt, in_doubt
 from provisioning.services.servers.driver_access import open_store
 
@@ -187,24 +188,26 @@ class _StorePush:
         self._count(results.values())
 
     def _full_passes(self) -> None:
-        """Compare everything of the marked kinds, page by page: what must go first, then the rest.
+        """Compare all of the marked kinds, page by page: what must go first, then the rest.
 
-        What stays to be done for single keys becomes a pending change of its own.
+        All that may have changed since a look for drift found it right. What stays to be done for
+        single keys becomes a pending change of its own.
         """
         ready = outbox.pending(store_id=self.store.pk)
         whole = {each.kind: each for each in _claim(ready.filter(key=PendingChange.ALL))}
         failed: set[tuple[Kind, str]] = set()
-        passes = [(kind, unwanted_pages) for kind in reversed(Kind) if kind in whole]
-        passes += [(kind, wanted_pages) for kind in Kind if kind in whole]
+        look = Look(self.store, self.driver, kinds=whole)
+        passes = [(kind, look.unwanted_pages) for kind in reversed(Kind) if kind in whole]
+        passes += [(kind, look.wanted_pages) for kind in Kind if kind in whole]
         dead = _claim(PendingChange.objects.filter(store=self.store, kind__in=whole, dead=True))
         doubt = in_doubt(store=self.store) if passes and not self.mend else None
         for kind, pages in passes:
-            for page in pages(store=self.store, kind=kind):
+            for page in pages(kind):
                 if self._is_over():
                     return
                 failed |= {(kind, key) for key in self._page(kind, page, dead, doubt)}
                 self._single_keys()
-            if pages is wanted_pages:
+            if pages == look.wanted_pages:
                 # What was given up before and looks right now is tried once more by itself.
                 others = [each.key for each in dead if each.kind is kind]
                 self._mark(kind, [key for key in others if (kind, key) not in failed])

@@ -21,7 +21,9 @@ from provisioning.models import ConfigStore, Drift, OwnedRow, PendingChange
 from provisioning.services.bulk import among
 from provisioning.services.push import drift_rows, outbox
 from provisioning.services.push.comparison import serves_alike
-from provisioning.services.push.desired import Page, derive, page_of, unwanted_pages, wanted_pages
+from provisioning.services.push.desired import Page, derive, page_of
+from provisioning.services.push.ground import read_ground
+from provisioning.services.push.proof import Hashes, Look
 from provisioning.services.servers.driver_access import open_store
 
 log = structlog.stdlib.get_logger(__name__)
@@ -72,9 +74,17 @@ class DriftReport:
         }
 
 
-def reconcile(*, store: ConfigStore, repair: bool | None = None) -> DriftReport:
+def reconcile(
+    *,
+    store: ConfigStore,
+    repair: bool | None = None,
+    everything: bool = True,
+    ground: Hashes | None = None,
+) -> DriftReport:
     """Look at everything of a managed store and keep what differs; nothing is written there.
 
+    Without `everything`, rows are compared only where they may have changed since the last look;
+    `ground` is what ground.read_ground just said.
     `repair` asks for what differs to be made so by the next push; None does what the store says.
     By itself a store repairs no more than its limit: the rest waits for a person. Where the store
     cannot be read, the report says why and what was found before stays. Memory is bounded by a
@@ -84,7 +94,7 @@ def reconcile(*, store: ConfigStore, repair: bool | None = None) -> DriftReport:
     at = timezone.now()
     try:
         with open_store(store) as driver:
-            _look(store, driver, report, at)
+            _look(store, driver, report, at, everything, ground)
     except ProvisioningError as error:
         report.problem = error.message
     kept = drift_rows.open_drift(store=store).order_by("problem").values_list("problem")
@@ -109,8 +119,9 @@ def reconcile_due() -> int:
         Q(reconciled_at=None) | Q(reconciled_at__lt=due), mode=ConfigStore.Mode.MANAGE
     )
     found = list(stores.order_by(F("reconciled_at").asc(nulls_first=True)))
+    ground = read_ground() if found else {}
     for store in found:
-        reconcile(store=store)
+        reconcile(store=store, everything=False, ground=ground)
     return len(found)
 
 
@@ -143,24 +154,32 @@ def repair_rows(*, store: ConfigStore, keys: Sequence[tuple[Kind, str]] | None =
     return count
 
 
-def _look(store: ConfigStore, driver: StoreDriver, report: DriftReport, at: datetime) -> None:
+def _look(
+    store: ConfigStore,
+    driver: StoreDriver,
+    report: DriftReport,
+    at: datetime,
+    everything: bool,
+    ground: Hashes | None,
+) -> None:
     whole = set(
         PendingChange.objects.filter(store=store, key=PendingChange.ALL).values_list(
             "kind", flat=True
         )
     )
-    for kind in Kind:
-        if kind in whole:
-            report.waiting.append(kind.value)
-            continue
+    report.waiting = [kind.value for kind in Kind if kind in whole]
+    kinds = [kind for kind in Kind if kind not in whole]
+    look = Look(store, driver, kinds=kinds, keeps=True, everything=everything, ground=ground)
+    for kind in kinds:
         try:
-            for pages in (unwanted_pages, wanted_pages):
-                for page in pages(store=store, kind=kind):
+            for pages in (look.unwanted_pages, look.wanted_pages):
+                for page in pages(kind):
                     _keep(store, kind, _stable(store, driver, kind, page), at)
         except KindUnavailable:
             report.waiting.append(kind.value)
             continue
         Drift.objects.filter(store=store, kind=kind, seen_at__lt=at).delete()
+        look.keep(kind)
 
 
 def _stable(store: ConfigStore, driver: StoreDriver, kind: Kind, page: Page) -> Sequence[Found]:
