@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from provisioning.core.errors import ProvisioningError
+from provisioning.core.errors import InvalidFields, ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.services.actor import Actor
 from provisioning.web.access import ConsoleRequest, Needs, actor_of, needs
@@ -51,6 +51,9 @@ class EditPage(Needs, Generic[M]):
         if form.is_valid():
             try:
                 return self.save(form, actor_of(request))
+            except InvalidFields as error:
+                for field, text in error.fields.items():
+                    form.add_error(field if field in form.fields else None, text)
             except ProvisioningError as error:
                 form.add_error(None, error.message)
         return self.show(row, form)

@@ -32,6 +32,9 @@ _WITHIN = (
     ("New account", "account-new", "plus", Capability.OPERATE),
     ("Pause all pushes", "pause", "player-pause", Capability.CONFIGURE),
     ("Add a directory", "source-new", "plus", Capability.CONFIGURE),
+    ("New gateway", "gateway-new", "plus", Capability.CONFIGURE),
+    ("New route", "route-new", "plus", Capability.CONFIGURE),
+    ("New trusted host", "trusted-new", "plus", Capability.CONFIGURE),
     ("New account rule", "rule-new", "plus", Capability.CONFIGURE),
 )
 

@@ -65,6 +65,7 @@ SECTIONS: tuple[tuple[str, tuple[Page, ...]], ...] = (
             Page("registrations", "Registrations", "phone-call", ("registrations",)),
             Page("drift", "Drift", "activity", ("drift",)),
             Page("domains", "SIP domains", "at", ("domain",)),
+            Page("routes", "Routes & trunks", "arrow-right", ("route", "gateway", "trusted")),
             Page("settings", "Settings", "selector", ("setting",)),
             Page("changes", "Changes", "git-compare", ("change", "conflict", "run")),
         ),

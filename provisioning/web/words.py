@@ -29,6 +29,7 @@ BADGES: dict[str, Badge] = {
     "effective": Badge("Effective", "green", "circle-check"),
     "unproven": Badge("Stored, unproven", "yellow", "help-circle"),
     "unsupported": Badge("Not supported", "secondary", "circle-minus"),
+    "nothing": Badge("Nothing to keep", "secondary", "circle-dashed"),
     # runs and planned changes
     "queued": Badge("Queued", "blue", "clock"),
     "reading": Badge("Reading", "blue", "refresh"),

@@ -21,6 +21,7 @@ from provisioning.models import (
     DirectorySource,
     NumberRange,
     RoleGroup,
+    Route,
     Run,
     ServerPool,
     SipServer,
@@ -40,6 +41,7 @@ def document(tmp_path: Path) -> Document:
     SqliteStore(tmp_path / "kamailio.db").create()
     (tmp_path / "bind").write_text("bind-secret\n")
     (tmp_path / "control").write_text("control-secret")
+    (tmp_path / "trunk").write_text("trunk-secret")
     return {
         "sites": [
             {
@@ -80,6 +82,17 @@ def document(tmp_path: Path) -> Document:
                 "secret_file": "control",
             }
         ],
+        "gateways": [
+            {
+                "name": "Carrier",
+                "host": "sbc.carrier.example",
+                "registers": True,
+                "user": "acme",
+                "secret_file": "trunk",
+            }
+        ],
+        "routes": [{"prefix": "+", "first_gateway": "Carrier"}],
+        "trusted_hosts": [{"name": "Carrier", "network": "198.51.100.0/24"}],
         "client_profiles": [{"name": "Softphone", "is_default": True}],
         "sources": [
             {
@@ -167,6 +180,9 @@ def test_a_file_makes_everything_and_again_changes_nothing(
     assert source.bind_secret() == "bind-secret"
     assert source.mapping["login"] == "uid"
     assert SipServer.objects.get().as_record().rpc_secret == "control-secret"
+    gateway = Route.objects.get().first_gateway
+    assert gateway is not None
+    assert (gateway.number, gateway.secret()) == (101, "trunk-secret")
     assert RoleGroup.objects.get().group.name == "Admins"
     rule = AccountRule.objects.get()
     assert (rule.group and rule.group.name, rule.number_range) == (

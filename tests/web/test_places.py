@@ -18,7 +18,16 @@ from provisioning.models import (
     SipServer,
     Site,
 )
-from tests.factories import make_account, make_domain, make_pool, make_site, make_store
+from tests.factories import (
+    make_account,
+    make_domain,
+    make_gateway,
+    make_pool,
+    make_route,
+    make_site,
+    make_store,
+    make_trusted_host,
+)
 from tests.web.pages import text_of
 
 pytestmark = pytest.mark.django_db
@@ -29,18 +38,22 @@ READ = [
     ("pools", False), ("pool", True),
     ("store", True), ("store-observe", True), ("store-observe-csv", True),
     ("domains", False), ("sites", False), ("profiles", False), ("profile", True),
-    ("account-links", True), ("account-registrations", True),
+    ("account-links", True), ("account-registrations", True), ("routes", False),
+    ("routes-try", False),
 ]  # fmt: skip
 FORMS = [
     ("server-new", False), ("server-edit", True), ("store-new", False), ("store-edit", True),
     ("pool-new", False), ("pool-edit", True), ("domain-new", False), ("domain", True),
     ("site-new", False), ("site", True), ("profile-new", False), ("profile-edit", True),
+    ("gateway-new", False), ("gateway", True), ("route-new", False), ("route", True),
+    ("trusted-new", False), ("trusted", True),
 ]  # fmt: skip
 CHANGES = [
     ("server-delete", True), ("server-test", True), ("server-test-new", False),
     ("store-delete", True), ("store-mode", True), ("store-test", True), ("store-test-new", False),
     ("store-retry", True), ("pool-delete", True), ("domain-delete", True), ("site-delete", True),
-    ("profile-delete", True),
+    ("profile-delete", True), ("gateway-delete", True), ("route-delete", True),
+    ("trusted-delete", True),
 ]  # fmt: skip
 OPERATE = [
     ("server-check", True), ("account-link-new", True), ("account-links-revoke", True),
@@ -61,7 +74,8 @@ def ids(db: None) -> dict[str, int]:
     return {
         "server": server.pk, "store": store.pk, "pool": store.pool_id,
         "domain": account.domain_id, "site": make_site().pk, "profile": profile.pk,
-        "account": account.pk,
+        "account": account.pk, "gateway": make_gateway().pk, "route": make_route().pk,
+        "trusted": make_trusted_host().pk,
     }  # fmt: skip
 
 

@@ -16,12 +16,15 @@ from provisioning.models import (
     ClientProfile,
     ConfigStore,
     DirectorySource,
+    Gateway,
     NumberRange,
     RoleGroup,
+    Route,
     ServerPool,
     SipDomain,
     SipServer,
     Site,
+    TrustedHost,
 )
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.clients.profiles import save_profile
@@ -29,6 +32,9 @@ from provisioning.services.console import saving
 from provisioning.services.directory.role_groups import add_role_group, remove_role_group
 from provisioning.services.directory.sources import save_source
 from provisioning.services.numbers.ranges import save_range
+from provisioning.services.routing.gateways import save_gateway
+from provisioning.services.routing.routes import save_route
+from provisioning.services.routing.trusted_hosts import save_trusted_host
 from provisioning.services.rules.domains import save_sip_domain
 from provisioning.services.rules.rules import save_rule
 from provisioning.services.rules.sites import save_site
@@ -111,6 +117,17 @@ SECTIONS: dict[str, Section] = {
         SipServer,
         lambda row, secret: save_server(server=row, actor=COMMAND_LINE, secret=secret),
         secret_of=lambda row: row.as_record().rpc_secret,
+    ),
+    "gateways": Section(
+        Gateway,
+        lambda row, secret: save_gateway(gateway=row, actor=COMMAND_LINE, secret=secret),
+        secret_of=lambda row: row.secret(),
+    ),
+    "routes": Section(
+        Route, lambda row, _: save_route(route=row, actor=COMMAND_LINE), identity=("prefix",)
+    ),
+    "trusted_hosts": Section(
+        TrustedHost, lambda row, _: save_trusted_host(host=row, actor=COMMAND_LINE)
     ),
     "client_profiles": Section(
         ClientProfile, lambda row, _: save_profile(profile=row, actor=COMMAND_LINE)

@@ -1,0 +1,130 @@
+"""Routes & trunks: gateways, routes, trusted hosts, and where they stand at the SIP servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
+
+from provisioning.core.roles import Capability
+from provisioning.models import Gateway, Route, TrustedHost
+from provisioning.services.actor import Actor
+from provisioning.services.routing.gateways import delete_gateway, routes_of, save_gateway
+from provisioning.services.routing.routes import (
+    delete_route,
+    find_route,
+    save_route,
+    with_gateways,
+)
+from provisioning.services.routing.standing import routing_at_servers
+from provisioning.services.routing.trusted_hosts import delete_trusted_host, save_trusted_host
+from provisioning.web.access import ConsoleRequest, needs
+from provisioning.web.editing import EditPage, delete_view
+from provisioning.web.forms.routing import GatewayForm, RouteForm, TrustedHostForm, TryForm
+
+_LABEL = "Routes & trunks"
+_NEXT = "Every managed store gets it with the next push."
+
+
+@needs(Capability.VIEW)
+@require_safe
+def routes(request: ConsoleRequest) -> HttpResponse:
+    """Everything about calls that do not stay inside."""
+    context = {
+        "title": _LABEL,
+        "lead": "Where calls go that do not stay inside, and who may call without a password.",
+        "gateways": Gateway.objects.order_by("name"),
+        "routes": with_gateways(),
+        "hosts": TrustedHost.objects.order_by("name"),
+        "at_servers": routing_at_servers(),
+        "form": TryForm(),
+    }
+    return render(request, "routing/routes.html", context)
+
+
+@needs(Capability.VIEW)
+@require_safe
+def try_number(request: ConsoleRequest) -> HttpResponse:
+    """The route that calls to a number take."""
+    form = TryForm(request.GET)
+    context: dict[str, Any] = {"form": form}
+    if form.is_valid():
+        number = form.cleaned_data["number"]
+        context |= {"number": number, "route": find_route(number=number), "tried": True}
+    return render(request, "routing/_tried.html", context)
+
+
+class GatewayPage(EditPage[Gateway]):
+    """Add or change a gateway."""
+
+    model = Gateway
+    form_class = GatewayForm
+    template = "routing/gateway.html"
+    noun = "gateway"
+    list_name, list_label, delete_name = "routes", _LABEL, "gateway-delete"
+
+    def save(self, form: GatewayForm, actor: Actor) -> HttpResponse:
+        """Keep it; where the stored password had to go, ask for it anew."""
+        row = form.instance
+        if save_gateway(gateway=row, secret=form.new_secret, actor=actor):
+            messages.warning(
+                self.request,
+                "The password was erased.\nThe gateway is at another place now. Type the password "
+                "again.",
+            )
+            return redirect("gateway", row.pk)
+        return self.saved(f"{row} was saved.\n{_NEXT}")
+
+    def context(self, row: Gateway | None, form: Any) -> dict[str, Any]:
+        """How many routes a change concerns."""
+        return {"routes": routes_of(row).count() if row else 0}
+
+
+class RoutePage(EditPage[Route]):
+    """Add or change a route."""
+
+    model = Route
+    form_class = RouteForm
+    template = "routing/route.html"
+    noun = "route"
+    list_name, list_label, delete_name = "routes", _LABEL, "route-delete"
+
+    def save(self, form: RouteForm, actor: Actor) -> HttpResponse:
+        """Keep it."""
+        save_route(route=form.instance, actor=actor)
+        return self.saved(f"The route of {form.instance} was saved.\n{_NEXT}")
+
+
+class TrustedHostPage(EditPage[TrustedHost]):
+    """Add or change a trusted host."""
+
+    model = TrustedHost
+    form_class = TrustedHostForm
+    template = "routing/trusted_host.html"
+    noun = "trusted host"
+    list_name, list_label, delete_name = "routes", _LABEL, "trusted-delete"
+
+    def save(self, form: TrustedHostForm, actor: Actor) -> HttpResponse:
+        """Keep it."""
+        save_trusted_host(host=form.instance, actor=actor)
+        return self.saved(f"{form.instance} was saved.\n{_NEXT}")
+
+
+def _delete_gateway(row: Gateway, actor: Actor) -> None:
+    delete_gateway(gateway=row, actor=actor)
+
+
+def _delete_route(row: Route, actor: Actor) -> None:
+    delete_route(route=row, actor=actor)
+
+
+def _delete_trusted_host(row: TrustedHost, actor: Actor) -> None:
+    delete_trusted_host(host=row, actor=actor)
+
+
+gateway_delete = delete_view(Gateway, _delete_gateway, "routes", "gateway")
+route_delete = delete_view(Route, _delete_route, "routes", "route")
+trusted_host_delete = delete_view(TrustedHost, _delete_trusted_host, "routes", "trusted")

@@ -1,0 +1,1 @@
+"""Routing: kept, compiled, proven."""
