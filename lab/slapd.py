@@ -36,6 +36,11 @@ CONFIGURATION = """\
 # 32473 is the enterprise number kept for documentation (RFC 5612).
 objectclass ( 1.3.6.1.4.1.32473.1.1 NAME 'corpPerson' DESC 'country of a person'
   SUP top AUXILIARY MAY ( c $ co ) )
+# What an entry keeps of a 389 Directory Server that it came from.
+attributetype ( 2.16.840.1.113730.3.1.542 NAME 'nsUniqueId' EQUALITY caseIgnoreMatch
+  SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )
+objectclass ( 1.3.6.1.4.1.32473.1.2 NAME 'migratedEntry' DESC 'key of a former directory'
+  SUP top AUXILIARY MAY ( nsUniqueId ) )
 modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload memberof

@@ -18,6 +18,7 @@ class Run(models.Model):
         WRITE_BACK = "write-back", "Write-back"
         RENAMES = "renames", "Accepted SIP URIs"
         JOIN = "join", "Joined entries"
+        REKEY = "rekey", "Another key"
 
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"

@@ -45,6 +45,7 @@ LOOKS = {
     "join": Look("One person", "blue", "users-group"),
     "separate": Look("Two people", "blue", "users"),
     "none": Look("Conflict", "yellow", "alert-triangle"),
+    "rekey": Look("Another key", "blue", "key"),
     "unclear": Look("Unclear", "yellow", "user-question"),
     "resolve": Look("Conflict gone", "green", "circle-check"),
     "withdraw": Look("Proposal withdrawn", "secondary", "wand"),
@@ -58,11 +59,17 @@ _ACCOUNT = {
     "pins_until": "Pinned until",
 }  # fmt: skip
 _PERSON = {
-    "same_as": "Same person as", "by": "Because of",
+    "same_as": "Same person as", "by": "Because of", "guid": "Key",
     **{name: label_of(name) for name in PERSON_FIELDS}, "dn": "DN", "disabled": "Disabled",
     "locked_out": "Locked out", "must_change_password": "Must change password",
 }  # fmt: skip
-_GROUP = {"name": "Name", "description": "Description", "dn": "DN", "member_count": "Members"}
+_GROUP = {
+    "guid": "Key",
+    "name": "Name",
+    "description": "Description",
+    "dn": "DN",
+    "member_count": "Members",
+}
 _FIELDS = {"account": _ACCOUNT, "person": _PERSON, "group": _GROUP}
 _REFERENCES: dict[str, type[Model]] = {
     "pool": ServerPool, "site": Site, "profile": ClientProfile, "rule": AccountRule,
@@ -138,7 +145,9 @@ def _show(change: PlannedChange, names: _Names) -> ShownChange:
 
 def _whose(change: PlannedChange) -> str:
     """The GUID of the entry that the row is about; a joined entry's person may be elsewhere."""
-    return change.key if change.kind == "person" else change.subject
+    if change.kind == "person" and change.action != "rekey":
+        return change.key
+    return change.subject
 
 
 def _renames(change: PlannedChange) -> bool:

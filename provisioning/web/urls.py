@@ -43,6 +43,7 @@ from provisioning.web import (
     settings,
     sign_in,
     source_form,
+    source_key,
     source_page,
     source_schedule,
     source_scim,
@@ -287,6 +288,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("sources/<int:pk>/filter/", source_trials.source_filter, name="source-edit-filter"),
     path("sources/<int:pk>/guess/", source_trials.source_guess, name="source-edit-guess"),
+    path("sources/<int:pk>/key/", source_key.source_key, name="source-key"),
     path("sources/<int:pk>/look/", source_trials.source_look, name="source-edit-look"),
     path("sources/<int:pk>/roles/", source_page.role_group_add, name="source-role-new"),
     path(

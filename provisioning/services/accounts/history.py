@@ -41,6 +41,7 @@ _LABELS = {
     "problem": "conflict",
     "alias_days": "old SIP URI leads on (days)",
     "same_as": "same person as",
+    "guid": "key",
     "by": "because of",
 }
 _TITLES = {
@@ -48,6 +49,7 @@ _TITLES = {
     ("person", "update"): "Changed in the directory",
     ("person", "leave"): "Left the directory",
     ("person", "return"): "Came back to the directory",
+    ("person", "rekey"): "Known by another key",
     ("person", "join"): "Joined: one person with two entries",
     ("person", "separate"): "Separated: a person of its own",
     ("account", "create"): "Account created",
@@ -93,12 +95,27 @@ def find_history(
     if person is not None:
         events |= Q(object_type="person", object_id=str(person.pk))
         slot = account.slot if account else "main"
-        keys = [("person", person.guid), ("account", f"{person.guid}/{slot}")]
+        keys = [
+            key
+            for guid in _keys_of(person)
+            for key in (("person", guid), ("account", f"{guid}/{slot}"))
+        ]
     happened = [
         _of_event(event) for event in AuditEvent.objects.filter(events).order_by("-id")[:LATEST]
     ]
     happened += _of_changes(person, keys)
     return sorted(happened, key=lambda each: each.at, reverse=True)[:LATEST]
+
+
+def _keys_of(person: Person) -> list[str]:
+    """The key of the person and those that they had before, for rows go by the key of their day."""
+    keys = [person.guid]
+    rekeyed = PlannedChange.objects.filter(
+        APPLIED, kind="person", action="rekey", source_id=person.source_id
+    )
+    while row := rekeyed.filter(key=keys[-1]).exclude(subject__in=keys).order_by("-id").first():
+        keys.append(row.subject)
+    return keys
 
 
 def _of_event(event: AuditEvent) -> Happening:

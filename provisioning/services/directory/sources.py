@@ -197,8 +197,8 @@ def _check_reading(
         faults["key_attribute"] = f"Choose one of {', '.join(KEY_ATTRIBUTES)}."
     elif before is not None and before.key_attribute != source.key_attribute and _was_read(before):
         faults["key_attribute"] = (
-            f"It stays {before.key_attribute}: people are known by it, and with another key "
-            "everybody would look like somebody new. Add a second source instead."
+            f"It stays {before.key_attribute}: people are known by it. “Change the key” on the "
+            "page of the source shows first who becomes which."
         )
 
 

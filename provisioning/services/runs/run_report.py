@@ -12,8 +12,8 @@ from provisioning.services.runs.run_effects import Effects, effects_of
 KINDS = {"person": "People", "group": "Groups", "account": "Accounts", "value": "Values"}
 ACTIONS = {
     "create": "new", "update": "changed", "leave": "leaving", "return": "coming back",
-    "join": "joined", "separate": "separated", "resolve": "no longer in conflict",
-    "empty": "emptied", "withdraw": "no longer proposed",
+    "join": "joined", "separate": "separated", "rekey": "with another key",
+    "resolve": "no longer in conflict", "empty": "emptied", "withdraw": "no longer proposed",
 }  # fmt: skip
 _OF = {Run.Kind.JOIN: "entries of several sources"}
 _HELD_AS = {"value": "empty"}

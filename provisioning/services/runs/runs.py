@@ -21,17 +21,27 @@ from provisioning.services.directory.changes import found_nothing, keep_cookie, 
 from provisioning.services.directory.role_groups import end_lost_sessions
 from provisioning.services.joins.plan_joins import plan_joins
 from provisioning.services.runs.apply import Outcome, apply_plan
+from provisioning.services.runs.apply_rekey import apply_rekey
 from provisioning.services.runs.check_limits import hold_breaches
 from provisioning.services.runs.plan import UNAPPLIED, digest_of, replaced_by
 from provisioning.services.runs.plan_undo import plan_undo
 from provisioning.services.runs.progress import Lost, Progress, Stopped, Watch
 from provisioning.services.runs.run_claims import OPEN, claim_run, release_run
 from provisioning.services.sync.plan_changes import plan_changes
+from provisioning.services.sync.plan_rekey import plan_rekey
 from provisioning.services.sync.sync import Plan, plan_expiry, plan_renames, plan_rules, plan_sync
 from provisioning.services.write_back.apply_values import apply_values
 from provisioning.services.write_back.plan_values import mark_looked, plan_values
 
 log = structlog.stdlib.get_logger(__name__)
+
+# Runs that read no directory.
+_PLANNERS = {
+    Run.Kind.UNDO: plan_undo,
+    Run.Kind.EXPIRY: plan_expiry,
+    Run.Kind.RENAMES: plan_renames,
+    Run.Kind.RULES: plan_rules,
+}
 
 _ACTORS = {Run.Kind.SYNC: SYNC, Run.Kind.RULES: RULES, Run.Kind.EXPIRY: SCHEDULE,
            Run.Kind.RENAMES: RULES, Run.Kind.WRITE_BACK: WRITE_BACK}  # fmt: skip
@@ -159,20 +169,7 @@ def execute_run(*, run_id: int, watch: Watch | None = None) -> Run:
 
 def _plan(run: Run, progress: Progress) -> Mapping[int, int]:
     """Write the plan and check it; who was decided because somebody asked, and how often."""
-    if run.source is not None and run.kind == Run.Kind.WRITE_BACK:
-        plan = plan_values(run=run, source=run.source, progress=progress)
-    elif run.source is not None:
-        plan = _plan_source(run, run.source, progress)
-    elif run.kind == Run.Kind.JOIN or (run.undoes and run.undoes.kind == Run.Kind.JOIN):
-        plan = plan_joins(run=run, progress=progress)
-    elif run.kind == Run.Kind.UNDO:
-        plan = plan_undo(run=run, progress=progress)
-    elif run.kind == Run.Kind.EXPIRY:
-        plan = plan_expiry(run=run, progress=progress)
-    elif run.kind == Run.Kind.RENAMES:
-        plan = plan_renames(run=run, progress=progress)
-    else:
-        plan = plan_rules(run=run, progress=progress)
+    plan = _write_plan(run, progress)
     progress.phase(Run.Phase.CHECK)
     with transaction.atomic():
         breaches = plan.breaches + hold_breaches(run=run, tally=plan.writer.tally)
@@ -194,6 +191,20 @@ def _plan(run: Run, progress: Progress) -> Mapping[int, int]:
     return plan.writer.asked
 
 
+def _write_plan(run: Run, progress: Progress) -> Plan:
+    """Write the plan of a run by its kind."""
+    source = run.source
+    if source is not None:
+        if run.kind == Run.Kind.WRITE_BACK:
+            return plan_values(run=run, source=source, progress=progress)
+        if run.kind == Run.Kind.REKEY:
+            return plan_rekey(run=run, source=source, progress=progress)
+        return _plan_source(run, source, progress)
+    if run.kind == Run.Kind.JOIN or (run.undoes and run.undoes.kind == Run.Kind.JOIN):
+        return plan_joins(run=run, progress=progress)
+    return _PLANNERS[Run.Kind(run.kind)](run=run, progress=progress)
+
+
 def _plan_source(run: Run, source: DirectorySource, progress: Progress) -> Plan:
     """Plan what changed, or everything: also where the directory cannot tell what changed."""
     if run.reading == Run.Reading.FULL:
@@ -212,6 +223,8 @@ def _plan_source(run: Run, source: DirectorySource, progress: Progress) -> Plan:
 def _apply(run: Run, progress: Progress) -> Outcome:
     if run.source is not None and run.kind == Run.Kind.WRITE_BACK:
         return apply_values(run=run, source=run.source, progress=progress)
+    if run.source is not None and run.kind == Run.Kind.REKEY:
+        return apply_rekey(run=run, source=run.source, progress=progress)
     return apply_plan(run=run, progress=progress)
 
 
@@ -264,7 +277,7 @@ def _finish(run: Run, outcome: Outcome) -> None:
 
 
 def _actor_of(run: Run) -> Actor:
-    if run.kind in (Run.Kind.UNDO, Run.Kind.JOIN):
+    if run.kind in (Run.Kind.UNDO, Run.Kind.JOIN, Run.Kind.REKEY):
         return Actor.of(run.requested_by) if run.requested_by else COMMAND_LINE
     return _ACTORS[Run.Kind(run.kind)]
 
