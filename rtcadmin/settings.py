@@ -243,6 +243,10 @@ SYNC_LEASE = env.number("RTCADMIN_SYNC_LEASE", 120)
 SCIM_PAUSE = env.number("RTCADMIN_SCIM_PAUSE", 1)
 SERVER_CONNECT_TIMEOUT = env.number("RTCADMIN_SERVER_CONNECT_TIMEOUT", 3)
 SERVER_TOTAL_TIMEOUT = env.number("RTCADMIN_SERVER_TOTAL_TIMEOUT", 10)
+# Whom the DNS records of SIP domains are asked of, as address or address:port; this machine's own
+# where there is none. One look-up may take so many seconds.
+DNS_SERVERS = env.words("RTCADMIN_DNS_SERVERS")
+DNS_TIMEOUT = env.number("RTCADMIN_DNS_TIMEOUT", 3)
 LDAP_CONNECT_TIMEOUT = env.number("RTCADMIN_LDAP_CONNECT_TIMEOUT", 5)
 LDAP_READ_TIMEOUT = env.number("RTCADMIN_LDAP_READ_TIMEOUT", 30)
 # SQLite files of SIP servers are opened only below this folder.

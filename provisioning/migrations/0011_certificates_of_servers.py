@@ -4,35 +4,34 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('provisioning', '0010_routing'),
+        ("provisioning", "0010_routing"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='sipserver',
-            name='certificate_checked_at',
+            model_name="sipserver",
+            name="certificate_checked_at",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='sipserver',
-            name='certificate_expires_at',
+            model_name="sipserver",
+            name="certificate_expires_at",
             field=models.DateTimeField(editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='sipserver',
-            name='certificate_issuer',
+            model_name="sipserver",
+            name="certificate_issuer",
             field=models.TextField(blank=True, editable=False),
         ),
         migrations.AddField(
-            model_name='sipserver',
-            name='certificate_problem',
+            model_name="sipserver",
+            name="certificate_problem",
             field=models.TextField(blank=True, editable=False),
         ),
         migrations.AddField(
-            model_name='sipserver',
-            name='certificate_subject',
+            model_name="sipserver",
+            name="certificate_subject",
             field=models.TextField(blank=True, editable=False),
         ),
     ]

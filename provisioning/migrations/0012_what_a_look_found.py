@@ -5,25 +5,39 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('provisioning', '0011_certificates_of_servers'),
+        ("provisioning", "0011_certificates_of_servers"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='StoreProof',
+            name="StoreProof",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(max_length=20)),
-                ('terms', models.CharField(max_length=64)),
-                ('ground', models.JSONField(default=dict)),
-                ('standing', models.JSONField(default=dict)),
-                ('at', models.DateTimeField()),
-                ('store', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='provisioning.configstore')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("kind", models.CharField(max_length=20)),
+                ("terms", models.CharField(max_length=64)),
+                ("ground", models.JSONField(default=dict)),
+                ("standing", models.JSONField(default=dict)),
+                ("at", models.DateTimeField()),
+                (
+                    "store",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="provisioning.configstore",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('store', 'kind'), name='store_proof_once')],
+                "constraints": [
+                    models.UniqueConstraint(fields=("store", "kind"), name="store_proof_once")
+                ],
             },
         ),
     ]

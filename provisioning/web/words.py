@@ -30,6 +30,10 @@ BADGES: dict[str, Badge] = {
     "unproven": Badge("Stored, unproven", "yellow", "help-circle"),
     "unsupported": Badge("Not supported", "secondary", "circle-minus"),
     "nothing": Badge("Nothing to keep", "secondary", "circle-dashed"),
+    # DNS records
+    "published": Badge("Published", "green", "circle-check"),
+    "missing": Badge("Missing", "red", "circle-x"),
+    "different": Badge("Others besides", "yellow", "alert-triangle"),
     # runs and planned changes
     "queued": Badge("Queued", "blue", "clock"),
     "reading": Badge("Reading", "blue", "refresh"),

@@ -39,7 +39,7 @@ READ = [
     ("store", True), ("store-observe", True), ("store-observe-csv", True),
     ("domains", False), ("sites", False), ("profiles", False), ("profile", True),
     ("account-links", True), ("account-registrations", True), ("routes", False),
-    ("routes-try", False),
+    ("routes-try", False), ("domain-dns", True), ("domain-dns-check", True),
 ]  # fmt: skip
 FORMS = [
     ("server-new", False), ("server-edit", True), ("store-new", False), ("store-edit", True),
