@@ -4,15 +4,26 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('provisioning', '0012_what_a_look_found'),
+        ("provisioning", "0012_what_a_look_found"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='run',
-            name='kind',
-            field=models.CharField(choices=[('sync', 'Directory sync'), ('rules', 'Account rules'), ('expiry', 'Expired people'), ('undo', 'Undo'), ('write-back', 'Write-back'), ('renames', 'Accepted SIP URIs'), ('join', 'Joined entries'), ('rekey', 'Another key')], max_length=10),
+            model_name="run",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("sync", "Directory sync"),
+                    ("rules", "Account rules"),
+                    ("expiry", "Expired people"),
+                    ("undo", "Undo"),
+                    ("write-back", "Write-back"),
+                    ("renames", "Accepted SIP URIs"),
+                    ("join", "Joined entries"),
+                    ("rekey", "Another key"),
+                ],
+                max_length=10,
+            ),
         ),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -14,7 +14,12 @@ Points = Sequence[tuple[datetime, float | None]]
 WIDTH, HEIGHT = 640, 180
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 10, 12, 24
 _ROWS = 24
-_STEPS = (1, 2, 2.5, 5, 10)
+_STEPS = (1, 2, 5, 10)
+# Marks of the time axis stand this far apart, and at most so many of them.
+_TIMES = tuple(timedelta(hours=hours) for hours in (1, 2, 4, 6, 12, 24, 48, 120))
+_MOST_TIMES = 7
+# Half the width of a mark's words.
+_HALF_LABEL = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +125,26 @@ def _runs(points: Points) -> Iterator[list[tuple[datetime, float]]]:
 
 
 def _scale(most: float) -> tuple[float, float]:
-    """The top of the axis and the step of its marks: three or four round numbers."""
-    if most <= 0:
+    """The top of the axis and the step of its marks: a few round numbers, each another one."""
+    if most <= 1:
         return 1.0, 1.0
-    rough = most / 3
+    rough = max(1.0, most / 3)
     magnitude = 10 ** math.floor(math.log10(rough))
     step = next(s * magnitude for s in _STEPS if s * magnitude >= rough)
     return step * math.ceil(most / step), step
 
 
 def _times(frame: _Frame) -> Iterator[Tick]:
-    """Five marks; hours within two days, days beyond."""
+    """Round hours within two days, days beyond, of the time zone that the pages speak of."""
     length = frame.until - frame.since
+    step = next((step for step in _TIMES if length / step <= _MOST_TIMES), _TIMES[-1])
     form = "%H:%M" if length.days < 2 else "%-d %b"
-    for n in range(5):
-        at = frame.since + length * (n + 0.5) / 5
-        yield Tick(frame.x(at), timezone.localtime(at).strftime(form))
+    at = timezone.localtime(frame.since).replace(hour=0, minute=0, second=0, microsecond=0)
+    while at < frame.until:
+        place = frame.x(at)
+        if _LEFT <= place <= WIDTH - _HALF_LABEL:
+            yield Tick(place, at.strftime(form))
+        at += step
 
 
 def _rows(points: Points, say: Callable[[float], str]) -> list[tuple[str, str]]:

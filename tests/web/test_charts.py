@@ -44,6 +44,8 @@ def test_a_chart_of_nothing_says_so_and_draws_no_zero() -> None:
     [
         (0, ["0", "1"]),
         (9, ["0", "5", "10"]),
+        (1, ["0", "1"]),
+        (4, ["0", "2", "4"]),
         (97_000, ["0", "50,000", "100,000"]),
         (18_000, ["0", "10,000", "20,000"]),
         (300, ["0", "100", "200", "300"]),
@@ -52,6 +54,21 @@ def test_a_chart_of_nothing_says_so_and_draws_no_zero() -> None:
 def test_the_axis_has_round_numbers(most: float, marks: list[str]) -> None:
     chart = draw(name="x", title="A", points=points(most), since=START, until=START + HOUR)
     assert [tick.label for tick in chart.up] == marks
+
+
+@pytest.mark.parametrize(
+    ("hours", "marks"),
+    [
+        (24, ["08:00", "12:00", "16:00", "20:00", "00:00", "04:00"]),
+        (24 * 7, ["2 Nov", "3 Nov", "4 Nov", "5 Nov", "6 Nov", "7 Nov", "8 Nov"]),
+        (24 * 30, ["6 Nov", "11 Nov", "16 Nov", "21 Nov", "26 Nov"]),
+    ],
+)
+def test_times_are_marked_at_round_hours_and_days(hours: int, marks: list[str]) -> None:
+    since = START + timedelta(hours=5, minutes=17)
+    until = since + hours * HOUR
+    chart = draw(name="x", title="A", points=points(1), since=since, until=until)
+    assert [tick.label for tick in chart.across] == marks
 
 
 def test_a_table_has_at_most_a_row_an_hour_for_a_day() -> None:
