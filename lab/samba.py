@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
@@ -168,6 +168,31 @@ class DomainController(DirectoryServer):
 
     def enable(self, dn: str) -> None:
         self._set_control(dn, 0, DISABLED)
+
+    def set_history(self, dn: str, sids: Sequence[str]) -> None:
+        """The security identifiers that somebody had in other forests.
+
+        No client may write them over LDAP; a migration writes them on the controller itself, which
+        takes root here.
+        """
+        write_history = (
+            "import sys, ldb\n"
+            "from samba.auth import system_session\n"
+            "from samba.dcerpc import security\n"
+            "from samba.ndr import ndr_pack\n"
+            "from samba.param import LoadParm\n"
+            "from samba.samdb import SamDB\n"
+            "configuration, dn, *sids = sys.argv[1:]\n"
+            "given = LoadParm()\n"
+            "given.load(configuration)\n"
+            "database = SamDB(session_info=system_session(), lp=given)\n"
+            "change = ldb.Message(ldb.Dn(database, dn))\n"
+            "packed = [ndr_pack(security.dom_sid(sid)) for sid in sids]\n"
+            "how = ldb.FLAG_MOD_REPLACE\n"
+            "change['sIDHistory'] = ldb.MessageElement(packed, how, 'sIDHistory')\n"
+            "database.modify(change)\n"
+        )
+        run(["/usr/bin/python3", "-c", write_history, str(self._configuration), dn, *sids])
 
     def _set_control(self, dn: str, on: int, off: int) -> None:
         with self.administer() as connection:
