@@ -79,6 +79,11 @@ def entries_of(people: Sequence[Person]) -> dict[int, list[Person]]:
     return found
 
 
+def has_joined() -> bool:
+    """Whether anybody has more than one entry."""
+    return Person.objects.filter(same_as__isnull=False).exists()
+
+
 def load_precedence() -> Precedence:
     """Whose value counts for somebody with several entries."""
     return (Joining.objects.first() or Joining()).precedence()

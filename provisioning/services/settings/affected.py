@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 
 from provisioning.core.settings.setting import Setting, SettingScope
 from provisioning.core.settings.types import Value
@@ -42,7 +43,8 @@ def accounts_at(place: Place) -> QuerySet[Account]:
         return rows.filter(pool=getattr(obj, "pool", None))
     if place.scope is SettingScope.GROUP:
         members = GroupMember.objects.filter(group=place.pk)
-        return rows.filter(person__in=members.values("person_id"))
+        owners = members.annotate(owner=Coalesce("person__same_as", "person_id"))
+        return rows.filter(person__in=owners.values("owner"))
     if place.scope is SettingScope.ACCOUNT:
         return rows.filter(pk=place.pk)
     return rows if obj is None else rows.filter(**{place.scope.value: obj})

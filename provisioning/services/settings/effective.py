@@ -13,6 +13,7 @@ from provisioning.core.settings.setting import Family, SettingScope
 from provisioning.core.settings.types import Value
 from provisioning.models import Account, GroupMember, SettingValue
 from provisioning.services.clients.profile_settings import profile_of, profile_values
+from provisioning.services.rules.matching import has_joined
 from provisioning.services.settings.places import Place, as_given, places_above, ranks
 
 # From the weakest to the strongest; groups come between pool and account, by rank.
@@ -68,6 +69,7 @@ class Desk:
     _ranks: dict[int, int] = field(default_factory=dict)
     _merged: dict[tuple[object, ...], Mapping[str, Value]] = field(default_factory=dict)
     _has_accounts: bool = False
+    _joined: bool = False
 
     def __post_init__(self) -> None:
         if self.keys is None:
@@ -83,6 +85,7 @@ class Desk:
                 at[row.key] = value
         if any(scope is SettingScope.GROUP for scope, _ in self._at):
             self._ranks = ranks()
+            self._joined = has_joined()
 
     def given_to(self, holders: Sequence[Holder]) -> list[Mapping[str, Value]]:
         """What each account is given, by key, the strongest of each; without defaults."""
@@ -119,10 +122,13 @@ class Desk:
         if not self._ranks:
             return {}
         people = [each.person_id for each in holders if each.person_id is not None]
-        rows = GroupMember.objects.filter(group__in=list(self._ranks), person__in=people)
-        found: dict[int, list[int]] = {}
-        for person, group in rows.values_list("person_id", "group_id"):
-            found.setdefault(person, []).append(group)
+        members = GroupMember.objects.filter(group__in=list(self._ranks))
+        found: dict[int, set[int]] = {}
+        # Their own entry, and those of other sources that belong to them.
+        for owner in ("person", "person__same_as") if self._joined else ("person",):
+            rows = members.filter(**{f"{owner}__in": people})
+            for person, group in rows.values_list(f"{owner}_id", "group_id"):
+                found.setdefault(person, set()).add(group)
         rank = self._ranks.__getitem__
         return {
             person: tuple(sorted(groups, key=rank, reverse=True))

@@ -113,7 +113,10 @@ def places_above(place: Place) -> Q:
         condition |= Q(scope=SettingScope.POOL, pool=place.obj.pool_id)
     if isinstance(place.obj, Account):
         account = place.obj
-        groups = GroupMember.objects.filter(person=account.person_id, group__rank__isnull=False)
+        mine = Q(pk__in=())
+        if account.person_id is not None:
+            mine = Q(person=account.person_id) | Q(person__same_as=account.person_id)
+        groups = GroupMember.objects.filter(mine, group__rank__isnull=False)
         condition |= Q(scope=SettingScope.DOMAIN, domain=account.domain_id)
         condition |= Q(scope=SettingScope.SITE, site=account.site_id)
         condition |= Q(scope=SettingScope.POOL, pool=account.pool_id)

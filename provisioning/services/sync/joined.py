@@ -13,15 +13,10 @@ from provisioning.core.moments import moment
 from provisioning.core.precedence import EntryValues, merge
 from provisioning.models import Person, PlannedChange, Run
 from provisioning.services.rules.decide import PersonView
-from provisioning.services.rules.matching import load_precedence
+from provisioning.services.rules.matching import has_joined, load_precedence
 from provisioning.services.sync.affected import COLUMNS, Memberships, replanned, view_of
 
 _CHUNK = 500
-
-
-def has_joined() -> bool:
-    """Whether anybody has more than one entry."""
-    return Person.objects.filter(same_as__isnull=False).exists()
 
 
 class Joins:

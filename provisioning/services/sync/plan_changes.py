@@ -13,6 +13,7 @@ from provisioning.services.directory.changes import find_changes, keys_of, seale
 from provisioning.services.directory.failover import watched
 from provisioning.services.directory.group_uses import follow_used_groups
 from provisioning.services.directory.readers import AnyReader, open_reader
+from provisioning.services.rules.matching import has_joined
 from provisioning.services.rules.rule_book import RuleBook
 from provisioning.services.runs.plan import PlanWriter
 from provisioning.services.runs.progress import Progress
@@ -22,7 +23,7 @@ from provisioning.services.sync.affected import (
     kept_memberships,
     memberships_of,
 )
-from provisioning.services.sync.joined import Joins, has_joined, with_entries
+from provisioning.services.sync.joined import Joins, with_entries
 from provisioning.services.sync.plan_accounts import AccountPlanner
 from provisioning.services.sync.plan_groups import GroupPlan
 from provisioning.services.sync.plan_people import plan_people

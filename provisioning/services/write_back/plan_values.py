@@ -26,6 +26,7 @@ from provisioning.services.sync.sync import Plan
 from provisioning.services.write_back.account_values import (
     AccountValues,
     Extensions,
+    entries_changed_since,
     read_account_values,
 )
 from provisioning.services.write_back.write_back import (
@@ -139,10 +140,8 @@ def preview_values(*, source: DirectorySource, attributes: Sequence[Written]) ->
 def changed_since(source: DirectorySource) -> Collection[str]:
     """GUIDs of the people whose accounts changed since the last write-back looked."""
     seen = settings_of(source).seen_change
-    accounts = Account.objects.filter(person__source=source, slot="main")
-    if seen is not None:
-        accounts = accounts.filter(changed_at__gt=seen - OVERLAP)
-    return set(accounts.values_list("person__guid", flat=True))
+    entries = entries_changed_since(source.pk, None if seen is None else seen - OVERLAP)
+    return set(entries.values_list("guid", flat=True))
 
 
 def _usable(source: DirectorySource) -> list[Written]:

@@ -7,11 +7,12 @@ from datetime import timedelta
 from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput, Rejected
-from provisioning.models import Account, DirectorySource, Run, WriteBack
+from provisioning.models import DirectorySource, Run, WriteBack
 from provisioning.services.actor import SCHEDULE, Actor
 from provisioning.services.push import pause
 from provisioning.services.runs import runs
 from provisioning.services.runs.progress import Watch
+from provisioning.services.write_back.account_values import entries_changed_since
 from provisioning.services.write_back.plan_values import OVERLAP
 from provisioning.services.write_back.write_back import active_attributes, settings_of
 
@@ -73,9 +74,9 @@ def _due(settings: WriteBack) -> Run.Reading | None:
         pass  # a run says why nothing can be written, where somebody looks
     if settings.last_full_at is None or settings.last_full_at < now - _EVERYBODY:
         return Run.Reading.FULL
-    changed = Account.objects.filter(person__source=settings.source, slot="main")
     since = (settings.seen_change or settings.last_full_at) - OVERLAP
-    return Run.Reading.CHANGES if changed.filter(changed_at__gt=since).exists() else None
+    changed = entries_changed_since(settings.source.pk, since)
+    return Run.Reading.CHANGES if changed.exists() else None
 
 
 def _check(source: DirectorySource, *, dry: bool) -> None:

@@ -72,7 +72,8 @@ def test_a_company_in_two_servers_is_joined_read_on_by_changes_and_parted(
         "pk"
     )
     account = Account.objects.get(person=entry.same_as)
-    own = Person.objects.get(pk=entry.same_as_id)
+    own = account.person
+    assert own is not None
     slapd.delete(own.dn)
     _sync(first, reading=Run.Reading.CHANGES)
     account.refresh_from_db()
