@@ -9,6 +9,7 @@ from provisioning.core.errors import Busy
 from provisioning.models import DirectorySource, SipServer
 from provisioning.services.accounts import deadlines
 from provisioning.services.actor import SCHEDULE
+from provisioning.services.alerts import alerts, sending
 from provisioning.services.console import retention, search_indexes
 from provisioning.services.console import sweep as sweeper
 from provisioning.services.directory import poll
@@ -122,6 +123,19 @@ def read_contacts(store_id: int) -> None:
         return
 
 
+@shared_task(name="provisioning.tasks.look_for_alerts")
+def look_for_alerts() -> None:
+    """Bring alerts to what is wrong now, and tell whoever asked for it."""
+    alerts.look()
+    sending.send_messages()
+
+
+@shared_task(name="provisioning.tasks.send_alerts")
+def send_alerts() -> None:
+    """Send what channels are to be told."""
+    sending.send_messages()
+
+
 @shared_task(name="provisioning.tasks.keep_deadlines")
 def keep_deadlines() -> None:
     """End pins, accounts and grace that are due, and forget old runs and deletions."""
@@ -129,6 +143,8 @@ def keep_deadlines() -> None:
     retention.forget_old_runs()
     retention.forget_old_pushes()
     health_history.forget_old()
+    alerts.forget_old()
+    sending.forget_old()
     scim_store.forget_deleted()
 
 

@@ -236,6 +236,10 @@ SWEEP_EVERY = env.number("RTCADMIN_SWEEP_EVERY", 15)
 HEALTH_EVERY = env.number("RTCADMIN_HEALTH_EVERY", 30)
 # How often the live registrations of every store are read.
 REGISTRATIONS_EVERY = env.number("RTCADMIN_REGISTRATIONS_EVERY", 60)
+# How often it is looked for what is wrong, and how long a message is tried to be delivered.
+ALERTS_EVERY = env.number("RTCADMIN_ALERTS_EVERY", 30)
+ALERT_PATIENCE = env.number("RTCADMIN_ALERT_PATIENCE", 24 * 3600)
+ALERT_TIMEOUT = env.number("RTCADMIN_ALERT_TIMEOUT", 10)
 # How often everything at a managed store is compared, to find drift.
 RECONCILE_EVERY = env.number("RTCADMIN_RECONCILE_EVERY", 3600)
 SYNC_LEASE = env.number("RTCADMIN_SYNC_LEASE", 120)
@@ -255,6 +259,18 @@ SQLITE_STORES = Path(env.text("RTCADMIN_SQLITE_STORES", str(DATA / "stores"))).a
 ALLOW_LOOPBACK = env.flag("RTCADMIN_ALLOW_LOOPBACK")
 # Ports of the console itself, which no server or source may name on this machine.
 CONSOLE_PORTS = [int(port) for port in env.words("RTCADMIN_CONSOLE_PORTS", "8000")]
+
+# --- Mail, which only alerts are sent by ---------------------------------------------------------
+EMAIL_HOST = env.text("RTCADMIN_MAIL_HOST")
+EMAIL_PORT = int(env.number("RTCADMIN_MAIL_PORT", 587))
+EMAIL_HOST_USER = env.text("RTCADMIN_MAIL_USER")
+EMAIL_HOST_PASSWORD = env.text("RTCADMIN_MAIL_PASSWORD")
+_MAIL_TLS = env.text("RTCADMIN_MAIL_TLS", "starttls")
+if _MAIL_TLS not in ("starttls", "tls", "none"):
+    raise ImproperlyConfigured(f"RTCADMIN_MAIL_TLS is starttls, tls or none, not {_MAIL_TLS!r}.")
+EMAIL_USE_TLS, EMAIL_USE_SSL = _MAIL_TLS == "starttls", _MAIL_TLS == "tls"
+EMAIL_TIMEOUT = ALERT_TIMEOUT
+DEFAULT_FROM_EMAIL = env.text("RTCADMIN_MAIL_FROM", f"rtcadmin@{EMAIL_HOST or 'localhost'}")
 
 # --- Language, time, logs -----------------------------------------------------------------------
 LANGUAGE_CODE = "en-gb"

@@ -36,6 +36,8 @@ def test_every_message_and_every_schedule_names_a_task_that_exists(
         wake.push(store_id=1)
         wake.run(run_id=1)
         wake.check_server(server_id=1)
+        wake.read_contacts(store_id=1)
+        wake.send_alerts()
     names = {name for name, _ in messages}
     names |= set(PeriodicTask.objects.values_list("task", flat=True))
     assert len(names) >= 6

@@ -1,6 +1,7 @@
 """What is kept, one file a noun."""
 
 from provisioning.models.account import Account, Credential, Pin
+from provisioning.models.alert import Alert, AlertChannel, AlertMessage, AlertTold
 from provisioning.models.alias import Alias
 from provisioning.models.audit import AuditEvent
 from provisioning.models.console import ConsoleUser
@@ -33,6 +34,10 @@ from provisioning.models.write_back import WriteBack, WrittenAttribute, WrittenV
 __all__ = [
     "Account",
     "AccountRule",
+    "Alert",
+    "AlertChannel",
+    "AlertMessage",
+    "AlertTold",
     "Alias",
     "Apart",
     "AuditEvent",

@@ -25,6 +25,8 @@ NEWEST_FIRST = Order("id", descending=True)
 BRIEF_FIELDS = 3
 OBJECTS = (
     ("account", "Account"),
+    ("alert", "Alert"),
+    ("alertchannel", "Alert channel"),
     ("accountrule", "Account rule"),
     ("clientprofile", "Client profile"),
     ("consoleuser", "Console user"),
@@ -43,7 +45,7 @@ OBJECTS = (
 
 
 # The kinds whose names say what they are, and need no noun before them.
-_PLAIN = frozenset({"account", "consoleuser", "number", "person", "run"})
+_PLAIN = frozenset({"account", "alert", "consoleuser", "number", "person", "run"})
 _NOUNS = {
     kind: label if label[1].isupper() else label[0].lower() + label[1:]
     for kind, label in OBJECTS

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
-from provisioning.services.console.overview import Notice, Overview, overview
+from provisioning.services.alerts.alerts import acknowledged
+from provisioning.services.console.overview import Overview, overview
 from provisioning.web.access import needs
 from provisioning.web.audit import Entry
+from provisioning.web.links import where_to_look
 from provisioning.web.server_health import registrations_chart
 from provisioning.web.shell import href_of
 
@@ -29,30 +29,21 @@ STEP_PAGES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LinkedNotice:
-    """A notice with the page where it is dealt with."""
-
-    notice: Notice
-    href: str
-    link: str
-
-
 @needs(Capability.VIEW)
 @require_safe
 def overview_page(request: HttpRequest) -> HttpResponse:
     """Figures, alerts, what waits, servers, activity; the first steps until all are done."""
     found = overview()
-    alerts, waiting = (
-        [_linked(notice) for notice in some] for some in (found.alerts, found.waiting)
-    )
+    known = acknowledged([each.key for each in found.alerts])
     context = {
         "title": "Overview",
         "lead": _lead(found),
         "overview": found,
         "registrations": registrations_chart(),
-        "alerts": alerts,
-        "waiting": waiting,
+        "alerts": [
+            (each, *where_to_look(each.noun, each.pk), known.get(each.key)) for each in found.alerts
+        ],
+        "waiting": [(each, where_to_look(each.noun, each.pk)[0]) for each in found.waiting],
         "activity": [Entry.of(event).brief() for event in found.activity],
         "steps": [
             (step, next(filter(None, map(href_of, STEP_PAGES[step.key])), ""))
@@ -60,14 +51,6 @@ def overview_page(request: HttpRequest) -> HttpResponse:
         ],
     }
     return render(request, "overview/overview.html", context)
-
-
-def _linked(notice: Notice) -> LinkedNotice:
-    if notice.noun == "conflicts":
-        return LinkedNotice(notice, href_of("changes-conflicts"), "See who")
-    if notice.noun == "store-drift":
-        return LinkedNotice(notice, href_of(notice.noun, notice.pk), "Look at the drift")
-    return LinkedNotice(notice, href_of(notice.noun, notice.pk), f"Open {notice.noun}")
 
 
 def _lead(found: Overview) -> str:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import cache
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 
 from provisioning.core.roles import Capability
-from provisioning.models import ConsoleUser, DirectorySource, PushPause, Run
-from provisioning.services.directory.source_standing import with_newest_run
+from provisioning.core.severity import Severity
+from provisioning.models import Alert, ConsoleUser, DirectorySource, PushPause, Run
+from provisioning.services.directory.source_standing import is_late, with_newest_run
 from provisioning.web.templatetags.console import ago
 
-# A directory counts as late after so many of its own intervals without a complete read.
-LATE_AFTER = 3
 # From good to bad: the worst source speaks for all.
 _TONES = ("green", "secondary", "yellow", "red")
 
@@ -73,6 +70,7 @@ SECTIONS: tuple[tuple[str, tuple[Page, ...]], ...] = (
     (
         "Govern",
         (
+            Page("alerts", "Alerts", "bell", ("alert",)),
             Page("audit", "Audit log", "history", ("audit",)),
             Page("administration", "Administration", "settings", ("administration", "console-user"),
                  Capability.ADMINISTER),
@@ -104,11 +102,12 @@ class Health:
 
 
 def shell(request: HttpRequest) -> dict[str, object]:
-    """Context of every page: `environment`, `nav`, `may`, `pause` and `health`.
+    """Context of every page: `environment`, `nav`, `may`, `pause`, `health` and `open_alerts`.
 
     `nav` is [(section, [Item])]; `may` maps each capability to True or False; `pause` is the
-    PushPause while pushes are paused, else None; `health` is a Health or None. Without a signed-in
-    console user only `environment` is there. Costs three queries on small tables.
+    PushPause while pushes are paused, else None; `health` is a Health or None; `open_alerts` is
+    how many there are, and their colour. Without a signed-in console user only `environment` is
+    there. Costs four queries on small tables.
     """
     user = getattr(request, "user", None)
     if not isinstance(user, ConsoleUser):
@@ -120,6 +119,7 @@ def shell(request: HttpRequest) -> dict[str, object]:
         "may": {capability.value: user.may(capability) for capability in Capability},
         "pause": PushPause.objects.filter(paused=True).select_related("by").first(),
         "health": directory_health(),
+        "open_alerts": open_alerts(),
     }
 
 
@@ -145,6 +145,14 @@ def navigation(user: ConsoleUser, current: str | None) -> list[tuple[str, list[I
         if items:
             sections.append((title, items))
     return sections
+
+
+def open_alerts() -> tuple[int, str]:
+    """How many alerts nobody has acknowledged, and the colour of the worst; decisions apart."""
+    new = Alert.objects.filter(ended_at=None, acknowledged_at=None)
+    severities = new.exclude(severity=Severity.DECISION).values_list("severity", flat=True)
+    found = [Severity(each) for each in severities]
+    return len(found), min(found, key=list(Severity).index).tone if found else ""
 
 
 def directory_health() -> Health | None:
@@ -173,8 +181,7 @@ def _health_of(source: Any) -> Health:
     if at is None:
         return Health("secondary", "question-mark", "Directory not read yet", source.name, here)
     text = f"{source.name} · {ago(at)}"
-    late = timedelta(seconds=max(source.interval_seconds, 60) * LATE_AFTER)
-    if source.enabled and timezone.now() - at > late:
+    if is_late(source):
         return Health("yellow", "clock", "Directory is late", text, here)
     if stale is not None:
         text = f"{source.name} · {ago(stale)}"

@@ -11,6 +11,8 @@ from provisioning.web import (
     accounts_bulk,
     administration,
     adopt,
+    alert_channels,
+    alerts,
     audit,
     conflicts,
     domain_dns,
@@ -130,6 +132,19 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="console-user-password",
     ),
     path("you/", administration.own_settings, name="own-settings"),
+    # Alerts
+    path("alerts/", alerts.alerts, name="alerts"),
+    path("alerts/acknowledge/", alerts.alerts_acknowledge, name="alerts-acknowledge"),
+    path("alerts/channels/", alert_channels.channels, name="alert-channels"),
+    path("alerts/channels/new/", alert_channels.ChannelPage.as_view(), name="alert-channel-new"),
+    path("alerts/channels/<int:pk>/", alert_channels.ChannelPage.as_view(), name="alert-channel"),
+    path(
+        "alerts/channels/<int:pk>/delete/",
+        alert_channels.channel_delete,
+        name="alert-channel-delete",
+    ),
+    path("alerts/channels/<int:pk>/try/", alert_channels.try_out, name="alert-channel-try"),
+    path("alerts/past/", alerts.past, name="alerts-past"),
     # Audit log
     path("audit/", audit.audit_page, name="audit"),
     path("audit/csv/", downloads.events, name="audit-csv"),

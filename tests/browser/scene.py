@@ -10,6 +10,7 @@ from provisioning.core.states import State
 from provisioning.models import (
     Account,
     AccountRule,
+    AlertChannel,
     ClientProfile,
     ConsoleUser,
     ContactList,
@@ -23,6 +24,7 @@ from provisioning.models import (
 )
 from provisioning.services.accounts.blocks import block_account
 from provisioning.services.actor import Actor
+from provisioning.services.alerts.alerts import look
 from provisioning.services.rules.rules import switch_rule
 from provisioning.services.runs.runs import execute_run
 from tests.factories import (
@@ -51,6 +53,11 @@ def make_company(user: ConsoleUser) -> Run:
     block_account(account=lobby, reason="Vandalised", actor=Actor.of(user))
     make_person("Cleo Conflict", source=source, problem="The number +442079460123 is taken.")
     _register_some()
+    AlertChannel.objects.create(
+        name="Operations", kind="webhook", url="https://hooks.example.com/sip",
+        severities=["critical", "warning"], problem="hooks.example.com did not answer in time.",
+    )  # fmt: skip
+    look()
     return hold_everybody(rule, user)
 
 

@@ -14,6 +14,7 @@ from provisioning.core.records import PERSON_FIELDS
 from provisioning.core.states import MEANINGS
 from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.profiles.registry import RENDERERS
+from provisioning.services.alerts.conditions import KINDS
 from provisioning.services.console.setup_sections import SECTIONS
 from tests.docs.pages import PAGES, ROOT, page, rows, sections
 
@@ -64,6 +65,12 @@ def test_the_presets_are_written_down_as_they_are(kind: str) -> None:
     text = sections(page("directory.md"))["Presets"].replace("\\|", "|")
     for value in (preset.key_attribute, preset.person_filter, preset.group_filter, preset.disabled):
         assert not value or f"`{value}`" in text
+
+
+def test_everything_that_can_be_wrong_is_written_down() -> None:
+    cells = rows(sections(page("alerts.md"))["What can be wrong"])
+    written = {row[0].strip("`"): row[2] for row in cells if row[0].startswith("`")}
+    assert written == KINDS
 
 
 def test_every_command_has_its_section() -> None:

@@ -16,6 +16,7 @@ from lxml import html
 
 from provisioning.core.roles import Role
 from provisioning.models import (
+    AlertChannel,
     Alias,
     ClientProfile,
     ConsoleUser,
@@ -126,7 +127,11 @@ def furnish() -> Furnished:
     )  # fmt: skip
     user = ConsoleUser.objects.create_user("other", "somebody else's", role=Role.VIEWER)
     assert number.pk != free.pk
+    channel = AlertChannel.objects.create(
+        name="hook", kind="webhook", url="http://127.0.0.1:9/", severities=["critical"]
+    )
     return Furnished({
+        "alerts/channels": channel.pk,
         "accounts": account.pk, "rules": rule.pk, "administration": user.pk, "changes": run.pk,
         "profiles": profile.pk, "groups": group.pk, "numbers/ranges": numbers.pk,
         "numbers": free.pk, "people": person.pk, "pools": pool.pk, "stores": store.pk,

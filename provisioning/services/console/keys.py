@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.db import models, transaction
 
 from provisioning.models import (
+    AlertChannel,
     ConfigStore,
     Credential,
     DirectorySource,
@@ -41,6 +42,7 @@ _SEALED = (
     _Sealed(WriteBack, "sealed_secret", _place_of_row("secret")),
     _Sealed(ConfigStore, "sealed_secret", _place_of_row("secret")),
     _Sealed(SipServer, "sealed_rpc_secret", _place_of_row("rpc_secret")),
+    _Sealed(AlertChannel, "sealed_secret", _place_of_row("secret")),
     _Sealed(Credential, "sealed_secret", lambda row: Credential.place(row.uid)),  # type: ignore[attr-defined]
     _Sealed(Credential, "sealed_import", lambda row: Credential.place_of_import(row.uid)),  # type: ignore[attr-defined]
     # One holds up to 10,000 rows.

@@ -29,6 +29,7 @@ def install_schedules() -> None:
                 "read registrations", f"{_TASKS}read_registrations", settings.REGISTRATIONS_EVERY
             ),
             _keep("read certificates", f"{_TASKS}read_certificates", _HOUR),
+            _keep("look for alerts", f"{_TASKS}look_for_alerts", settings.ALERTS_EVERY),
             _keep("keep deadlines", f"{_TASKS}keep_deadlines", _HOUR),
             _keep("index search", f"{_TASKS}index_search", _HOUR),
             _keep("reconcile stores", f"{_TASKS}reconcile_stores", settings.RECONCILE_EVERY / 4),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.utils import timezone
 
 from provisioning.models import DirectorySource, Run
 
+# A source counts as late after so many of its own intervals without a complete read.
+LATE_AFTER = 3
 _ENDED = (Run.State.DONE, Run.State.FAILED, Run.State.WAITING)
 
 
@@ -24,3 +29,11 @@ def with_newest_run(sources: QuerySet[DirectorySource]) -> QuerySet[DirectorySou
         newest_problem=Subquery(newest.values("problem")[:1]),
         newest_at=Subquery(newest.values("finished_at")[:1]),
     )
+
+
+def is_late(source: DirectorySource) -> bool:
+    """Whether a source that is read on schedule was not read completely for too long."""
+    if not source.enabled or source.last_complete_at is None:
+        return False
+    late = timedelta(seconds=max(source.interval_seconds, 60) * LATE_AFTER)
+    return timezone.now() - source.last_complete_at > late

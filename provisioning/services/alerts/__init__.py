@@ -1,0 +1,1 @@
+"""What is wrong or waits for somebody: found, kept while it lasts, told to whoever asked for it."""
