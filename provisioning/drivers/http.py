@@ -81,6 +81,11 @@ class HttpClient:
                 self.reject(f"TLS: {self.words(_said(origin))}")
             self.unreachable(self.words(_said(origin)))
 
+    def path_of(self, below: str) -> str:
+        """The path of what lies below the control address."""
+        base = httpx.URL(self._server.rpc_url).path
+        return f"{base.removesuffix('/')}/{below}"
+
     def require_ok(self, answer: Answer) -> None:
         """Raises what any status but 200 means."""
         if answer.status in _PASSING_STATUS:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from provisioning.drivers.asterisk.server import AsteriskServer
+from provisioning.drivers.asterisk.store import AsteriskStore
 from provisioning.drivers.base import Driver
 from provisioning.drivers.kamailio.server import KamailioServer
 from provisioning.drivers.kamailio.store import KamailioStore
@@ -14,5 +16,13 @@ DRIVERS: dict[str, Driver] = {
         server=KamailioServer,
         dialects=("postgresql", "mysql", "sqlite"),
         digests=("MD5", "SHA-256"),
+    ),
+    "asterisk": Driver(
+        name="asterisk",
+        label="Asterisk",
+        store=AsteriskStore,
+        server=AsteriskServer,
+        dialects=("postgresql",),
+        digests=("MD5", "SHA-256", "MD5+SHA-256"),
     ),
 }

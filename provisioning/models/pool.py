@@ -40,7 +40,11 @@ class ConfigStore(Limited):
 
     name = models.CharField(max_length=100, unique=True)
     pool = models.ForeignKey(ServerPool, on_delete=models.PROTECT, related_name="stores")
-    driver = models.CharField(max_length=20, choices=[("kamailio", "Kamailio")], default="kamailio")
+    driver = models.CharField(
+        max_length=20,
+        choices=[("kamailio", "Kamailio"), ("asterisk", "Asterisk")],
+        default="kamailio",
+    )
     dialect = models.CharField(
         "database", max_length=20, choices=Dialect, default=Dialect.POSTGRESQL
     )
@@ -154,7 +158,9 @@ class SipServer(models.Model):
     tcp_port = models.PositiveIntegerField("TCP port", null=True, blank=True)
     udp_port = models.PositiveIntegerField("UDP port", null=True, blank=True)
     rpc_url = models.CharField(
-        "control address", max_length=255, help_text="Such as https://sip1.example.com:8443/RPC"
+        "control address",
+        max_length=255,
+        help_text="Such as https://sip1.example.com:8443/RPC; without /RPC for an Asterisk",
     )
     sealed_rpc_secret = models.BinaryField(null=True, editable=False)
     ca_pem = models.TextField("certificate authority (PEM)", blank=True)

@@ -28,7 +28,8 @@ from provisioning.services.servers.servers import (
     save_server,
     server_candidate,
 )
-from provisioning.services.servers.setup_guide import SECRET, setup_guide
+from provisioning.services.servers.setup_guide import setup_guide
+from provisioning.services.servers.setup_lines import SECRET
 from provisioning.web.access import ConsoleRequest, actor_of, check, needs
 from provisioning.web.editing import EditPage, delete_view
 from provisioning.web.forms.servers import ServerForm
@@ -177,16 +178,17 @@ def check_now(request: ConsoleRequest, pk: int) -> HttpResponse:
 def guide(request: ConsoleRequest, pk: int) -> HttpResponse:
     """The lines that the server's administrator needs."""
     row = _find(pk)
+    lines = setup_guide(server=row)
     context = {
         "title": f"Setup guide of {row}",
-        "lead": "For Kamailio 5.6 and later. Lines that your configuration has already stay once.",
+        "lead": lines.lead,
         "crumbs": [
             ("SIP servers", reverse("servers")),
             (row.name, reverse("server", args=[pk])),
             ("Setup guide", ""),
         ],
         "server": row,
-        "sections": setup_guide(server=row),
+        "guide": lines,
         "stand_in": SECRET,
     }
     return render(request, "servers/guide.html", context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioning.core.sip import ha1
+from provisioning.core.sip import Algorithm, ha1
 from provisioning.drivers.base import ROW_CLASSES, AliasRow, Row, RowChange, SubscriberRow
 from provisioning.drivers.routing import (
     GatewayRow,
@@ -38,9 +38,12 @@ ROUTING: tuple[Row, ...] = (
 )
 
 
-def subscriber(user: str, secret: str | None = SECRET, domain: str = DOMAIN) -> SubscriberRow:
+def subscriber(
+    user: str, secret: str | None = SECRET, domain: str = DOMAIN, *, algorithm: Algorithm = "MD5"
+) -> SubscriberRow:
     """Credentials with the HA1 of `secret`, or without any."""
-    return SubscriberRow(user, domain, None if secret is None else ha1(user, domain, secret))
+    digest = None if secret is None else ha1(user, domain, secret, algorithm)
+    return SubscriberRow(user, domain, digest)
 
 
 def alias(number: str, user: str) -> AliasRow:

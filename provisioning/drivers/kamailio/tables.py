@@ -109,7 +109,8 @@ KIND_TABLES: Mapping[Kind, KindTable] = MappingProxyType(
 )
 
 _HA1 = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}", re.ASCII)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Line breaks beyond ASCII among them: no SIP URI has any.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def key_values(kind: Kind, key: str) -> tuple[str, ...]:

@@ -43,12 +43,13 @@ class StoreForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         )  # fmt: skip
         labels = {"tls": "Connect with TLS and check the certificate"}  # noqa: RUF012
         help_texts = {  # noqa: RUF012
+            "driver": "Asterisk reads up to 10,000 accounts from PostgreSQL",
             "host": "Not needed for SQLite",
             "port": "5432 for PostgreSQL, 3306 for MySQL and MariaDB",
             "database": "For SQLite the file's path on this machine",
             "ca_pem": _PEM_HELP,
             "algorithm": "What the servers of this store verify. MD5 unless every client can do "
-            "SHA-256.",
+            "SHA-256; Asterisk can offer both.",
             "limit_percent": "So many of its accounts, in percent, may lose service or change "
             "within 24 hours; more waits for an approval",
             "limit_ceiling": "And never more accounts than this",
@@ -73,7 +74,9 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
     """One SIP server: where clients reach it, and how the console controls it."""
 
     secret = SecretField(
-        label="Control secret", help_text="What the server expects in the header X-RPC-Secret"
+        label="Control secret",
+        help_text="What a Kamailio expects in the header X-RPC-Secret; the password that an "
+        "Asterisk has for the user rtcadmin",
     )
 
     class Meta:

@@ -1,4 +1,4 @@
-"""The setup guide: lines that Kamailio itself accepts, without any secret."""
+"""The setup guide: lines that the servers themselves accept, without any secret."""
 
 from __future__ import annotations
 
@@ -9,23 +9,35 @@ from pathlib import Path
 
 import pytest
 
+from lab.asterisk import TABLES, Asterisk, AsteriskStore
+from lab.authority import Authority
 from lab.kamailio import SqliteStore
-from lab.ports import free_port
+from lab.ports import HOST, free_port
+from lab.postgresql import Postgresql
+from lab.sip import Login, SipClient
 from provisioning.core.errors import Unreachable
 from provisioning.drivers.base import Kind
-from provisioning.models import SipServer
-from provisioning.services.servers import setup_guide as guide
-from provisioning.services.servers.driver_access import open_server
-from tests.factories import make_pool, make_store
+from provisioning.models import ConfigStore, SipServer
+from provisioning.services.servers import setup_asterisk
+from provisioning.services.servers import setup_lines as lines
+from provisioning.services.servers.driver_access import open_server, open_store
+from provisioning.services.servers.setup_guide import setup_guide
+from tests.drivers.rows import DOMAIN, SECRET, alias, subscriber, wanted
+from tests.factories import make_domain, make_pool, make_store
+from tests.lab.fixtures import postgresql
 
+__all__ = ["postgresql"]
 pytestmark = pytest.mark.django_db
 
 
 def a_server(**values: object) -> SipServer:
-    store = make_store(**values)
+    return server_of(make_store(**values))
+
+
+def server_of(store: ConfigStore, url: str = "") -> SipServer:
     server = SipServer.objects.create(
         name="sip1", pool=make_pool(), store=store, sip_host="localhost",
-        rpc_url=f"http://127.0.0.1:{free_port()}/RPC",
+        rpc_url=url or f"http://127.0.0.1:{free_port()}/RPC",
     )  # fmt: skip
     server.set_rpc_secret("hunter2 hunter2")
     server.save()
@@ -34,9 +46,9 @@ def a_server(**values: object) -> SipServer:
 
 def test_the_lines_hold_stand_ins_and_no_secret() -> None:
     store = {"host": "127.0.0.1", "user": "rtcadmin"}
-    text = "".join(section.lines for section in guide.setup_guide(server=a_server(**store)))
-    assert guide.SECRET in text
-    assert guide.DATABASE in text
+    text = "".join(section.lines for section in setup_guide(server=a_server(**store)).sections)
+    assert lines.SECRET in text
+    assert lines.DATABASE in text
     assert "hunter2" not in text
     assert 'TO "rtcadmin"' in text
     assert "@" not in text
@@ -44,7 +56,7 @@ def test_the_lines_hold_stand_ins_and_no_secret() -> None:
 
 def test_the_rights_are_those_that_mysql_understands() -> None:
     store = {"dialect": "mysql", "host": "127.0.0.1", "user": "o'brien", "database": "kamailio"}
-    _, tables, *_, rights = guide.setup_guide(server=a_server(**store))
+    _, tables, *_, rights = setup_guide(server=a_server(**store)).sections
     assert 'loadmodule "db_mysql.so"' in tables.lines
     assert (
         "GRANT SELECT ON `kamailio`.version TO 'o''brien'@'127.0.0.1';" in rights.lines.splitlines()
@@ -54,7 +66,7 @@ def test_the_rights_are_those_that_mysql_understands() -> None:
 def test_a_name_that_does_not_resolve_leaves_a_stand_in_for_the_console() -> None:
     server = a_server()
     server.rpc_url = "http://sip1.invalid/RPC"
-    assert guide.UNKNOWN_CONSOLE in guide.setup_guide(server=server)[0].lines
+    assert lines.UNKNOWN_CONSOLE in setup_guide(server=server).sections[0].lines
 
 
 @pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
@@ -65,13 +77,13 @@ def test_kamailio_runs_with_the_lines_and_answers_the_console(
     lab.create()
     server = a_server(dialect="sqlite", database=str(lab.file), algorithm=algorithm)
     control, tables, checks, modules, routes, calls = (
-        section.lines for section in guide.setup_guide(server=server)
+        section.lines for section in setup_guide(server=server).sections
     )
     file = tmp_path / "kamailio.cfg"
     file.write_text(
         "#!KAMAILIO\n"
         f"listen=udp:127.0.0.1:{free_port()}\n"
-        + control.replace(guide.SECRET, "hunter2 hunter2")
+        + control.replace(lines.SECRET, "hunter2 hunter2")
         + tables
         + modules
         + routes
@@ -107,3 +119,54 @@ def _asked_until_it_answers(server: SipServer) -> str:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.1)
+
+
+def test_asterisk_runs_with_the_lines_and_answers_the_console(
+    tmp_path: Path, authority: Authority, postgresql: Postgresql
+) -> None:
+    make_domain()
+    lab = AsteriskStore(postgresql, "guide")
+    lab.create()
+    lab.execute("ALTER TABLE ps_aors ALTER max_contacts DROP DEFAULT")
+    lab.execute(f"REVOKE ALL ON {', '.join(TABLES)} FROM {lab.console_role}")
+    asterisk = Asterisk(tmp_path, authority, lab)
+    store = make_store(
+        driver="asterisk", host=HOST, port=postgresql.port, tls=False, database=lab.name,
+        user=lab.console_role,
+    )  # fmt: skip
+    store.set_secret(postgresql.password(lab.console_role))
+    store.save()
+    server = server_of(store, asterisk.control_url)
+    guide = setup_guide(server=server)
+    known = {
+        lines.SECRET: "hunter2 hunter2",
+        setup_asterisk.ROLE: lab.server_role,
+        setup_asterisk.PASSWORD: postgresql.password(lab.server_role),
+        # Two servers of one machine cannot share the manager's port, which the guide leaves alone.
+        "webenabled = yes": f"webenabled = yes\nport = {asterisk.ami_port}",
+    }
+    files = {section.file: _replaced(section.lines, known) for section in guide.sections}
+    assert "hunter2" not in "".join(section.lines for section in guide.sections)
+    lab.execute(files.pop("psql"))
+    asterisk.files = files
+
+    with asterisk:
+        health = _asked_until_it_answers(server)
+        with open_store(store) as driver:
+            assert not [line for line in driver.check() if line.startswith("Read only")]
+            changes = wanted(subscriber("ann"), alias("+49301", "ann"))
+            assert [outcome.error for outcome in driver.apply(changes)] == ["", ""]
+        with SipClient(asterisk.sip_port) as client:
+            login = Login("ann", DOMAIN, SECRET)
+            assert client.register(login).status == 200
+            client.message(login, f"sip:+49301@{DOMAIN}", "hello")
+            assert client.wait_for_request().startswith("MESSAGE sip:ann@")
+        with open_server(server) as control:
+            assert control.end_registration(f"ann@{DOMAIN}")
+    assert "asterisk" in health.lower()
+
+
+def _replaced(text: str, known: dict[str, str]) -> str:
+    for stand_in, value in known.items():
+        text = text.replace(stand_in, value)
+    return text

@@ -1,0 +1,269 @@
+"""Rows in Asterisk's PJSIP realtime database: accounts and numbers; live contacts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import bindparam, not_, select
+
+from provisioning.core.records import Presence, Registration, StoreRecord
+from provisioning.drivers.asterisk import accounts, numbers, statements
+from provisioning.drivers.asterisk.contacts import registration_from_row
+from provisioning.drivers.asterisk.inspection import findings, holds_contacts
+from provisioning.drivers.base import (
+    AliasRow,
+    ForeignAccount,
+    Kind,
+    KindSupport,
+    Outcome,
+    Row,
+    RowChange,
+    SubscriberRow,
+)
+from provisioning.drivers.database.connection import Database, Rendered, render
+from provisioning.drivers.database.standing import digests
+from provisioning.drivers.database.statements import (
+    Incoming,
+    delete_keys,
+    differing,
+    join_keys,
+    merge,
+)
+from provisioning.drivers.database.writing import write
+
+# Rows per answer: what reading holds in memory.
+_PAGE = 10_000
+_DIALECT = "postgresql"
+_INTEGERS = numbers.NUMBERS.integers
+_KEYS = Incoming(_DIALECT, numbers.NUMBERS.key, integers=_INTEGERS)
+_NUMBERS = Incoming(_DIALECT, numbers.NUMBERS.owned, integers=_INTEGERS)
+_HELD = (Kind.SUBSCRIBER, Kind.ALIAS)
+_NO_PLACE = "Asterisk's database has no place for it."
+_NO_KEY = "“{}” is not a key that Asterisk can keep."
+
+
+class AsteriskStore:
+    """A PJSIP realtime database on PostgreSQL; implements StoreDriver. For one thread at a time.
+
+    No transaction stays open between the rows of a stream: it goes by pages in the order of ids.
+    """
+
+    kinds: Mapping[Kind, KindSupport] = MappingProxyType(
+        {kind: "pushed" if kind in _HELD else "unsupported" for kind in Kind}
+    )
+    # Servers keep accounts in a cache. Numbers they look up at each call.
+    reload_kinds: frozenset[Kind] = frozenset({Kind.SUBSCRIBER})
+    # An Asterisk looks through all endpoints when it starts: 18 s with 10,000, a minute with twice
+    # as many.
+    capacity: int = 10_000
+
+    def __init__(self, store: StoreRecord) -> None:
+        self._store = store
+        self._database = Database(store)
+
+    def check(self) -> list[str]:
+        """Connect and verify tables, columns and rights; returns what was found, line by line."""
+        return findings(self._database, self._store)
+
+    def read(self, kind: Kind, keys: Collection[str] | None = None) -> Iterator[Row]:
+        """Existing rows of `kind`: those of `keys`, or all as a stream with bounded memory."""
+        if kind is Kind.SUBSCRIBER:
+            if keys is None:
+                return (accounts.row_from(values) for values in self._all(statements.PAGE))
+            found = self._those(statements.NAMED, statements.THOSE, _named(keys))
+            return map(accounts.row_from, found)
+        if kind is Kind.ALIAS:
+            if keys is None:
+                return map(numbers.row_from, self._all(_every_number(), first=-1))
+            found = self._those(_KEYS, _read_numbers(), _split(keys))
+            return map(numbers.row_from, found)
+        return iter(())
+
+    def differing(self, kind: Kind, rows: Sequence[Row]) -> dict[str, Row | None]:
+        """What stands at the keys of those `rows` that `apply` would write; None for nothing."""
+        bad = {n for n, row in enumerate(rows) if _defect(kind, row)}
+        answer: dict[str, Row | None] = {rows[n].key: None for n in bad}
+        good = [row for n, row in enumerate(rows) if n not in bad] if bad else rows
+        incoming, statement = _comparing(kind)
+        for start in range(0, len(good), _PAGE):
+            page = good[start : start + _PAGE]
+            parameters = incoming.parameters(_values(kind, page))
+            with self._database.transaction() as transaction:
+                found = transaction.rows(statement, parameters)
+            for n, *values in found:
+                answer[page[n].key] = _standing(kind, values)
+        return answer
+
+    def digests(self, kind: Kind) -> Mapping[str, str] | None:
+        """A hash of all that stands there, by the last characters of the keys' user parts."""
+        if kind not in _HELD:
+            return None
+        with self._database.transaction() as transaction:
+            return dict(transaction.rows(_hashing(kind)))
+
+    def apply(self, changes: Sequence[RowChange]) -> list[Outcome]:
+        """Make the rows so, in bulk and idempotently. One outcome per change, in their order.
+
+        Deletes come first, numbers before accounts; then the rest, the other way round. Of several
+        changes to one key the last counts.
+        """
+        last = {kind: {c.key: c.after for c in changes if c.kind is kind} for kind in Kind}
+        errors = {kind: dict.fromkeys(last[kind], _NO_PLACE) for kind in Kind}
+        for kind in reversed(_HELD):
+            errors[kind] = self._delete(kind, [k for k, row in last[kind].items() if row is None])
+        for kind in _HELD:
+            errors[kind] |= self._merge(kind, {k: row for k, row in last[kind].items() if row})
+        return [
+            Outcome(change.kind, change.key, errors[change.kind].get(change.key, ""))
+            for change in changes
+        ]
+
+    def registrations(self, aors: Collection[str] | None = None) -> Iterator[Registration] | None:
+        """Live contacts of ps_contacts, or None where the servers keep them elsewhere."""
+        with self._database.transaction() as transaction:
+            if not holds_contacts(transaction):
+                return None
+        if aors is None:
+            rows = self._all(statements.CONTACTS)
+        else:
+            rows = self._those(statements.NAMED, statements.CONTACTS_OF, _named(aors))
+        now = time.time()
+        live = map(registration_from_row, rows)
+        return (each for each in live if each.expires_at == 0 or each.expires_at > now)
+
+    def presence(self, aors: Collection[str]) -> list[Presence] | None:
+        """None: Asterisk keeps what clients publish in its memory."""
+        return None
+
+    def accounts(self) -> Iterator[ForeignAccount]:
+        """Every account that somebody could register with, foreign ones included, for Observe."""
+        for row in map(accounts.row_from, self._all(statements.ACCOUNTS)):
+            yield ForeignAccount(
+                user=row.user,
+                domain=row.domain,
+                digest_set=bool(row.ha1),
+                clear_text=bool(row.password),
+            )
+
+    def close(self) -> None:
+        """Give connections back; the driver is not used afterwards."""
+        self._database.close()
+
+    def _all(self, page: Rendered, *, first: str | int = "") -> Iterator[tuple[Any, ...]]:
+        """What a statement finds, page by page; its first column is the order."""
+        last, full = first, True
+        while full:
+            with self._database.transaction() as transaction:
+                rows = transaction.rows(page, {"last": last, "page": _PAGE})
+            full = len(rows) == _PAGE
+            for row in rows:
+                yield row[1:]
+            last = rows[-1][0] if rows else last
+
+    def _those(
+        self, incoming: Incoming, statement: Rendered, wanted: Sequence[tuple[str, ...]]
+    ) -> Iterator[tuple[Any, ...]]:
+        for start in range(0, len(wanted), _PAGE):
+            parameters = incoming.parameters(wanted[start : start + _PAGE])
+            with self._database.transaction() as transaction:
+                rows = transaction.rows(statement, parameters)
+            yield from rows
+
+    def _delete(self, kind: Kind, keys: Sequence[str]) -> dict[str, str]:
+        refused = {key: _NO_KEY.format(key[:80]) for key in keys if not accounts.key_parts(key)}
+        good = [key for key in keys if key not in refused]
+        values = _named(good) if kind is Kind.SUBSCRIBER else _split(good)
+        incoming, merging = _deleting(kind)
+        items = list(zip(sorted(good), values, strict=True))
+        return refused | write(self._database, self._store, incoming, merging, items)
+
+    def _merge(self, kind: Kind, rows: Mapping[str, Row]) -> dict[str, str]:
+        refused = {key: said for key, row in rows.items() if (said := _defect(kind, row))}
+        for key, row in rows.items():
+            if row.key != key:
+                refused[key] = f"The row does not belong to the key “{key[:80]}”."
+        good = {key: row for key, row in rows.items() if key not in refused}
+        incoming, merging = _merging(kind)
+        items = list(zip(good, _values(kind, list(good.values())), strict=True))
+        return refused | write(self._database, self._store, incoming, merging, items)
+
+
+def _named(keys: Collection[str]) -> list[tuple[str, ...]]:
+    """The values of statements.NAMED for those keys that Asterisk can have, in their order."""
+    return [(key, key.rpartition("@")[0]) for key in sorted(set(keys)) if accounts.key_parts(key)]
+
+
+def _split(keys: Collection[str]) -> list[tuple[str, ...]]:
+    """The values of a number's key, likewise."""
+    parts = filter(None, map(accounts.key_parts, sorted(set(keys))))
+    return [(*each, numbers.FIRST) for each in parts]
+
+
+def _values(kind: Kind, rows: Sequence[Row]) -> list[tuple[str, ...]]:
+    if kind is Kind.SUBSCRIBER:
+        return accounts.values_of([row for row in rows if isinstance(row, SubscriberRow)])
+    return numbers.values_of([row for row in rows if isinstance(row, AliasRow)])
+
+
+def _defect(kind: Kind, row: Row) -> str:
+    return accounts.defect(row) if kind is Kind.SUBSCRIBER else numbers.defect(row)
+
+
+def _standing(kind: Kind, values: Sequence[Any]) -> Row | None:
+    if kind is Kind.SUBSCRIBER:
+        there, *known = values
+        return accounts.row_from(known) if there else None
+    return None if values[0] is None else numbers.row_from(values)
+
+
+@cache
+def _every_number() -> Rendered:
+    """Numbers by pages in the order of `id`; patterns of the dialplan are none."""
+    table = numbers.EXTENSIONS
+    names = ("id", *numbers.NUMBERS.owned)
+    page = select(*(table.c[name] for name in names)).where(
+        table.c.priority == 1,
+        not_(table.c.exten.startswith("_", autoescape=True)),
+        table.c.id > bindparam("last"),
+    )
+    return render(page.order_by(table.c.id).limit(bindparam("page")), _DIALECT)
+
+
+@cache
+def _read_numbers() -> Rendered:
+    table, key = numbers.EXTENSIONS, numbers.NUMBERS.key
+    owned = select(*(table.c[name] for name in numbers.NUMBERS.owned))
+    return render(join_keys(owned, table, key, _KEYS.source()), _DIALECT)
+
+
+@cache
+def _hashing(kind: Kind) -> Rendered:
+    if kind is Kind.SUBSCRIBER:
+        return statements.DIGESTS
+    return render(digests(numbers.NUMBERS, _DIALECT), _DIALECT)
+
+
+@cache
+def _comparing(kind: Kind) -> tuple[Incoming, Rendered]:
+    if kind is Kind.SUBSCRIBER:
+        return statements.WRITTEN, statements.DIFFERING
+    return _NUMBERS, render(differing(numbers.NUMBERS, _NUMBERS.source()), _DIALECT)
+
+
+@cache
+def _deleting(kind: Kind) -> tuple[Incoming, list[Rendered]]:
+    if kind is Kind.SUBSCRIBER:
+        return statements.NAMED, statements.DELETE
+    return _KEYS, [render(delete_keys(numbers.NUMBERS, _KEYS.source(), _DIALECT), _DIALECT)]
+
+
+@cache
+def _merging(kind: Kind) -> tuple[Incoming, list[Rendered]]:
+    if kind is Kind.SUBSCRIBER:
+        return statements.WRITTEN, statements.MERGE
+    made = merge(numbers.NUMBERS, _NUMBERS.source(), _DIALECT)
+    return _NUMBERS, [render(statement, _DIALECT) for statement in made]
