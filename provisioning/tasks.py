@@ -15,7 +15,7 @@ from provisioning.services.console import sweep as sweeper
 from provisioning.services.directory import poll
 from provisioning.services.push import push, reconcile
 from provisioning.services.runs import runs
-from provisioning.services.scim import scim_store
+from provisioning.services.scim import scim_store, scim_tokens
 from provisioning.services.servers import (
     contact_lists,
     health_history,
@@ -138,14 +138,20 @@ def send_alerts() -> None:
 
 @shared_task(name="provisioning.tasks.keep_deadlines")
 def keep_deadlines() -> None:
-    """End pins, accounts and grace that are due, and forget old runs and deletions."""
+    """End pins, leave, accounts, grace, old SIP URIs and quarantine that are due."""
     deadlines.keep_deadlines()
+
+
+@shared_task(name="provisioning.tasks.forget_old")
+def forget_old() -> None:
+    """Forget old runs and pushes, deletions of SCIM clients, and their wrong tokens."""
     retention.forget_old_runs()
     retention.forget_old_pushes()
     health_history.forget_old()
     alerts.forget_old()
     sending.forget_old()
     scim_store.forget_deleted()
+    scim_tokens.forget_refusals()
 
 
 @shared_task(name="provisioning.tasks.index_search", time_limit=settings.RUN_TIME_LIMIT)

@@ -24,7 +24,7 @@ from provisioning.models.routing import Gateway, Route, TrustedHost
 from provisioning.models.rule import AccountRule
 from provisioning.models.run import PlannedChange, Run
 from provisioning.models.saved_view import SavedView
-from provisioning.models.scim import ScimFeed, ScimMember, ScimResource, ScimToken
+from provisioning.models.scim import ScimFeed, ScimMember, ScimRefusal, ScimResource, ScimToken
 from provisioning.models.sent_form import SentForm
 from provisioning.models.setting import GroupRank, SettingValue
 from provisioning.models.site import Site
@@ -75,6 +75,7 @@ __all__ = [
     "SavedView",
     "ScimFeed",
     "ScimMember",
+    "ScimRefusal",
     "ScimResource",
     "ScimToken",
     "SentForm",

@@ -107,6 +107,15 @@ class Account(models.Model):
                 condition=~models.Q(state="active"),
             ),
             models.Index(fields=["aor"], name="account_by_aor"),
+            # What ends by itself is looked for every minute.
+            models.Index(
+                fields=["ends_on"], name="account_that_ends", condition=~models.Q(ends_on=None)
+            ),
+            models.Index(
+                fields=["grace_until"],
+                name="account_in_grace",
+                condition=~models.Q(grace_until=None),
+            ),
         )
 
     def __str__(self) -> str:

@@ -69,6 +69,13 @@ class Number(models.Model):
                 name="number_owner_is_assigned",
             ),
         )
+        indexes = (
+            models.Index(
+                fields=["quarantined_until"],
+                name="number_that_rests",
+                condition=~models.Q(quarantined_until=None),
+            ),
+        )
 
     def __str__(self) -> str:
         return self.e164

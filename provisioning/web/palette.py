@@ -15,13 +15,29 @@ from provisioning.core.roles import Capability
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.setting import SettingScope
 from provisioning.core.text import fold
-from provisioning.models import Account, ConsoleUser, DirectoryGroup, Number, Person, SipServer
+from provisioning.models import (
+    Account,
+    ConsoleUser,
+    DirectoryGroup,
+    DirectorySource,
+    Number,
+    Person,
+    SipServer,
+)
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.search import MAX_QUERY, matching, phone_digits, words
 from provisioning.web.shell import SECTIONS, href_of
 
 # How many of each kind are offered; and how long a query must be before people are searched.
 OFFERED, LEAST = 6, 2
+# Found behind the name of a source: (label, URL name, icon, capability).
+_OF_SOURCE = (
+    ("", "source", "database-import", Capability.VIEW),
+    ("Change", "source-edit", "edit", Capability.CONFIGURE),
+    ("Schedule", "source-schedule", "clock", Capability.CONFIGURE),
+    ("Key", "source-key", "key", Capability.CONFIGURE),
+    ("Write-back", "source-write-back", "database-import", Capability.CONFIGURE),
+)
 # Found by their name, beside the pages of the sidebar: (label, URL name, icon, capability).
 _WITHIN = (
     ("Conflicts", "changes-conflicts", "user-question", Capability.VIEW),
@@ -64,6 +80,7 @@ def palette(request: ConsoleRequest) -> HttpResponse:
             ("Numbers", list(_numbers(query))),
             ("Groups", list(_groups(query))),
             ("SIP servers", list(_servers(query))),
+            ("Sources", list(_sources(request.user, query))),
             ("Settings", list(_settings(query))),
             *found,
         ]
@@ -131,3 +148,17 @@ def _settings(query: str) -> Iterator[Hit]:
         if wanted in fold(setting.label):
             href = reverse("setting", args=[SettingScope.GLOBAL.value, 0, setting.key])
             yield Hit(setting.label, href, icon="selector", detail=setting.family.label)
+
+
+def _sources(user: ConsoleUser, query: str) -> Iterator[Hit]:
+    """Sources by name, and their pages by the name of the source, of the page, or of both."""
+    wanted = words(query)
+    found = 0
+    for source in DirectorySource.objects.order_by("name"):
+        for label, url_name, icon, capability in _OF_SOURCE:
+            title = f"{source}: {label}" if label else str(source)
+            if (source.is_scim and label in ("Key", "Write-back")) or not user.may(capability):
+                continue
+            if found < OFFERED and all(word in fold(title) for word in wanted):
+                found += 1
+                yield Hit(title, href_of(url_name, source.pk), icon=icon)

@@ -32,6 +32,13 @@ function enhance(form) {
     show(true);
   });
   next.addEventListener("click", () => {
+    // What is missing is said where it is, before the steps that build on it.
+    const fields = [...steps[now].querySelectorAll("input, select, textarea")];
+    const missing = fields.find((field) => field.offsetParent && !field.checkValidity());
+    if (missing) {
+      missing.reportValidity();
+      return;
+    }
     now += 1;
     show(true);
   });

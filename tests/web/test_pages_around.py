@@ -253,3 +253,18 @@ def test_a_database_that_stays_locked_is_said_to_be_busy(
     response = as_helpdesk.post(address, {"reason": "x"})
     assert (response.status_code, response["Retry-After"]) == (status, "10")
     assert "Nothing was changed" in response.content.decode()
+
+
+def test_the_palette_finds_the_pages_of_a_source_and_only_what_the_role_may(
+    as_viewer: Client, as_administrator: Client
+) -> None:
+    source = make_source(name="Head office")
+    make_source(name="Entra", kind="scim")
+    assert hits(as_administrator, "head") == [
+        "Sources: Head office", "Sources: Head office: Change", "Sources: Head office: Schedule",
+        "Sources: Head office: Key", "Sources: Head office: Write-back",
+    ]  # fmt: skip
+    assert hits(as_viewer, "head") == ["Sources: Head office"]
+    assert "Sources: Entra: Key" not in hits(as_administrator, "entra")
+    page = as_administrator.get("/palette/", {"q": "schedule head"}).content.decode()
+    assert f"/sources/{source.pk}/schedule/" in page

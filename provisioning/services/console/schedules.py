@@ -16,7 +16,7 @@ from provisioning.models import DirectorySource
 _TASKS = "provisioning.tasks."
 _SYNC = f"{_TASKS}sync_source"
 _CHANGES = f"{_TASKS}read_changes"
-_HOUR = 3600
+_MINUTE, _HOUR = 60, 3600
 
 
 def install_schedules() -> None:
@@ -30,7 +30,8 @@ def install_schedules() -> None:
             ),
             _keep("read certificates", f"{_TASKS}read_certificates", _HOUR),
             _keep("look for alerts", f"{_TASKS}look_for_alerts", settings.ALERTS_EVERY),
-            _keep("keep deadlines", f"{_TASKS}keep_deadlines", _HOUR),
+            _keep("keep deadlines", f"{_TASKS}keep_deadlines", _MINUTE),
+            _keep("forget old", f"{_TASKS}forget_old", _HOUR),
             _keep("index search", f"{_TASKS}index_search", _HOUR),
             _keep("reconcile stores", f"{_TASKS}reconcile_stores", settings.RECONCILE_EVERY / 4),
         }

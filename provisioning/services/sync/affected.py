@@ -114,12 +114,18 @@ def affected_by(
 
 
 def _with_question(source: DirectorySource) -> Iterable[tuple[str, int]]:
+    # Whose account waits in a run that reads no directory is not planned, and shown, twice.
+    waiting = PlannedChange.objects.filter(
+        run__source=None, run__state=Run.State.WAITING, status=PlannedChange.Status.HELD,
+        kind="account",
+    ).values("subject")  # fmt: skip
     joined = Person.objects.filter(same_as=OuterRef("pk"), source=source)
     for people in (
         Person.objects.filter(source=source),
         Person.objects.exclude(source=source).filter(Exists(joined)),
     ):
-        yield from people.exclude(problem="").values_list("guid", "source_id")
+        conflicts = people.exclude(problem="").exclude(guid__in=waiting)
+        yield from conflicts.values_list("guid", "source_id")
         yield from people.filter(to_decide__gt=0).values_list("guid", "source_id")
 
 

@@ -39,7 +39,8 @@ def test_the_console_s_own_tasks_run_as_often_as_the_settings_say(settings: obje
         "provisioning.tasks.read_registrations": 60,
         "provisioning.tasks.read_certificates": 3600,
         "provisioning.tasks.look_for_alerts": 30,
-        "provisioning.tasks.keep_deadlines": 3600,
+        "provisioning.tasks.keep_deadlines": 60,
+        "provisioning.tasks.forget_old": 3600,
         "provisioning.tasks.index_search": 3600,
     }
 

@@ -146,3 +146,27 @@ def test_two_sources_with_the_same_names_do_not_touch_each_others_people(
     assert Person.objects.get(source=other, login="ann").problem
     assert Account.objects.get(person__login="bob").aor == "bob@voice.example.com"
     assert rows_of(company.sync()) == []
+
+
+def test_what_an_edited_rule_has_waiting_does_not_wait_a_second_time_in_a_sync(
+    company: Company,
+) -> None:
+    company.relax()
+    company.rule.user_formula = "lower(surname)"
+    company.rule.save()
+    for n in range(8):
+        company.directory.add(f"p{n}", surname="Lee" if n < 2 else f"Name{n}")
+        company.directory.people[-1].set(phone=f"+44207946000{n}")
+    company.sync()
+    troubled = Person.objects.exclude(problem="").get()
+    make_account(person=troubled, user_part="other")
+    company.relax(ceiling=1)
+    company.rule.condition = "equals(login, 'p7')"
+    company.rule.save()
+    held = company.apply_rules()
+    assert held.state == Run.State.WAITING
+    assert held.changes.filter(status="held", subject=troubled.guid).exists()
+    again = company.sync()
+    assert again.state == Run.State.DONE
+    assert rows_of(again) == []
+    assert Run.objects.filter(state=Run.State.WAITING).count() == 1
