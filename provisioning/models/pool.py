@@ -9,7 +9,6 @@ from django.utils.functional import cached_property
 from provisioning.core.records import Listener, ServerRecord, StoreRecord
 from provisioning.core.scope import Scope
 from provisioning.core.sip import Algorithm
-from provisioning.drivers.registry import DRIVERS
 from provisioning.models.fields import keyring
 from provisioning.models.limits import Limited
 
@@ -96,6 +95,9 @@ class ConfigStore(Limited):
     @cached_property
     def scope(self) -> Scope:
         """The managed scope, read once for as long as this object lives."""
+        # The libraries of all drivers take 28 MB: not for processes that ask no server.
+        from provisioning.drivers.registry import DRIVERS  # noqa: PLC0415
+
         return Scope(
             kinds=frozenset(self.scope_kinds),
             domains=dict(self.scope_domains.values_list("pk", "domain")),

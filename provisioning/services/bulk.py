@@ -226,6 +226,12 @@ def checkpoint_rarely() -> None:
         execute("PRAGMA wal_autocheckpoint = 16000")
 
 
+def wait_briefly() -> None:
+    """In the current transaction, let PostgreSQL refuse what waits for a lock of somebody else."""
+    if connection.vendor == "postgresql":
+        execute("SET LOCAL lock_timeout = '3s'")
+
+
 def postpone_indexing() -> None:
     """In the current transaction, let PostgreSQL add to its search indexes without sorting.
 

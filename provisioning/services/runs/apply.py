@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby, pairwise
+from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -19,10 +22,11 @@ from provisioning.services import bulk
 from provisioning.services.accounts.asked import ask_about
 from provisioning.services.accounts.rehires import offer_rehires
 from provisioning.services.numbers.numbers import end_of_quarantine
-from provisioning.services.runs.apply_accounts import apply_accounts
+from provisioning.services.runs.apply_accounts import Keys, apply_accounts, mark_pushes
 from provisioning.services.runs.apply_groups import apply_groups
 from provisioning.services.runs.apply_people import apply_people, keep_conflicts, settle_conflicts
 from provisioning.services.runs.apply_renames import find_circles, keep_proposals
+from provisioning.services.runs.lanes import Turn, has_lanes, side_by_side
 from provisioning.services.runs.progress import Progress
 from provisioning.services.runs.stale_accounts import (
     lock_accounts,
@@ -41,6 +45,8 @@ _PART = 10_000
 _ATTEMPTS = 3
 # A member of a group in the plan's JSON: a GUID, quotes, commas and brackets.
 _MEMBER_LENGTH = 45
+# What of a plan's counts changes nothing that is there: creations, and what is not applied.
+_NEW = {"create", *PlannedChange.Status} - {PlannedChange.Status.PLANNED}
 
 
 @dataclass(slots=True)
@@ -49,6 +55,29 @@ class Outcome:
 
     applied: Counter[str] = field(default_factory=Counter)
     stale: int = 0
+
+    def add(self, planned: Counter[str], applied: Counter[str]) -> None:
+        """Count what one transaction found planned, and applied."""
+        self.applied += applied
+        self.stale += planned.total() - applied.total()
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The ordinals of one transaction; where a plan takes several, also the kind of its rows."""
+
+    first: int
+    last: int
+    kind: str = ""
+
+    @property
+    def steps(self) -> int:
+        """What progress counts."""
+        return self.last - self.first + 1
+
+
+class _OutOfDate(Exception):
+    """Rows that should be new are not: not what goes side by side with others."""
 
 
 def apply_plan(*, run: Run, progress: Progress) -> Outcome:
@@ -60,19 +89,15 @@ def apply_plan(*, run: Run, progress: Progress) -> Outcome:
     stopped.
     """
     windows = list(_windows(run))
-    progress.phase(Run.Phase.APPLY, sum(last - first + 1 for first, last in windows))
+    progress.phase(Run.Phase.APPLY, sum(window.steps for window in windows))
     outcome = Outcome()
-    for first, last in windows:
-        window = {
-            "run": run.pk,
-            "first": first,
-            "last": last,
-            "now": bulk.moment(),
-            "quarantine": bulk.moment(end_of_quarantine(run)),
-            "returning": bulk.moment(end_of_quarantine(run.undoes or run)),
-        }
-        _apply_window(run, window, progress, outcome)
-        progress.advance(last - first + 1)
+    for kind, stretch in groupby(windows, attrgetter("kind")):
+        waiting = list(stretch)
+        if len(waiting) > 1 and _is_new(run, kind) and has_lanes():
+            waiting = _apply_side_by_side(run, waiting, progress, outcome)
+        for window in waiting:
+            _apply_window(run, window, progress, outcome)
+            progress.advance(window.steps)
     if run.approved_at is None:  # an approved run kept its conflicts when it was first applied
         with transaction.atomic():
             keep_conflicts(run)
@@ -81,31 +106,63 @@ def apply_plan(*, run: Run, progress: Progress) -> Outcome:
     return outcome
 
 
-def _windows(run: Run) -> Iterator[tuple[int, int]]:
-    """First and last ordinals of each transaction: a row is a step, and so is each membership.
+def _windows(run: Run) -> Iterator[Window]:
+    """What each transaction takes: a row is a step, and so is each membership.
 
     A circle of SIP URIs stays in one.
     """
     planned = run.changes.filter(status=PlannedChange.Status.PLANNED, ordinal__gt=run.applied_to)
-    ends = planned.aggregate(first=Min("ordinal"), last=Max("ordinal"))
-    if ends["first"] is None:
+    ends = planned.values_list("kind").annotate(first=Min("ordinal"), last=Max("ordinal"))
+    blocks = [Window(first, last, kind) for kind, first, last in ends.order_by("first")]
+    if not blocks:
         return
+    whole = Window(blocks[0].first, max(block.last for block in blocks))
     length = Length(Cast("after", TextField()))
     groups = planned.filter(kind="group").annotate(length=length).values_list("ordinal", "length")
     sizes = {ordinal: 1 + length // _MEMBER_LENGTH for ordinal, length in groups}
-    circles = find_circles(run, planned)
-    total = ends["last"] - ends["first"] + 1 + sum(size - 1 for size in sizes.values())
-    most = WINDOW if total <= WINDOW else min(WINDOW, _PART)
-    first, steps, until = ends["first"], 0, 0
-    for ordinal in range(first, ends["last"] + 1):
-        steps += sizes.get(ordinal, 1)
-        until = max(until, circles.get(ordinal, 0))
-        if (steps >= most and ordinal >= until) or ordinal == ends["last"]:
-            yield first, ordinal
-            first, steps = ordinal + 1, 0
+    if whole.steps + sum(size - 1 for size in sizes.values()) <= WINDOW:
+        yield whole
+        return
+    if any(before.last >= after.first for before, after in pairwise(blocks)):
+        blocks = [whole]
+    most, circles = min(WINDOW, _PART), find_circles(run, planned)
+    for block in blocks:
+        first, steps, until = block.first, 0, 0
+        for ordinal in range(block.first, block.last + 1):
+            steps += sizes.get(ordinal, 1)
+            until = max(until, circles.get(ordinal, 0))
+            if (steps >= most and ordinal >= until) or ordinal == block.last:
+                yield Window(first, ordinal, block.kind)
+                first, steps = ordinal + 1, 0
 
 
-def _apply_window(run: Run, window: dict[str, Any], progress: Progress, outcome: Outcome) -> None:
+def _is_new(run: Run, kind: str) -> bool:
+    """Whether the plan has only people or only accounts to create, of this kind."""
+    counted = (name.partition(".") for name in run.counts)
+    actions = {action for counted_kind, _, action in counted if counted_kind == kind}
+    return kind in ("person", "account") and actions <= _NEW
+
+
+def _apply_side_by_side(
+    run: Run, windows: Sequence[Window], progress: Progress, outcome: Outcome
+) -> list[Window]:
+    """Apply new rows, two windows at a time; the windows that are left when that does not work.
+
+    The rows of one plan have different keys, so that neither waits for the other. Where somebody
+    else's row is in the way, or a lock, each window that is left is applied by itself.
+    """
+    waiting = list(windows)
+    works = [partial(_apply_once, run, window, progress) for window in windows]
+    try:
+        for planned, applied in side_by_side(works):
+            outcome.add(planned, applied)
+            progress.advance(waiting.pop(0).steps)
+    except (IntegrityError, OperationalError, _OutOfDate) as error:
+        log.warning("applying one after the other", run=run.pk, reason=str(error))
+    return waiting
+
+
+def _apply_window(run: Run, window: Window, progress: Progress, outcome: Outcome) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         began = time.perf_counter()
         try:
@@ -118,48 +175,80 @@ def _apply_window(run: Run, window: dict[str, Any], progress: Progress, outcome:
         else:
             milliseconds = round((time.perf_counter() - began) * 1000)
             log.info("applied", run=run.pk, rows=applied.total(), milliseconds=milliseconds)
-            outcome.applied += applied
-            outcome.stale += planned.total() - applied.total()
+            outcome.add(planned, applied)
             return
 
 
 def _apply_once(
-    run: Run, window: dict[str, Any], progress: Progress, *, again: bool
+    run: Run, part: Window, progress: Progress, turn: Turn | None = None, *, again: bool = False
 ) -> tuple[Counter[str], Counter[str]]:
     """Apply one window in one transaction; what was planned in it and what was applied.
 
-    `again` is whether the database refused it before.
+    `turn` is there where others go on beside it: what all of them write waits for it. `again` is
+    whether the database refused it before.
     """
+    window = _parameters(run, part)
     with transaction.atomic():
-        progress.hold()
+        if turn is None:
+            progress.hold()
+        else:
+            bulk.wait_briefly()
         bulk.commit_lazily()  # the end of the run is durable, and what was lost is applied again
         bulk.postpone_indexing()
         planned = applied = _count(run, window)
-        kinds = {name.partition(".")[0] for name in planned}
-        stale = again and mark_stale_references(window) > 0
-        if "person" in kinds and apply_people(window, planned):
-            stale = True
-            mark_stale_followers(window)
-        if "group" in kinds:
-            stale |= apply_groups(run, window)
-        if "account" in kinds:
-            if planned["account.update"]:
-                lock_accounts(window)
-            stale |= apply_accounts(window, planned)
-            if run.undoes is not None:
-                pin_restored(run, _rows(run, window))
-            if planned["account.resolve"]:
-                settle_conflicts(window)
+        stale, pushes = _make_so(run, window, planned, again=again)
+        if turn is not None:
+            if stale:
+                raise _OutOfDate("What should be new is there already.")
+            turn()
+            progress.hold()
         if stale:
             ask_about(run.changes.filter(status=PlannedChange.Status.STALE))
             applied = _count(run, window)
-        _mark_applied(run, window)
-    run.applied_to = window["last"]
+        mark_pushes(pushes)
+        _mark_applied(run, part)
+    run.applied_to = part.last
     return planned, applied
 
 
-def _mark_applied(run: Run, window: dict[str, Any]) -> None:
-    Run.objects.filter(pk=run.pk).update(applied_to=window["last"])
+def _mark_applied(run: Run, window: Window) -> None:
+    Run.objects.filter(pk=run.pk).update(applied_to=window.last)
+
+
+def _make_so(
+    run: Run, window: dict[str, Any], planned: Counter[str], *, again: bool
+) -> tuple[bool, Keys]:
+    """Apply the rows of one window; whether some were out of date, and what to push."""
+    kinds = {name.partition(".")[0] for name in planned}
+    pushes: Keys = {}
+    stale = again and mark_stale_references(window) > 0
+    if "person" in kinds and apply_people(window, planned):
+        stale = True
+        mark_stale_followers(window)
+    if "group" in kinds:
+        stale |= apply_groups(run, window)
+    if "account" in kinds:
+        if planned["account.update"]:
+            lock_accounts(window)
+        refused, pushes = apply_accounts(window, planned)
+        stale |= refused
+        if run.undoes is not None:
+            pin_restored(run, _rows(run, window))
+        if planned["account.resolve"]:
+            settle_conflicts(window)
+    return stale, pushes
+
+
+def _parameters(run: Run, window: Window) -> dict[str, Any]:
+    """What the statements about a window's rows take."""
+    return {
+        "run": run.pk,
+        "first": window.first,
+        "last": window.last,
+        "now": bulk.moment(),
+        "quarantine": bulk.moment(end_of_quarantine(run)),
+        "returning": bulk.moment(end_of_quarantine(run.undoes or run)),
+    }
 
 
 def _count(run: Run, window: dict[str, Any]) -> Counter[str]:

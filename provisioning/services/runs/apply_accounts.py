@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -142,16 +142,17 @@ WHERE {PLANNED} AND (p.action = 'create' OR p.after ->> 'state' IS NOT NULL
 LIMIT {outbox.BULK + 1}
 """  # noqa: S608
 
-_ALL_KEYS = {kind: [PendingChange.ALL] for kind in (Kind.SUBSCRIBER, Kind.ALIAS)}
+Keys = Mapping[Kind, Sequence[str]]
+_ALL_KEYS: Keys = {kind: [PendingChange.ALL] for kind in (Kind.SUBSCRIBER, Kind.ALIAS)}
 
 
-def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> bool:
-    """Make the accounts, credentials and numbers of one window of a plan so, and mark what to push.
+def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> tuple[bool, Keys]:
+    """Make the accounts, credentials and numbers of one window of a plan so.
 
-    Call inside a transaction. Numbers are released, into quarantine, before they are assigned, so
-    that owners can swap and only what nobody gets stays there. `planned` counts the window's rows
-    by kind and action. Returns whether some rows did not fit any more; they are marked as out of
-    date.
+    Call inside a transaction, and `mark_pushes` after it. Numbers are released, into quarantine,
+    before they are assigned, so that owners can swap and only what nobody gets stays there.
+    `planned` counts the window's rows by kind and action. Returns whether some rows did not fit any
+    more, which are marked as out of date, and what to push.
     """
     changes = planned["account.update"] > 0
     stale = mark_stale_accounts(window, changes=changes)
@@ -173,10 +174,14 @@ def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> bool:
         bulk.execute(statement, window)
     if planned["account.withdraw"]:
         withdraw_proposals(window)
+    return stale > 0, keys
+
+
+def mark_pushes(keys: Keys) -> None:
+    """Ask for `keys` of each kind at every store, in the transaction of `apply_accounts`."""
     stores = outbox.manageable_stores()
     for kind, wanted in keys.items():
         outbox.mark(store_ids=stores, kind=kind, keys=wanted)
-    return stale > 0
 
 
 def _change(window: dict[str, Any]) -> None:
@@ -210,7 +215,7 @@ def _add_credentials(
         bulk.insert_rows(_CREDENTIAL, columns, rows)
 
 
-def _push_keys(window: dict[str, Any], *, changes: bool) -> dict[Kind, list[str]]:
+def _push_keys(window: dict[str, Any], *, changes: bool) -> Keys:
     """Server-side keys that the window changes, old and new; too many for the outbox become all."""
     rows = bulk.fetch(_CHANGED_KEYS, window)
     if len(rows) > outbox.BULK:
