@@ -67,11 +67,12 @@ def make_gateway(name: str = "Carrier", **values: Any) -> Gateway:
     return gateway
 
 
-def make_route(prefix: str = "+", *gateways: Gateway) -> Route:
+def make_route(prefix: str = "+", *gateways: Gateway, **values: Any) -> Route:
     """A route to the gateways, in their order."""
     first, second, third, *_ = [*gateways, None, None, None]
+    given = {"name": f"Route {next(_serial)}", "prefix": prefix, "category": "national", **values}
     return Route.objects.create(
-        prefix=prefix, first_gateway=first, second_gateway=second, third_gateway=third
+        first_gateway=first, second_gateway=second, third_gateway=third, **given
     )
 
 

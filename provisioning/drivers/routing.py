@@ -17,6 +17,24 @@ class Treatment(StrEnum):
     OUTBOUND = "outbound"
 
 
+class Category(StrEnum):
+    """What numbers are, which decides who may call them; emergency numbers everybody may."""
+
+    INTERNAL = "internal"
+    NATIONAL = "national"
+    MOBILE = "mobile"
+    FREEPHONE = "freephone"
+    SHARED_COST = "shared_cost"
+    PREMIUM = "premium"
+    INTERNATIONAL = "international"
+    EMERGENCY = "emergency"
+
+    @property
+    def label(self) -> str:
+        """The word for it on every page."""
+        return self.value.replace("_", " ").capitalize()
+
+
 @dataclass(frozen=True, slots=True)
 class GatewayRow:
     """A next hop for calls. Key: its number.
@@ -68,17 +86,23 @@ class TrunkRow:
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
-    """Where numbers that begin with `prefix` go: the longest prefix wins. Key: the prefix.
+    """Where numbers that begin with `prefix` go: the longest prefix wins.
 
-    `gateways` are tried in their order; without any the calls are refused.
+    `gateways` are tried in their order; without any the calls are refused. An emergency number is
+    no beginning but the whole number, and its callers show `callback` where that is given. With a
+    `site` (its id here; 0 for none) the row counts for callers of that site and beats all others.
+    Key: the prefix, behind the site and a colon.
     """
 
     prefix: str
+    category: Category
     gateways: tuple[int, ...]
+    site: int = 0
+    callback: str = ""
 
     @property
     def key(self) -> str:
-        return self.prefix
+        return f"{self.site}:{self.prefix}" if self.site else self.prefix
 
 
 @dataclass(frozen=True, slots=True)

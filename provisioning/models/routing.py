@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from provisioning.drivers.routing import Category
 from provisioning.models.fields import keyring
 
 # The first number that a gateway gets by itself; those below are often in use at SIP servers.
@@ -70,11 +71,24 @@ class Gateway(models.Model):
 class Route(models.Model):
     """Where numbers that begin with a prefix go; the longest prefix that fits wins.
 
-    Its gateways are tried in their order. Without any, calls to these numbers are refused.
+    Its gateways are tried in their order. Without any, calls to these numbers are refused. With a
+    site it is for callers of that site, in place of a route with the same prefix. What its numbers
+    are, the category, says who may call them.
     """
 
-    prefix = models.CharField(max_length=32, unique=True)
-    note = models.CharField(max_length=100, blank=True)
+    CATEGORIES = tuple((category.value, category.label) for category in Category)
+
+    name = models.CharField(max_length=60, unique=True)
+    prefix = models.CharField("numbers that begin with", max_length=24)
+    category = models.CharField("what they are", max_length=15, choices=CATEGORIES)
+    site = models.ForeignKey(
+        "provisioning.Site",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="routes",
+        verbose_name="for callers of",
+    )
     first_gateway = models.ForeignKey(
         Gateway, on_delete=models.PROTECT, null=True, blank=True, related_name="routes"
     )
@@ -85,8 +99,23 @@ class Route(models.Model):
         Gateway, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
 
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["prefix"],
+                condition=models.Q(site=None),
+                name="route_prefix",
+                violation_error_message="There is a route for these numbers already.",
+            ),
+            models.UniqueConstraint(
+                fields=["site", "prefix"],
+                name="route_prefix_of_site",
+                violation_error_message="The site has a route for these numbers already.",
+            ),
+        )
+
     def __str__(self) -> str:
-        return self.prefix
+        return self.name
 
     @property
     def gateways(self) -> list[Gateway]:

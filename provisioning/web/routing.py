@@ -52,8 +52,8 @@ def try_number(request: ConsoleRequest) -> HttpResponse:
     form = TryForm(request.GET)
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
-        number = form.cleaned_data["number"]
-        context |= {"number": number, "route": find_route(number=number), "tried": True}
+        number, site = form.cleaned_data["number"], form.cleaned_data["site"]
+        context |= {"number": number, "route": find_route(number=number, site=site), "tried": True}
     return render(request, "routing/_tried.html", context)
 
 
@@ -95,7 +95,7 @@ class RoutePage(EditPage[Route]):
     def save(self, form: RouteForm, actor: Actor) -> HttpResponse:
         """Keep it."""
         save_route(route=form.instance, actor=actor)
-        return self.saved(f"The route of {form.instance} was saved.\n{_NEXT}")
+        return self.saved(f"{form.instance} was saved.\n{_NEXT}")
 
 
 class TrustedHostPage(EditPage[TrustedHost]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from provisioning.core.sip import Algorithm, ha1
 from provisioning.drivers.base import ROW_CLASSES, AliasRow, Row, RowChange, SubscriberRow
 from provisioning.drivers.routing import (
+    Category,
     GatewayRow,
     RouteRow,
     Treatment,
@@ -32,9 +33,10 @@ ROUTING: tuple[Row, ...] = (
         "sip:sbc.carrier.example:5061;transport=tls",
         600,
     ),
-    RouteRow("+", (101, 102)),
-    RouteRow("+44", (102,)),
-    RouteRow("+4490", ()),
+    RouteRow("+", Category.INTERNATIONAL, (101, 102)),
+    RouteRow("+44", Category.NATIONAL, (102,)),
+    RouteRow("+4490", Category.PREMIUM, ()),
+    RouteRow("112", Category.EMERGENCY, (102,), 7, "+442079460000"),
 )
 
 

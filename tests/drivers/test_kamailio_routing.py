@@ -17,6 +17,7 @@ from provisioning.drivers.base import Kind, Row, SipDomainRow
 from provisioning.drivers.kamailio.routing_tables import ROUTING_TABLES
 from provisioning.drivers.kamailio.store import KamailioStore
 from provisioning.drivers.routing import (
+    Category,
     GatewayRow,
     RouteRow,
     Treatment,
@@ -100,6 +101,10 @@ def bring(site: Site, *rows: Row) -> None:
     site.server.activate([kind for kind in Kind if kind is not Kind.TRUNK])
 
 
+def route(prefix: str, gateways: tuple[int, ...], **values: Any) -> RouteRow:
+    return RouteRow(prefix, values.pop("category", Category.NATIONAL), gateways, **values)
+
+
 def call(site: Site, number: str, login: Login | None = CALLER, **client: Any) -> int:
     with SipClient(site.kamailio.sip_port, timeout=9, **client) as caller:
         return caller.invite(f"sip:{number}@{DOMAIN}", login).status
@@ -116,7 +121,11 @@ def dialled(gateway: Gateway) -> list[str]:
 def test_a_call_reaches_the_gateway_of_the_longest_prefix_and_then_the_next(site: Site) -> None:
     with Gateway(503) as first, Gateway() as second:
         near, far = gateway_row(201, first, strip=1, prefix="00"), gateway_row(202, second)
-        routes = (RouteRow("+", (202,)), RouteRow("+44", (201, 202)), RouteRow("+4490", ()))
+        routes = (
+            route("+", (202,)),
+            route("+44", (201, 202)),
+            route("+4490", ()),
+        )
         bring(site, near, far, *routes)
         assert call(site, "+442079460123") == 200
         assert call(site, "+33140000000") == 200
@@ -133,9 +142,24 @@ def test_a_call_reaches_the_gateway_of_the_longest_prefix_and_then_the_next(site
         assert call(site, "+33140000000") == 404
 
 
+def test_an_emergency_number_is_no_beginning_of_others(site: Site) -> None:
+    with Gateway() as gateway:
+        row = route("112", (207,), category=Category.EMERGENCY)
+        bring(site, gateway_row(207, gateway), row)
+        assert call(site, "112") == 200
+        assert call(site, "1123") == 404
+        assert dialled(gateway) == ["sip:112"]
+        site.store.apply(gone(row))
+
+
 def test_a_silent_gateway_is_passed_over(site: Site) -> None:
     with Gateway(None) as silent, Gateway() as second:
-        bring(site, gateway_row(203, silent), gateway_row(204, second), RouteRow("+7", (203, 204)))
+        bring(
+            site,
+            gateway_row(203, silent),
+            gateway_row(204, second),
+            route("+7", (203, 204)),
+        )
         assert call(site, "+74950000000") == 200
         assert silent.calls
         assert dialled(second) == ["sip:+74950000000"]
@@ -143,7 +167,7 @@ def test_a_silent_gateway_is_passed_over(site: Site) -> None:
 
 def test_only_hosts_that_are_trusted_with_it_call_out_without_a_password(site: Site) -> None:
     with Gateway() as gateway:
-        bring(site, gateway_row(205, gateway), RouteRow("+8", (205,)))
+        bring(site, gateway_row(205, gateway), route("+8", (205,)))
         assert call(site, "+81300000000", None, source=TRUSTED) == 403
         for treatment, status in (("authenticated", 200), ("inbound", 404), ("outbound", 403)):
             row = TrustedHostRow(Treatment(treatment), f"{TRUSTED}/32", "lab")

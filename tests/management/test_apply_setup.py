@@ -91,7 +91,14 @@ def document(tmp_path: Path) -> Document:
                 "secret_file": "trunk",
             }
         ],
-        "routes": [{"prefix": "+", "first_gateway": "Carrier"}],
+        "routes": [
+            {
+                "name": "Abroad",
+                "prefix": "+",
+                "category": "international",
+                "first_gateway": "Carrier",
+            }
+        ],
         "trusted_hosts": [{"name": "Carrier", "network": "198.51.100.0/24"}],
         "client_profiles": [{"name": "Softphone", "is_default": True}],
         "sources": [

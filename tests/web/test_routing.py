@@ -49,15 +49,15 @@ def test_more_of_everything_costs_no_more_queries(as_viewer: Client) -> None:
 @pytest.mark.parametrize(
     ("number", "told"),
     [
-        ("+44 20 7946 0000", "+44 20 7946 0000 takes the route +44 to Carrier."),
-        ("+4490 1", "Calls to +4490 1 are refused by the route +4490 ."),
+        ("+44 20 7946 0000", "+44 20 7946 0000 is national and takes the route UK to Carrier."),
+        ("+4490 1", "Calls to +4490 1 are refused by the route Dear ."),
         ("112", "No route fits 112"),
         ("", "Type a number first."),
     ],
 )
 def test_the_way_of_a_number_is_told(as_viewer: Client, number: str, told: str) -> None:
-    make_route("+44", make_gateway())
-    make_route("+4490")
+    make_route("+44", make_gateway(), name="UK")
+    make_route("+4490", name="Dear")
     assert told in text_of(as_viewer.get(reverse("routes-try"), {"number": number}))
 
 
@@ -81,7 +81,9 @@ def test_a_form_adds_a_trunk_and_never_shows_its_password(as_administrator: Clie
 
 
 def test_what_is_wrong_stands_at_its_field(as_administrator: Client) -> None:
-    answer = as_administrator.post(reverse("route-new"), {"prefix": "+44 abc"})
+    answer = as_administrator.post(
+        reverse("route-new"), {"name": "UK", "prefix": "+44 abc", "category": "national"}
+    )
     assert answer.status_code == 422
     assert "Give the beginning of numbers" in text_of(answer)
     assert not Route.objects.exists()

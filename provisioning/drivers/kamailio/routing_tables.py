@@ -1,8 +1,8 @@
 """The tables in which Kamailio keeps its routing; their rows as records.
 
 dispatcher: one set a gateway, so that Kamailio probes it and a route can name it. mtree: the
-longest prefix, and the sets to try. address: trusted hosts, a group for each treatment. uacreg:
-registrations at gateways.
+longest prefix, what its numbers are, and the sets to try. address: trusted hosts, a group for each
+treatment. uacreg: registrations at gateways.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table
 from provisioning.drivers.base import Kind
 from provisioning.drivers.database.kind_table import KindTable
 from provisioning.drivers.routing import (
+    Category,
     GatewayRow,
     RouteRow,
     RoutingRow,
@@ -127,6 +128,10 @@ _URI = re.compile(
 )
 _ATTRS = re.compile(r"strip=(\d+);t38=(yes|no)(?:;prefix=([^;]+))?")
 _SET = re.compile(rf"(\d+)={_ALGORITHM}")
+# What a route says: category, prefix, sets, callback number.
+_TOLD = re.compile(rf"({'|'.join(Category)})/([^/]*)/([^/]*)/([^/]*)")
+_NOTHING = (Category.INTERNAL, "", "", "?")
+_SITE = re.compile(r"s(\d+)#(.+)")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
@@ -135,12 +140,18 @@ def routing_key(kind: Kind, key: str) -> tuple[str, ...]:
     if kind in (Kind.GATEWAY, Kind.TRUNK):
         return (key,) if _NUMBER.fullmatch(key) else ()
     if kind is Kind.ROUTE:
-        return (key,) if key else ()
+        site, _, prefix = key.rpartition(":")
+        return (_of_site(prefix, site),) if prefix else ()
     treatment, _, network = key.partition(" ")
     address, _, mask = network.partition("/")
     if treatment not in GROUPS or not address or not mask.isdecimal():
         return ()
     return (str(GROUPS[Treatment(treatment)]), address, mask)
+
+
+def _of_site(prefix: str, site: str) -> str:
+    """The prefix for callers of a site: no number begins with an s."""
+    return f"s{site}#{prefix}" if site else prefix
 
 
 def routing_values(row: RoutingRow) -> tuple[str, ...]:
@@ -157,8 +168,9 @@ def routing_values(row: RoutingRow) -> tuple[str, ...]:
             row.ha1, row.proxy, str(row.expires),
         )  # fmt: skip
     if isinstance(row, RouteRow):
-        sets = ";".join(f"{number}={_ALGORITHM}" for number in row.gateways)
-        return row.prefix, sets or REFUSED
+        sets = ";".join(f"{number}={_ALGORITHM}" for number in row.gateways) or REFUSED
+        prefix = _of_site(row.prefix, str(row.site or ""))
+        return prefix, f"{row.category}/{row.prefix}/{sets}/{row.callback}"
     address, _, mask = row.network.partition("/")
     return str(GROUPS[row.treatment]), address, mask, row.name
 
@@ -187,8 +199,17 @@ def _trunk(values: Sequence[Any]) -> TrunkRow:
 
 
 def _route(values: Sequence[Any]) -> RouteRow:
-    prefix, sets = values
-    return RouteRow(prefix, tuple(int(each[1]) for each in _SET.finditer(sets)))
+    """What somebody else wrote in another form differs from every route that is wanted."""
+    where, told = values
+    of_site = _SITE.fullmatch(where)
+    category, _, sets, callback = found.groups() if (found := _TOLD.fullmatch(told)) else _NOTHING
+    return RouteRow(
+        of_site[2] if of_site else where,
+        Category(category),
+        tuple(int(each[1]) for each in _SET.finditer(sets)),
+        int(of_site[1]) if of_site else 0,
+        callback,
+    )
 
 
 def _trusted_host(values: Sequence[Any]) -> TrustedHostRow:

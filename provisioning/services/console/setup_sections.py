@@ -123,9 +123,7 @@ SECTIONS: dict[str, Section] = {
         lambda row, secret: save_gateway(gateway=row, actor=COMMAND_LINE, secret=secret),
         secret_of=lambda row: row.secret(),
     ),
-    "routes": Section(
-        Route, lambda row, _: save_route(route=row, actor=COMMAND_LINE), identity=("prefix",)
-    ),
+    "routes": Section(Route, lambda row, _: save_route(route=row, actor=COMMAND_LINE)),
     "trusted_hosts": Section(
         TrustedHost, lambda row, _: save_trusted_host(host=row, actor=COMMAND_LINE)
     ),

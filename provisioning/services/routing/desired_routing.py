@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from provisioning.core.sealing import SealBroken
 from provisioning.core.sip import ha1
 from provisioning.drivers.base import Kind
 from provisioning.drivers.routing import (
+    Category,
     GatewayRow,
     RouteRow,
     RoutingRow,
@@ -17,7 +18,7 @@ from provisioning.drivers.routing import (
     TrunkRow,
     TrustedHostRow,
 )
-from provisioning.models import Gateway, Route, TrustedHost
+from provisioning.models import Gateway, Route, Site, TrustedHost
 
 _ERASED = (
     "The password of its registration was erased when it moved. What stands at the server was left "
@@ -91,11 +92,24 @@ def _trunks(made: RoutingRows) -> None:
 
 
 def _routes(made: RoutingRows) -> None:
+    """A site with routes of its own has all the others too: so the longest prefix of all wins."""
     numbers = dict(Gateway.objects.filter(enabled=True).values_list("pk", "number"))
+    own: dict[int, dict[str, RouteRow]] = {0: {}}
     chosen = ("first_gateway_id", "second_gateway_id", "third_gateway_id")
-    for prefix, *gateways in Route.objects.values_list("prefix", *chosen):
-        usable = (numbers[pk] for pk in gateways if pk in numbers)
-        made.rows[prefix] = RouteRow(prefix, tuple(usable))
+    columns = ("site_id", "prefix", "category", *chosen)
+    for site, prefix, category, *gateways in Route.objects.values_list(*columns):
+        usable = tuple(numbers[pk] for pk in gateways if pk in numbers)
+        row = RouteRow(prefix, Category(category), usable, site or 0)
+        own.setdefault(row.site, {})[prefix] = row
+    everywhere = own.pop(0)
+    _keep(made, iter(everywhere.values()))
+    for site, callback in Site.objects.values_list("pk", "emergency_callback"):
+        mine = own.get(site, {})
+        for row in {**everywhere, **mine}.values():
+            emergency = row.category is Category.EMERGENCY
+            if mine or (emergency and callback):
+                told = replace(row, site=site, callback=callback if emergency else "")
+                made.rows[told.key] = told
 
 
 def _trusted_hosts(made: RoutingRows) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 
-from django.db import transaction
 from django.db.models import Max, Q, QuerySet
 
 from provisioning.core.errors import InvalidFields, InvalidInput, about
 from provisioning.core.sip import check_domain
 from provisioning.core.text import require_line
-from provisioning.drivers.base import Kind
 from provisioning.models import Gateway, Route
 from provisioning.models.routing import FIRST_NUMBER
 from provisioning.services.actor import Actor
 from provisioning.services.console import saving
-from provisioning.services.push import outbox
+from provisioning.services.routing.marking import marking_routing
 from provisioning.services.servers import targets
 
 # To whom the password would answer.
@@ -42,12 +40,11 @@ def save_gateway(*, gateway: Gateway, actor: Actor, secret: str | None = None) -
     facts = (
         {"password": "erased"} if erased else {"password": "changed"} if secret is not None else {}
     )
-    with transaction.atomic():
+    with marking_routing():
         saving.save(row=gateway, before=before, actor=actor, **facts)
         if secret is not None:
             gateway.set_secret(secret)
             gateway.save(update_fields=["sealed_secret"])
-        _mark(gateway, before)
     return erased
 
 
@@ -59,11 +56,8 @@ def delete_gateway(*, gateway: Gateway, actor: Actor) -> None:
         raise InvalidInput(
             f"“{gateway}” is still used by {what}. Nothing was deleted; change those first."
         )
-    with transaction.atomic():
-        key = str(gateway.number)
+    with marking_routing():
         saving.delete(row=gateway, actor=actor)
-        for kind in (Kind.GATEWAY, Kind.TRUNK):
-            outbox.mark(store_ids=outbox.manageable_stores(), kind=kind, keys=[key])
 
 
 def routes_of(gateway: Gateway) -> QuerySet[Route]:
@@ -105,13 +99,3 @@ def _keep_secret_from_strangers(gateway: Gateway, before: Gateway | None) -> boo
         return False
     gateway.set_secret("")
     return before.sealed_secret is not None and gateway.registers
-
-
-def _mark(gateway: Gateway, before: Gateway | None) -> None:
-    stores = outbox.manageable_stores()
-    keys = sorted({str(gateway.number), str(before.number if before else gateway.number)})
-    for kind in (Kind.GATEWAY, Kind.TRUNK):
-        outbox.mark(store_ids=stores, kind=kind, keys=keys)
-    if before is not None and (before.number, before.enabled) != (gateway.number, gateway.enabled):
-        prefixes = list(routes_of(gateway).values_list("prefix", flat=True))
-        outbox.mark(store_ids=stores, kind=Kind.ROUTE, keys=prefixes)

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 
-from django.db import transaction
-
 from provisioning.core.errors import InvalidFields
 from provisioning.core.text import require_line
-from provisioning.drivers.base import Kind
-from provisioning.drivers.routing import TrustedHostRow
 from provisioning.models import TrustedHost
 from provisioning.services.actor import Actor
 from provisioning.services.console import saving
-from provisioning.services.push import outbox
-from provisioning.services.routing.desired_routing import trusted_host_row
+from provisioning.services.routing.marking import marking_routing
 
 # Nothing wider is trusted: it would open the servers to whoever happens to be there.
 _SHORTEST_PREFIX = {4: 8, 6: 32}
@@ -26,17 +21,14 @@ def save_trusted_host(*, host: TrustedHost, actor: Actor) -> None:
     host.name = require_line(host.name, "The name").strip()
     host.network = _network(host.network)
     saving.check_fields(host)
-    with transaction.atomic():
+    with marking_routing():
         saving.save(row=host, before=before, actor=actor)
-        _mark(trusted_host_row(host), trusted_host_row(before or host))
 
 
 def delete_trusted_host(*, host: TrustedHost, actor: Actor) -> None:
     """Delete a trusted host, and take it from every managed store."""
-    with transaction.atomic():
-        row = trusted_host_row(host)
+    with marking_routing():
         saving.delete(row=host, actor=actor)
-        _mark(row)
 
 
 def _network(text: str) -> str:
@@ -52,8 +44,3 @@ def _network(text: str) -> str:
             {"network": f"{network} is too wide to be trusted; name the hosts or their networks."}
         )
     return str(network)
-
-
-def _mark(*rows: TrustedHostRow) -> None:
-    keys = sorted({row.key for row in rows})
-    outbox.mark(store_ids=outbox.manageable_stores(), kind=Kind.TRUSTED_HOST, keys=keys)

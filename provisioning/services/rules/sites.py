@@ -5,7 +5,6 @@ from __future__ import annotations
 import zoneinfo
 
 import phonenumbers
-from django.db import transaction
 
 from provisioning.core.errors import InvalidInput
 from provisioning.core.telephone import normalise
@@ -13,6 +12,7 @@ from provisioning.core.text import require_line
 from provisioning.models import Site
 from provisioning.services.actor import Actor
 from provisioning.services.console import saving
+from provisioning.services.routing.marking import marking_routing
 
 
 def save_site(*, site: Site, actor: Actor) -> None:
@@ -30,10 +30,11 @@ def save_site(*, site: Site, actor: Actor) -> None:
         if text:
             setattr(site, field, normalise(text, site.country))
     saving.check_fields(site)
-    with transaction.atomic():
+    with marking_routing():
         saving.save(row=site, before=saving.find_stored(site), actor=actor)
 
 
 def delete_site(*, site: Site, actor: Actor) -> None:
-    """Delete a site that no account, rule or range names."""
-    saving.delete(row=site, actor=actor)
+    """Delete a site that no account, rule or range names; its routes go with it."""
+    with marking_routing():
+        saving.delete(row=site, actor=actor)

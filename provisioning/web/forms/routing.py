@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from provisioning.models import Gateway, Route, TrustedHost
+from provisioning.models import Gateway, Route, Site, TrustedHost
 from provisioning.web.forms.servers import SecretField
 
 
@@ -72,7 +72,10 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
 
     class Meta:
         model = Route
-        fields = ("prefix", "first_gateway", "second_gateway", "third_gateway", "note")
+        fields = (
+            "name", "prefix", "category", "first_gateway", "second_gateway", "third_gateway",
+            "site",
+        )  # fmt: skip
         labels = {  # noqa: RUF012
             "prefix": "Numbers that begin with",
             "first_gateway": "Go to",
@@ -80,6 +83,10 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
             "third_gateway": "And then to",
         }
         help_texts = {  # noqa: RUF012
+            "category": "Who may call them depends on it. An emergency number is given whole, and "
+            "everybody may call it",
+            "site": "None: for callers everywhere. With a site, for its people in place of the "
+            "route for everybody",
             "prefix": "Such as +44 or +1900; + alone is every number. Of several routes that fit, "
             "the longest beginning counts",
             "first_gateway": "None: calls to these numbers are refused",
@@ -103,3 +110,6 @@ class TryForm(forms.Form):
     """A number, to see which route it takes."""
 
     number = forms.CharField(label="Which way does a call take?", max_length=40)
+    site = forms.ModelChoiceField(
+        label="From", queryset=Site.objects.order_by("name"), required=False, empty_label="Anywhere"
+    )

@@ -13,7 +13,7 @@ from lab.sip import Login, SipClient
 from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.core.sip import ha1 as ha1_of
 from provisioning.drivers.base import Kind
-from provisioning.drivers.routing import RouteRow
+from provisioning.drivers.routing import Category, RouteRow
 from provisioning.models import AuditEvent, Gateway, Route, SipServer, TrustedHost
 from provisioning.services.actor import Actor
 from provisioning.services.push import outbox
@@ -25,7 +25,14 @@ from provisioning.services.routing.gateways import delete_gateway, save_gateway
 from provisioning.services.routing.routes import delete_route, find_route, save_route
 from provisioning.services.routing.standing import routing_at_servers
 from provisioning.services.routing.trusted_hosts import save_trusted_host
-from tests.factories import make_account, make_gateway, make_route, make_trusted_host
+from provisioning.services.rules.sites import delete_site, save_site
+from tests.factories import (
+    make_account,
+    make_gateway,
+    make_route,
+    make_site,
+    make_trusted_host,
+)
 from tests.push_site import Site, make_server
 
 pytestmark = pytest.mark.django_db
@@ -38,6 +45,10 @@ def a_gateway(**values: Any) -> Gateway:
     return Gateway(**{**given, **values})
 
 
+def a_route(prefix: str, **values: Any) -> Route:
+    return Route(**{"name": f"Route {prefix}", "prefix": prefix, "category": "national", **values})
+
+
 def words(site: Site) -> dict[str, str]:
     (at,) = routing_at_servers()
     return {standing.kind.value: standing.word for standing in at.kinds}
@@ -47,14 +58,14 @@ def words(site: Site) -> dict[str, str]:
 def test_what_is_saved_reaches_the_store_and_leaves_it_again(either_site: Site) -> None:
     gateway = a_gateway()
     save_gateway(gateway=gateway, actor=ACTOR)
-    route = Route(prefix="+44", first_gateway=gateway)
+    route = a_route("+44", first_gateway=gateway)
     save_route(route=route, actor=ACTOR)
     save_trusted_host(host=TrustedHost(name="x", network="192.0.2.7"), actor=ACTOR)
     either_site.push()
     assert either_site.rows("SELECT setid, destination FROM dispatcher") == [
         (101, "sip:sbc.carrier.example:5060;transport=udp")
     ]
-    assert either_site.rows("SELECT tprefix, tvalue FROM mtree") == [("+44", "101=8")]
+    assert either_site.rows("SELECT tprefix, tvalue FROM mtree") == [("+44", "national/+44/101=8/")]
     assert either_site.rows("SELECT grp, ip_addr, mask FROM address") == [(1002, "192.0.2.7", 32)]
 
     route.prefix = "+4420"
@@ -63,7 +74,9 @@ def test_what_is_saved_reaches_the_store_and_leaves_it_again(either_site: Site) 
     save_gateway(gateway=gateway, actor=ACTOR)
     either_site.push()
     assert either_site.rows("SELECT setid FROM dispatcher") == []
-    assert either_site.rows("SELECT tprefix, tvalue FROM mtree") == [("+4420", "refused")]
+    assert either_site.rows("SELECT tprefix, tvalue FROM mtree") == [
+        ("+4420", "national/+4420/refused/")
+    ]
 
     delete_route(route=route, actor=ACTOR)
     delete_gateway(gateway=gateway, actor=ACTOR)
@@ -114,20 +127,60 @@ def test_a_gateway_that_a_route_names_stays() -> None:
 def test_the_longest_prefix_wins_and_gaps_between_gateways_close() -> None:
     first, second = make_gateway("First"), make_gateway("Second")
     make_route("+", first)
-    route = Route(prefix="+44 20", second_gateway=first, third_gateway=second)
+    route = a_route("+44 20", second_gateway=first, third_gateway=second)
     save_route(route=route, actor=ACTOR)
     assert (route.prefix, route.gateways) == ("+4420", [first, second])
     assert find_route(number="+44 20 7946 0000") == route
-    assert str(find_route(number="+33 1 40 00 00 00")) == "+"
+    assert find_route(number="+33 1 40 00 00 00") == Route.objects.get(prefix="+")
     assert find_route(number="112") is None
     with pytest.raises(InvalidFields, match="tried once"):
-        save_route(route=Route(prefix="1", first_gateway=first, second_gateway=first), actor=ACTOR)
+        save_route(route=a_route("1", first_gateway=first, second_gateway=first), actor=ACTOR)
 
 
-@pytest.mark.parametrize("prefix", ["", "44+", "abc", "+" * 2, "1" * 33])
+def test_a_site_has_its_own_routes_and_all_the_others() -> None:
+    london, paris = make_site(), make_site("Paris", "FR")
+    london.emergency_callback = "+442079460000"
+    save_site(site=london, actor=ACTOR)
+    first, second = make_gateway("First"), make_gateway("Second")
+    make_route("+", first)
+    make_route("112", first, category="emergency")
+    mine = make_route("+", second, site=paris)
+    make_route("+33", second, site=paris)
+    rows = routing_rows(kind=Kind.ROUTE).rows
+    assert {key: (row.gateways, row.callback) for key, row in rows.items()} == {  # type: ignore[union-attr]
+        "+": ((101,), ""),
+        "112": ((101,), ""),
+        f"{london.pk}:112": ((101,), "+442079460000"),
+        f"{paris.pk}:+": ((102,), ""),
+        f"{paris.pk}:+33": ((102,), ""),
+        f"{paris.pk}:112": ((101,), ""),
+    }
+    assert find_route(number="+44", site=paris) == mine
+    assert find_route(number="1123") is None
+    with pytest.raises(InvalidInput, match="The site has a route for these numbers already"):
+        save_route(route=a_route("+", name="Again", site=paris), actor=ACTOR)
+
+
+def test_whatever_changes_a_row_marks_it_and_nothing_else_does(site: Site) -> None:
+    place = make_site()
+    make_route("112", make_gateway(), category="emergency")
+    assert not site.pending()
+    place.address = "1 High Street"
+    save_site(site=place, actor=ACTOR)
+    assert not site.pending()
+    place.emergency_callback = "+442079460000"
+    save_site(site=place, actor=ACTOR)
+    marked = {f"{place.pk}:112"}
+    assert site.pending() == marked
+    site.push()
+    delete_site(site=place, actor=ACTOR)
+    assert site.pending() == marked
+
+
+@pytest.mark.parametrize("prefix", ["", "44+", "abc", "+" * 2, "1" * 25])
 def test_what_is_no_beginning_of_numbers_is_refused(prefix: str) -> None:
     with pytest.raises(InvalidFields):
-        save_route(route=Route(prefix=prefix), actor=ACTOR)
+        save_route(route=a_route(prefix), actor=ACTOR)
 
 
 @pytest.mark.parametrize("network", ["", "sbc.example", "192.0.2.1/24", "0.0.0.0/0", "::/0"])
@@ -172,7 +225,7 @@ def test_a_row_before_a_push_is_kept_as_it_was(site: Site) -> None:
     record = site.store.push_records.order_by("pk").last()
     assert record is not None
     ((image,),) = blocks_of(record=record)
-    assert image.before == RouteRow("+", (101, 102))
+    assert image.before == RouteRow("+", Category.NATIONAL, (101, 102))
 
 
 def test_calls_prove_what_was_pushed_and_the_page_never_says_more_than_it_knows(

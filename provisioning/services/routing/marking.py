@@ -1,0 +1,32 @@
+"""Marks for the next push whatever a change of routing makes different at the servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+
+from provisioning.services.push import outbox
+from provisioning.services.routing.desired_routing import MAKERS, routing_rows
+
+
+@contextmanager
+def marking_routing() -> Iterator[None]:
+    """One transaction around a change; rows of routing that are others behind it are marked.
+
+    All rows are made before and after it: they are few, and one change may concern many of them.
+    """
+    with transaction.atomic():
+        before = {kind: routing_rows(kind=kind) for kind in MAKERS}
+        yield
+        stores = outbox.manageable_stores()
+        for kind, old in before.items():
+            new = routing_rows(kind=kind)
+            keys = [
+                key
+                for key in {**old.rows, **old.failed, **new.rows, **new.failed}
+                if (old.rows.get(key), old.failed.get(key))
+                != (new.rows.get(key), new.failed.get(key))
+            ]
+            outbox.mark(store_ids=stores, kind=kind, keys=keys)
