@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -20,10 +20,14 @@ FILL_TIMEOUT = 600.0
 
 
 class BenchConsole:
-    """A migrated console without processes; `database_url` is empty for SQLite."""
+    """A migrated console without processes; `database_url` is empty for SQLite.
 
-    def __init__(self, directory: Path, database_url: str = "") -> None:
+    `work` are the ids of processes that work for it, such as its database's.
+    """
+
+    def __init__(self, directory: Path, database_url: str = "", work: Sequence[int] = ()) -> None:
         self.directory = directory
+        self.work = list(work)
         self.port = free_port()
         self.address = f"http://{HOST}:{self.port}"
         self.environment = {
@@ -56,8 +60,8 @@ class BenchConsole:
         self.call(f"bench.population.fill({count})", "bench.population")
 
     @contextmanager
-    def serving(self, *, workers: int) -> Iterator[None]:
-        """The web server answers at `address`."""
+    def serving(self, *, workers: int) -> Iterator[int]:
+        """The web server answers at `address`; its process id."""
         process = Process(
             "web",
             [sys.executable, "-m", "gunicorn", "rtcadmin.wsgi", f"--bind={HOST}:{self.port}",
@@ -68,7 +72,7 @@ class BenchConsole:
         )  # fmt: skip
         try:
             process.start(self._answers)
-            yield
+            yield process.pid
         finally:
             process.stop()
 
@@ -85,8 +89,9 @@ def bench_console(database: str) -> Iterator[BenchConsole]:
     """A console on "sqlite" or "postgresql" (fsync on), removed in the end."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="rtcadmin-bench-")))
-        url = ""
+        url, work = "", []
         if database == "postgresql":
             cluster = stack.enter_context(temporary_postgresql(durable=True))
             url = cluster.create_database("rtcadmin")
-        yield BenchConsole(directory, url)
+            work = [cluster.process.pid]
+        yield BenchConsole(directory, url, work)

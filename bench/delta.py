@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.console import DATABASES, ROOT, BenchConsole, bench_console
-from bench.push import worker_of
 from bench.sync import FILTER, MAPPING, PEOPLE
+from bench.worker import worker_of
 from lab import ldif
 from lab.authority import Authority
 from lab.kamailio import PostgresqlStore

@@ -2,31 +2,33 @@
 
 Both with fsync on, on this machine. Each account has a number: 100,000 rows of `subscriber`, as
 many of `dbaliases`, and the SIP domains. The product's time goes from the marked outbox to the last
-row that was read back; COPY gets the rows ready made, from memory. A push that finds nothing to
-change is set against a bare SELECT that fetches the same rows.
+row that was read back; COPY gets the rows ready made, from memory. A look for drift that finds
+nothing, as the schedule takes it, is set against a bare SELECT that fetches the same rows.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import contextmanager
 
 import psycopg
 
-from bench.console import DATABASES, ROOT, BenchConsole, bench_console
+from bench import fifty_stores
+from bench.console import DATABASES, BenchConsole, bench_console
 from bench.names import PEOPLE
+from bench.processor import processor_seconds
+from bench.worker import worker_of
 from lab.kamailio import PostgresqlStore
 from lab.ports import HOST
 from lab.postgresql import temporary_postgresql
-from lab.process import Process
-from lab.redis import Redis
 
 ROUNDS = 3
+LOOKS = 3
 DELTAS = 50
 TABLES = {
     "subscriber": "username, domain, password, ha1, ha1b",
@@ -36,47 +38,59 @@ _ONCE = "bench.push_once"
 
 
 def measure() -> dict[str, float]:
-    """Ratio to COPY, seconds, and milliseconds at p50, `push.<name>.<database of the console>`."""
+    """`push.<name>.<database of the console>`, with the parts that have modules of their own.
+
+    Ratios to COPY and to SELECT, by the clock and (`_cpu`) by what all processors spent; seconds
+    for 100,000 accounts; milliseconds at p50.
+    """
     figures: dict[str, float] = {}
     for database in DATABASES:
         with bench_console(database) as console, temporary_postgresql(durable=True) as cluster:
             console.environment["RTCADMIN_ALLOW_LOOPBACK"] = "1"
+            console.work.append(cluster.process.pid)
             console.fill()
             figures |= _measure_pushes(console, PostgresqlStore(cluster), database)
             figures[f"push.delta_ms.{database}"] = _measure_deltas(console, database)
-    return {name: round(value, 2) for name, value in figures.items()}
+    figures = {name: round(value, 2) for name, value in figures.items()}
+    return figures | fifty_stores.measure()
 
 
 def _measure_pushes(
     console: BenchConsole, store: PostgresqlStore, database: str
 ) -> dict[str, float]:
-    """The median of first pushes, each beside a COPY of its rows, and of pushes without change."""
-    ratios, unchanged, to_read = [], [], []
+    """Medians of first pushes, each beside a COPY of its rows, and of looks beside a SELECT."""
+    found: dict[str, list[float]] = {}
+
+    def note(name: str, value: float) -> None:
+        found.setdefault(f"push.{name}.{database}", []).append(value)
+
     for _ in range(ROUNDS):
         store.drop()
         store.create()
-        _point(console, store)
-        first = _push(console)
+        point(console, store)
+        first = _call(console, f"push_everything({console.work!r})")
         assert first["changed"] > 2 * PEOPLE, first
         copy = _copy(store)
-        ratios.append(first["seconds"] / copy)
-        again = _push(console)
-        assert again["changed"] == 0, again
-        unchanged.append(again["seconds"] * 100_000 / PEOPLE)
-        read = _read(store)
-        to_read.append(again["seconds"] / read)
+        note("first_vs_copy", first["seconds"] / copy["seconds"])
+        note("first_vs_copy_cpu", first["cpu"] / copy["cpu"])
+        compared = _call(console, f"look({console.work!r}, everything=True)")
+        note("compared_seconds_per_100k", compared["seconds"] * 100_000 / PEOPLE)
+        for _ in range(LOOKS):
+            unchanged = _call(console, f"look({console.work!r}, everything=False)")
+            read = _read(store)
+            note("unchanged_seconds_per_100k", unchanged["seconds"] * 100_000 / PEOPLE)
+            note("unchanged_vs_read", unchanged["seconds"] / read["seconds"])
+            note("unchanged_vs_read_cpu", unchanged["cpu"] / read["cpu"])
         _say(
-            f"{database}: first {first['seconds']:.2f} s, COPY {copy:.2f} s, "
-            f"unchanged {again['seconds']:.2f} s, SELECT {read:.2f} s, {first['peak_mb']:.0f} MB"
+            f"{database}, seconds and of a processor: {_pair('first', first)}, "
+            f"{_pair('COPY', copy)}, {_pair('compared', compared)}, "
+            f"{_pair('unchanged', unchanged)}, {_pair('SELECT', read)}; {first['peak_mb']:.0f} MB"
         )
-    return {
-        f"push.first_vs_copy.{database}": statistics.median(ratios),
-        f"push.unchanged_seconds_per_100k.{database}": statistics.median(unchanged),
-        f"push.unchanged_vs_read.{database}": statistics.median(to_read),
-    }
+    return {name: statistics.median(values) for name, values in found.items()}
 
 
-def _point(console: BenchConsole, store: PostgresqlStore) -> None:
+def point(console: BenchConsole, store: PostgresqlStore) -> None:
+    """Give the console the store as the only one, with nothing pushed to it."""
     place = {
         "dialect": "postgresql", "host": HOST, "port": store.cluster.port, "tls": False,
         "database": store.name, "user": store.console_role,
@@ -85,12 +99,27 @@ def _point(console: BenchConsole, store: PostgresqlStore) -> None:
     console.call(f"{_ONCE}.prepare({place!r}, {password!r})", _ONCE)
 
 
-def _push(console: BenchConsole) -> dict[str, float]:
-    figures: dict[str, float] = json.loads(console.call(f"{_ONCE}.push_everything()", _ONCE))
-    return figures
+def _call(console: BenchConsole, call: str) -> dict[str, float]:
+    figures: dict[str, float] = json.loads(console.call(f"{_ONCE}.{call}", _ONCE))
+    return {**figures, "cpu": max(figures["cpu"], 0.01)}
 
 
-def _copy(store: PostgresqlStore) -> float:
+def _pair(name: str, figures: dict[str, float]) -> str:
+    return f"{name} {figures['seconds']:.2f} ({figures['cpu']:.2f})"
+
+
+@contextmanager
+def _timing(store: PostgresqlStore) -> Iterator[dict[str, float]]:
+    """Fills in the seconds of the block, and what this process and the store's spent in it."""
+    figures: dict[str, float] = {}
+    processes = [os.getpid(), store.cluster.process.pid]
+    began, spent = time.perf_counter(), processor_seconds(processes)
+    yield figures
+    figures["seconds"] = time.perf_counter() - began
+    figures["cpu"] = max(processor_seconds(processes) - spent, 0.01)
+
+
+def _copy(store: PostgresqlStore) -> dict[str, float]:
     """Seconds of a COPY of what was pushed, into an empty database of the same schema."""
     empty = PostgresqlStore(store.cluster, "copied")
     empty.drop()
@@ -103,22 +132,21 @@ def _copy(store: PostgresqlStore) -> float:
         for table, columns in TABLES.items():
             with source.cursor().copy(f"COPY {table} ({columns}) TO STDOUT") as out:
                 rows[table] = b"".join(bytes(piece) for piece in out)
-        began = time.perf_counter()
-        for table, columns in TABLES.items():
-            with target.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as into:
-                into.write(rows[table])
-        target.commit()
-        return time.perf_counter() - began
+        with _timing(store) as figures:
+            for table, columns in TABLES.items():
+                with target.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as into:
+                    into.write(rows[table])
+            target.commit()
+    return figures
 
 
-def _read(store: PostgresqlStore) -> float:
+def _read(store: PostgresqlStore) -> dict[str, float]:
     """Seconds of a SELECT of what was pushed, every row fetched."""
-    with psycopg.connect(store.console_url) as connection:
-        began = time.perf_counter()
+    with psycopg.connect(store.console_url) as connection, _timing(store) as figures:
         for table, columns in TABLES.items():
             rows = connection.execute(f"SELECT {columns} FROM {table}".encode()).fetchall()  # noqa: S608
             assert len(rows) == PEOPLE
-        return time.perf_counter() - began
+    return figures
 
 
 def _measure_deltas(console: BenchConsole, database: str) -> float:
@@ -127,29 +155,6 @@ def _measure_deltas(console: BenchConsole, database: str) -> float:
         call = f"{_ONCE}.push_single_accounts({DELTAS})"
         milliseconds: list[float] = json.loads(console.call(call, _ONCE))
     return statistics.median(milliseconds)
-
-
-@contextmanager
-def worker_of(console: BenchConsole, database: str) -> Iterator[None]:
-    """A Celery worker: with files as messages beside SQLite, with Redis beside PostgreSQL."""
-    with ExitStack() as stack:
-        broker = "filesystem://"
-        if database == "postgresql":
-            directory = Path(console.directory / "redis")
-            directory.mkdir()
-            broker = stack.enter_context(Redis(directory)).url
-        console.environment["RTCADMIN_BROKER_URL"] = broker
-        worker = Process(
-            "worker",
-            [sys.executable, "-m", "celery", "--app=rtcadmin", "--quiet", "worker",
-             "--without-mingle", "--without-gossip"],
-            log=console.directory / "worker.log",
-            environment=console.environment,
-            directory=ROOT,
-        )  # fmt: skip
-        stack.callback(worker.stop)
-        worker.start(lambda: worker.running)
-        yield
 
 
 def _say(text: str) -> None:

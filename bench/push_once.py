@@ -1,4 +1,4 @@
-"""The pushes that are measured, through the service that workers call; prints their figures.
+"""The pushes that are measured, through the services that workers call; prints their figures.
 
 Import it where Django is set up.
 """
@@ -6,46 +6,79 @@ Import it where Django is set up.
 from __future__ import annotations
 
 import json
+import os
 import resource
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import transaction
 
-from provisioning.models import Account, ConfigStore, PendingChange, SipServer
+from bench.processor import processor_seconds
+from provisioning.models import Account, ConfigStore, PendingChange, ServerPool, SipServer
 from provisioning.services.accounts.credentials import rotate_credential
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.push import outbox
 from provisioning.services.push.push import push_store
+from provisioning.services.push.reconcile import reconcile
 
 _LONGEST_WAIT = 30.0
 
 
 def prepare(place: dict[str, Any], password: str) -> None:
-    """Point the only store at Kamailio's database; no server has to reload anything."""
+    """One store, at Kamailio's database, to which nothing was pushed yet; no server reloads."""
     SipServer.objects.all().delete()
-    store = ConfigStore.objects.get()
-    for field, value in place.items():
-        setattr(store, field, value)
-    store.mode = ConfigStore.Mode.MANAGE
+    ConfigStore.objects.all().delete()
+    store = ConfigStore.objects.create(
+        name="Frankfurt", pool=ServerPool.objects.get(), mode=ConfigStore.Mode.MANAGE, **place
+    )
     store.set_secret(password)
     store.save()
 
 
-def push_everything() -> None:
-    """Mark every row and push until nothing is left; prints seconds, rows and peak memory."""
+def push_everything(work: Sequence[int] = ()) -> None:
+    """Mark every row and push until nothing is left; prints seconds, rows and peak memory.
+
+    Seconds of the clock, and of a processor: of this process and of those in `work`.
+    """
     store = ConfigStore.objects.get()
     with transaction.atomic():
         outbox.mark_store(store)
-    began, changed = time.perf_counter(), 0
-    while outbox.pending(store_id=store.pk).exists():
-        report = push_store(store_id=store.pk, mend=True)
-        assert not report.problem, report.problem
-        changed += report.changed
-    seconds = time.perf_counter() - began
+
+    def push() -> int:
+        changed = 0
+        while outbox.pending(store_id=store.pk).exists():
+            report = push_store(store_id=store.pk)
+            assert not report.problem, report.problem
+            changed += report.changed
+        return changed
+
+    figures = _timed(push, work)
     assert not PendingChange.objects.exists()
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "changed": changed, "peak_mb": megabytes}))
+    figures["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(figures))
+
+
+def look(work: Sequence[int], *, everything: bool) -> None:
+    """Look for drift as the schedule does, or at every row; prints the same."""
+
+    def find() -> int:
+        report = reconcile(store=ConfigStore.objects.get(), everything=everything)
+        assert not report.problem, report.problem
+        return report.total
+
+    print(json.dumps(_timed(find, work)))
+
+
+def _timed(act: Callable[[], int], work: Sequence[int]) -> dict[str, float]:
+    processes = [os.getpid(), *work]
+    began, spent = time.perf_counter(), processor_seconds(processes)
+    changed = act()
+    return {
+        "changed": changed,
+        "seconds": time.perf_counter() - began,
+        "cpu": processor_seconds(processes) - spent,
+    }
 
 
 def push_single_accounts(count: int) -> None:

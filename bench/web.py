@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from bench.console import DATABASES, BenchConsole, bench_console
 from bench.names import DOMAINS, PASSWORD, PEOPLE, RARE, RARE_SURNAME, USER, user_part_of
+from bench.processor import processor_seconds
 from lab.ports import HOST
 
 WORKERS, CLIENTS = 2, 4
@@ -28,21 +29,29 @@ _TOTAL = re.compile(r"data-summary.*?<b>([0-9,]+)</b>", re.DOTALL)
 
 
 def measure() -> dict[str, float]:
-    """Milliseconds, `web.users_ms.<p50|p95>.<case>.<database>`."""
+    """Milliseconds, `web.users_ms.<p50|p95>.<case>.<database>`.
+
+    And `web.users_cpu_ms.<case>.<database>`: of a processor, for one page, web server and database.
+    """
     figures: dict[str, float] = {}
     for database in DATABASES:
         with bench_console(database) as console:
             console.fill()
-            with console.serving(workers=WORKERS):
-                figures |= _measure_list(console, database)
+            with console.serving(workers=WORKERS) as web:
+                figures |= _measure_list(console, database, [web, *console.work])
     return figures
 
 
-def _measure_list(console: BenchConsole, database: str) -> dict[str, float]:
+def _measure_list(console: BenchConsole, database: str, work: list[int]) -> dict[str, float]:
     cookie = _sign_in(console)
     figures: dict[str, float] = {}
     for case, (addresses, total) in _cases(console, cookie).items():
-        milliseconds = _time_requests(console, cookie, addresses, total)
+        lot = list(islice(addresses, REQUESTS))
+        _time_share(console.port, cookie, lot[: 2 * WORKERS], total)
+        before = processor_seconds(work)
+        milliseconds = _time_requests(console, cookie, lot, total)
+        spent = (processor_seconds(work) - before) * 1000 / len(lot)
+        figures[f"web.users_cpu_ms.{case}.{database}"] = round(spent, 1)
         for share in (50, 95):
             key = f"web.users_ms.p{share}.{case}.{database}"
             figures[key] = round(percentile(milliseconds, share), 1)
@@ -85,12 +94,9 @@ def _deep_pages(console: BenchConsole, cookie: str) -> Iterator[str]:
 
 
 def _time_requests(
-    console: BenchConsole, cookie: str, addresses: Iterator[str], total: int
+    console: BenchConsole, cookie: str, lot: Sequence[str], total: int
 ) -> list[float]:
     """Milliseconds of each request by clients that ask at the same time."""
-    lot = list(islice(addresses, REQUESTS))
-    for address in lot[: 2 * WORKERS]:
-        _time_one(_Client(console.port, cookie), address, total)
     with ThreadPoolExecutor(CLIENTS) as clients:
         shares = [lot[start::CLIENTS] for start in range(CLIENTS)]
         jobs = [clients.submit(_time_share, console.port, cookie, each, total) for each in shares]

@@ -4,31 +4,47 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('provisioning', '0015_asterisk_stores'),
+        ("provisioning", "0015_asterisk_stores"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ScimRefusal',
+            name="ScimRefusal",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('address', models.CharField(max_length=32, unique=True)),
-                ('count', models.PositiveIntegerField()),
-                ('until', models.DateTimeField(db_index=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("address", models.CharField(max_length=32, unique=True)),
+                ("count", models.PositiveIntegerField()),
+                ("until", models.DateTimeField(db_index=True)),
             ],
         ),
         migrations.AddIndex(
-            model_name='account',
-            index=models.Index(condition=models.Q(('ends_on', None), _negated=True), fields=['ends_on'], name='account_that_ends'),
+            model_name="account",
+            index=models.Index(
+                condition=models.Q(("ends_on", None), _negated=True),
+                fields=["ends_on"],
+                name="account_that_ends",
+            ),
         ),
         migrations.AddIndex(
-            model_name='account',
-            index=models.Index(condition=models.Q(('grace_until', None), _negated=True), fields=['grace_until'], name='account_in_grace'),
+            model_name="account",
+            index=models.Index(
+                condition=models.Q(("grace_until", None), _negated=True),
+                fields=["grace_until"],
+                name="account_in_grace",
+            ),
         ),
         migrations.AddIndex(
-            model_name='number',
-            index=models.Index(condition=models.Q(('quarantined_until', None), _negated=True), fields=['quarantined_until'], name='number_that_rests'),
+            model_name="number",
+            index=models.Index(
+                condition=models.Q(("quarantined_until", None), _negated=True),
+                fields=["quarantined_until"],
+                name="number_that_rests",
+            ),
         ),
     ]

@@ -65,6 +65,4 @@ def end_aliases(aliases: Sequence[Alias], *, actor: Actor) -> None:
             detail={"old SIP URI": [alias.aor, ""]},
         )  # fmt: skip
     Alias.objects.filter(pk__in=[alias.pk for alias in aliases]).delete()
-    outbox.mark(
-        store_ids=outbox.manageable_stores(), kind=Kind.ALIAS, keys=[alias.aor for alias in aliases]
-    )
+    outbox.mark_concerned(kind=Kind.ALIAS, keys=[alias.aor for alias in aliases])

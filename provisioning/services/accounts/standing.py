@@ -93,9 +93,8 @@ def revoke_links(accounts: Sequence[Account], *, now: datetime) -> None:
 
 
 def mark(accounts: Sequence[Account]) -> None:
-    """Ask for the subscribers and aliases of the accounts at every managed store, in one go."""
-    stores = outbox.manageable_stores()
-    outbox.mark(store_ids=stores, kind=Kind.SUBSCRIBER, keys=[account.aor for account in accounts])
+    """Ask for the subscribers and aliases of the accounts wherever they concern, in one go."""
+    outbox.mark_concerned(kind=Kind.SUBSCRIBER, keys=[account.aor for account in accounts])
     numbers = Number.objects.filter(account__in=accounts).select_related("account__domain")
     keys = [
         outbox.alias_key(number.e164, number.account.domain.domain)
@@ -103,7 +102,7 @@ def mark(accounts: Sequence[Account]) -> None:
         if number.account
     ]
     former = Alias.objects.filter(account__in=accounts).values_list("aor", flat=True)
-    outbox.mark(store_ids=stores, kind=Kind.ALIAS, keys=[*keys, *former])
+    outbox.mark_concerned(kind=Kind.ALIAS, keys=[*keys, *former])
 
 
 def _is_present(account: Account, judged: dict[int, Judged], now: datetime) -> bool:

@@ -119,8 +119,7 @@ def import_numbers(*, text: str, country: str = "", digest: str, actor: Actor) -
         todo = [row for row in plan.rows if row.action in ("add", "change")]
         for start in range(0, len(todo), _CHUNK):
             _apply(todo[start : start + _CHUNK], actor)
-        outbox.mark(
-            store_ids=outbox.manageable_stores(),
+        outbox.mark_concerned(
             kind=Kind.ALIAS,
             keys=[
                 outbox.alias_key(row.e164, row.aor.partition("@")[2])

@@ -83,7 +83,7 @@ def take_over(*, store: ConfigStore, drift: Drift, actor: Actor) -> Account:
         OwnedRow.objects.filter(store=store, kind=kind, key=drift.key).update(
             content=fingerprint(row) if row else ""
         )
-        outbox.mark(store_ids=outbox.manageable_stores(), kind=kind, keys=[drift.key])
+        outbox.mark_concerned(kind=kind, keys=[drift.key])
         audit.record(
             actor=actor, action="took over the server's value for", obj=account,
             detail={"store": store.name, "what": drift.key},

@@ -8,8 +8,18 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from provisioning.drivers.base import Kind
-from provisioning.models import Account, Alias, ConfigStore, PendingChange, SipDomain, StoreProof
+from provisioning.models import (
+    Account,
+    Alias,
+    ConfigStore,
+    Number,
+    OwnedRow,
+    PendingChange,
+    SipDomain,
+    StoreProof,
+)
 from provisioning.services import bulk, wake
+from provisioning.services.bulk import among
 
 # Above so many keys of one kind the whole kind is compared instead: one row, one pass.
 BULK = 500
@@ -47,20 +57,80 @@ def mark_each(*, store_ids: Iterable[int], kind: Kind, keys: Sequence[str]) -> N
         wake.push(store_id=store_id)
 
 
+def mark_concerned(*, kind: Kind, keys: Sequence[str]) -> None:
+    """Ask for `keys` of accounts' subscribers or aliases at every managed store that they concern.
+
+    Call after the change. With 50 stores an account concerns one of them, or two where it moves;
+    to ask all of them takes as many rows and messages.
+    """
+    stores = manageable_stores()
+    if len(stores) < 2 or len(keys) > BULK or PendingChange.ALL in keys:
+        mark(store_ids=stores, kind=kind, keys=keys)
+    elif keys:
+        for store_id, own in _concerned(kind, keys).items():
+            mark_each(store_ids=[store_id], kind=kind, keys=own)
+
+
+def _concerned(kind: Kind, keys: Sequence[str]) -> dict[int, list[str]]:
+    """The keys that each managed store should have, has, or may be about to get.
+
+    What is pending is asked first: a push notes a row as the console's before it stops to be
+    pending, so none is missed between.
+    """
+    managed = ConfigStore.objects.filter(mode=ConfigStore.Mode.MANAGE)
+    pools = dict(managed.order_by("id").values_list("id", "pool_id"))
+    here = among(keys)
+    pending = PendingChange.objects.filter(Q(key=PendingChange.ALL) | Q(key__in=here), kind=kind)
+    found = set(pending.values_list("store_id", "key"))
+    owned = OwnedRow.objects.filter(store_id__in=list(pools), kind=kind, key__in=here)
+    found.update(owned.values_list("store_id", "key"))
+    homes = _homes(kind, keys)
+    concerned = {
+        store_id: [
+            key
+            for key in keys
+            if pool_id in homes.get(key, ())
+            or (store_id, key) in found
+            or (store_id, PendingChange.ALL) in found
+        ]
+        for store_id, pool_id in pools.items()
+    }
+    return {store_id: own for store_id, own in concerned.items() if own}
+
+
+def _homes(kind: Kind, keys: Sequence[str]) -> dict[str, set[int]]:
+    """The home pools of the accounts that each key belongs to."""
+    homes: dict[str, set[int]] = {}
+    if kind is Kind.SUBSCRIBER:
+        accounts = Account.objects.filter(aor__in=among(keys)).values_list("aor", "pool_id")
+        for aor, pool_id in accounts:
+            homes.setdefault(aor, set()).add(pool_id)
+        return homes
+    former = Alias.objects.filter(aor__in=among(keys)).values_list("aor", "account__pool_id")
+    for aor, pool_id in former:
+        homes.setdefault(aor, set()).add(pool_id)
+    parts = {key: key.partition("@")[0] for key in keys}
+    numbers = Number.objects.filter(account__isnull=False, e164__in=among(set(parts.values())))
+    pools = dict(numbers.values_list("e164", "account__pool_id"))
+    for key, number in parts.items():
+        if number in pools:
+            homes.setdefault(key, set()).add(pools[number])
+    return homes
+
+
 def mark_account(account: Account, *, former_aor: str = "", numbers: Iterable[str] = ()) -> None:
     """Ask for everything of one account: its subscriber, its aliases, and `numbers` as such.
 
     `numbers` are E.164, those that it had before among them; `former_aor` names the
     address-of-record that it had before a rename, which may lead on.
     """
-    stores = manageable_stores()
     aors = [aor for aor in (account.aor, former_aor) if aor]
-    mark(store_ids=stores, kind=Kind.SUBSCRIBER, keys=aors)
+    mark_concerned(kind=Kind.SUBSCRIBER, keys=aors)
     domains = {aor.partition("@")[2] for aor in aors}
     aliases = [alias_key(number, domain) for number in numbers if number for domain in domains]
     if former_aor:
         aliases += [*aors, *Alias.objects.filter(account=account).values_list("aor", flat=True)]
-    mark(store_ids=stores, kind=Kind.ALIAS, keys=aliases)
+    mark_concerned(kind=Kind.ALIAS, keys=aliases)
 
 
 def mark_domain(domain: SipDomain) -> None:

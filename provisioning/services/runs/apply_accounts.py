@@ -178,10 +178,9 @@ def apply_accounts(window: dict[str, Any], planned: Counter[str]) -> tuple[bool,
 
 
 def mark_pushes(keys: Keys) -> None:
-    """Ask for `keys` of each kind at every store, in the transaction of `apply_accounts`."""
-    stores = outbox.manageable_stores()
+    """Ask for `keys` of each kind where they concern, in the transaction of `apply_accounts`."""
     for kind, wanted in keys.items():
-        outbox.mark(store_ids=stores, kind=kind, keys=wanted)
+        outbox.mark_concerned(kind=kind, keys=wanted)
 
 
 def _change(window: dict[str, Any]) -> None:

@@ -14,10 +14,17 @@ from django.utils import timezone
 from provisioning.core.errors import Busy
 from provisioning.drivers.base import Kind, Outcome, RowChange
 from provisioning.drivers.kamailio.store import KamailioStore
-from provisioning.models import Account, ConfigStore, OwnedRow, PendingChange
+from provisioning.models import (
+    Account,
+    Alias,
+    ConfigStore,
+    Number,
+    OwnedRow,
+    PendingChange,
+)
 from provisioning.services import leases
 from provisioning.services.push import outbox
-from tests.factories import make_account, make_store
+from tests.factories import make_account, make_pool, make_store
 from tests.push_site import Site
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -71,25 +78,76 @@ def test_only_what_waited_for_a_server_is_due_when_the_server_is_up_again(
     assert messages == [("provisioning.tasks.push_store", (store.pk,))]
 
 
-def test_a_mark_goes_to_every_managed_store_and_to_no_other() -> None:
+def test_a_mark_goes_to_every_managed_store_of_the_pool_and_to_no_other() -> None:
     managed = [make_store().pk, make_store().pk]
     make_store(mode=ConfigStore.Mode.OBSERVE)
-    outbox.mark_account(make_account(user_part="ann"), former_aor="old@x", numbers=["+441"])
-    marked = PendingChange.objects.values_list("store_id", "kind", "key").order_by(
-        "key", "kind", "store"
-    )
+    make_store(pool=make_pool("Berlin"))
+    account = make_account(user_part="ann")
+    Number.objects.create(e164="+441", state="assigned", account=account)
+    outbox.mark_account(account, numbers=["+441"])
+    marked = PendingChange.objects.values_list("store_id", "kind", "key").order_by("kind", "store")
     assert list(marked) == [
         (store, kind, key)
         for kind, key in (
             ("alias", "+441@voice.example.com"),
-            ("alias", "+441@x"),
-            ("alias", "ann@voice.example.com"),
             ("subscriber", "ann@voice.example.com"),
-            ("alias", "old@x"),
-            ("subscriber", "old@x"),
         )
         for store in managed
     ]
+
+
+def test_a_single_store_gets_every_mark() -> None:
+    store = make_store()
+    outbox.mark_account(make_account(user_part="ann"), former_aor="old@x", numbers=["+441"])
+    marked = PendingChange.objects.values_list("store_id", "key").order_by("key", "kind")
+    assert list(marked) == [
+        (store.pk, "+441@voice.example.com"),
+        (store.pk, "+441@x"),
+        (store.pk, "ann@voice.example.com"),
+        (store.pk, "ann@voice.example.com"),
+        (store.pk, "old@x"),
+        (store.pk, "old@x"),
+    ]
+
+
+@pytest.mark.parametrize("kind", [Kind.SUBSCRIBER, Kind.ALIAS])
+def test_stores_elsewhere_that_have_the_row_or_may_be_getting_it_are_marked_too(kind: Kind) -> None:
+    account = make_account(user_part="ann")
+    Number.objects.create(e164="+441", state="assigned", account=account)
+    key = {Kind.SUBSCRIBER: account.aor, Kind.ALIAS: "+441@voice.example.com"}[kind]
+    pool = make_pool("Berlin")
+    home, has, gets, compares, other, without = (
+        make_store(**values) for values in [{}, *({"pool": pool} for _ in range(5))]
+    )
+    OwnedRow.objects.create(store=has, kind=kind, key=key)
+    OwnedRow.objects.create(store=without, kind=kind, key="else@voice.example.com")
+    outbox.mark(store_ids=[gets.pk], kind=kind, keys=[key])
+    outbox.mark(store_ids=[compares.pk], kind=kind, keys=[PendingChange.ALL])
+    outbox.mark(store_ids=[other.pk], kind=kind, keys=["else@voice.example.com"])
+    outbox.mark_concerned(kind=kind, keys=[key])
+    marked = PendingChange.objects.filter(kind=kind, key=key).values_list("store_id", flat=True)
+    assert set(marked) == {home.pk, has.pk, gets.pk, compares.pk}
+    assert PendingChange.objects.get(store=gets, key=key).version == 2
+
+
+def test_everything_is_marked_at_every_managed_store() -> None:
+    stores = [make_store(), make_store(pool=make_pool("Berlin"))]
+    outbox.mark_concerned(kind=Kind.SUBSCRIBER, keys=[PendingChange.ALL])
+    outbox.mark_concerned(kind=Kind.ALIAS, keys=[f"{n}@x" for n in range(outbox.BULK + 1)])
+    marked = PendingChange.objects.values_list("store_id", "kind", "key")
+    assert set(marked) == {(s.pk, kind, "*") for s in stores for kind in ("subscriber", "alias")}
+
+
+def test_an_old_address_is_marked_where_its_account_has_its_home() -> None:
+    home = make_store()
+    make_store(pool=make_pool("Berlin"))
+    account = make_account(user_part="ann")
+    Alias.objects.create(
+        account=account, domain=account.domain, user_part="old", aor="old@voice.example.com",
+        ends_at=timezone.now(), created_at=timezone.now(),
+    )  # fmt: skip
+    outbox.mark_concerned(kind=Kind.ALIAS, keys=["old@voice.example.com"])
+    assert PendingChange.objects.get().store == home
 
 
 def test_a_change_that_is_rolled_back_leaves_no_mark_and_wakes_nobody(

@@ -80,14 +80,17 @@ def test_whoever_leaves_or_is_disabled_is_signed_out_of_the_console(company: Com
     assert versions == [1, 1, 0]
 
 
-def test_every_store_that_is_managed_hears_of_an_account_others_do_not(company: Company) -> None:
-    second = make_store(pool=make_pool("Berlin"))
+def test_every_managed_store_of_its_pool_hears_of_an_account_others_do_not(
+    company: Company,
+) -> None:
+    second = make_store(pool=company.store.pool)
+    elsewhere = make_store(pool=make_pool("Berlin"))
     observed = make_store(mode="observe")
     company.directory.add("ann")
     company.sync()
     stores = set(PendingChange.objects.values_list("store", flat=True))
     assert stores == {company.store.pk, second.pk}
-    assert observed.pk not in stores
+    assert not stores & {observed.pk, elsewhere.pk}
 
 
 def test_many_changes_become_one_mark_for_all(
