@@ -24,6 +24,7 @@ from provisioning.directory.guid import canonical_guid
 from provisioning.directory.selection import filters_of_keys
 
 MAX_PROBLEMS = 1000
+_MOST_NAMES = 1000
 _SCOPES = {"subtree": ldap.SCOPE_SUBTREE, "one": ldap.SCOPE_ONELEVEL}
 _RANGE = re.compile(r"(.+);range=\d+-(\d+|\*)")
 
@@ -160,7 +161,8 @@ class Reader:
         key, names = self._source.key_attribute.lower(), self._names
         page: list[Entry] = []
         for dn, raw in rows:
-            attributes = {names[name]: values for name, values in raw.items()}
+            # Nearly all entries have the same attributes in the same order.
+            attributes = dict(zip(names[tuple(raw)], raw.values(), strict=True))
             if names.ranged and not names.ranged.isdisjoint(attributes):
                 self._complete(dn, attributes)
             try:
@@ -199,17 +201,18 @@ class Reader:
             attributes[ranged.partition(";range=")[0]] = values
 
 
-class _Names(dict[str, str]):
+class _Names(dict[tuple[str, ...], tuple[str, ...]]):
     """Attribute names as the server writes them → lower case; `ranged` are those with a range."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ranged: set[str] = set()
 
-    def __missing__(self, name: str) -> str:
-        lower = self[name] = name.lower()
-        if ";range=" in lower:
-            self.ranged.add(lower)
+    def __missing__(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        if len(self) >= _MOST_NAMES:
+            self.clear()
+        lower = self[names] = tuple(map(str.lower, names))
+        self.ranged.update(name for name in lower if ";range=" in name)
         return lower
 
 

@@ -83,6 +83,9 @@ class Person(models.Model):
             models.Index(
                 fields=["source"], name="person_with_conflict", condition=~models.Q(problem="")
             ),
+            models.Index(
+                fields=["left_at"], name="person_that_left", condition=~models.Q(left_at=None)
+            ),
             models.Index(fields=["sid"], name="person_by_sid", condition=~models.Q(sid="")),
             models.Index(
                 fields=["expires_at"],

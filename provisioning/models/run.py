@@ -99,8 +99,8 @@ class Run(models.Model):
 class PlannedChange(models.Model):
     """One row of a plan: what is shown is exactly what is applied, for it is applied from here.
 
-    `before` holds the changed fields as they were, `after` as they will be (every field for a
-    create). `base_version` is the version of the object that the plan was computed from.
+    `before` holds the changed fields as they were, `after` as they will be (for a create every one
+    that is not empty). `base_version` is the version of the object that the plan was computed from.
 
     Rows are applied in the order of `ordinal`: a planned one is applied when its run's `applied_to`
     has come to it. A proposal that somebody accepted is marked as applied by itself.

@@ -217,6 +217,7 @@ def test_members_that_are_not_handed_out_to_the_last_break_the_read(
     """OpenLDAP knows no ranges, so it does not answer with the next one."""
     dn = group_dn(people.groups[0].name)
     with Reader(source()) as reader:
-        assert reader._names["member;range=0-0"] in reader._names.ranged
+        assert reader._names["member;range=0-0",] == ("member;range=0-0",)
+        assert reader._names.ranged == {"member;range=0-0"}
         with pytest.raises(IncompleteRead, match="broke off after 1 values of member"):
             reader._complete(dn, {"member;range=0-0": [b"uid=first"]})

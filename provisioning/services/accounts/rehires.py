@@ -47,6 +47,8 @@ def offer_rehires(*, run: Run) -> int:
     """
     if not any(run.counts.get(f"person.{action}") for action in ("create", "leave")):
         return 0
+    if not Person.objects.exclude(left_at=None).exists():
+        return 0  # as after a first sync, of which PostgreSQL has no statistics yet
     since = timezone.now() - RECENT
     recent = Person.objects.filter(left_at=None, first_seen_at__gte=since, same_as=None).annotate(
         same_mail=Lower("mail")

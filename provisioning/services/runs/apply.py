@@ -99,9 +99,12 @@ def apply_plan(*, run: Run, progress: Progress) -> Outcome:
             _apply_window(run, window, progress, outcome)
             progress.advance(window.steps)
     if run.approved_at is None:  # an approved run kept its conflicts when it was first applied
+        told = {name.rpartition(".")[2] for name in run.counts}
         with transaction.atomic():
-            keep_conflicts(run)
-            keep_proposals(run)
+            if PlannedChange.Status.PROBLEM in told:
+                keep_conflicts(run)
+            if PlannedChange.Status.PROPOSED in told:
+                keep_proposals(run)
             offer_rehires(run=run)
     return outcome
 
@@ -117,9 +120,7 @@ def _windows(run: Run) -> Iterator[Window]:
     if not blocks:
         return
     whole = Window(blocks[0].first, max(block.last for block in blocks))
-    length = Length(Cast("after", TextField()))
-    groups = planned.filter(kind="group").annotate(length=length).values_list("ordinal", "length")
-    sizes = {ordinal: 1 + length // _MEMBER_LENGTH for ordinal, length in groups}
+    sizes = _sizes(planned.filter(kind="group")) if "group" in {b.kind for b in blocks} else {}
     if whole.steps + sum(size - 1 for size in sizes.values()) <= WINDOW:
         yield whole
         return
@@ -134,6 +135,13 @@ def _windows(run: Run) -> Iterator[Window]:
             if (steps >= most and ordinal >= until) or ordinal == block.last:
                 yield Window(first, ordinal, block.kind)
                 first, steps = ordinal + 1, 0
+
+
+def _sizes(groups: QuerySet[PlannedChange]) -> dict[int, int]:
+    """The steps of each planned group, by its ordinal."""
+    length = Length(Cast("after", TextField()))
+    rows = groups.annotate(length=length).values_list("ordinal", "length")
+    return {ordinal: 1 + length // _MEMBER_LENGTH for ordinal, length in rows}
 
 
 def _is_new(run: Run, kind: str) -> bool:

@@ -24,8 +24,9 @@ def _flag(name: str) -> str:
 _CREATE = f"""
 INSERT INTO {PERSON} (source_id, guid, {", ".join(_TEXTS)}, {", ".join(PERSON_FLAGS)}, left_at,
                       problem, version, first_seen_at, changed_at)
-SELECT p.source_id, p.key, {", ".join(f"p.after ->> '{name}'" for name in _TEXTS)},
-       {", ".join(_flag(name) for name in PERSON_FLAGS)}, NULL, '', 1, %(now)s, %(now)s
+SELECT p.source_id, p.key, {", ".join(f"COALESCE(p.after ->> '{name}', '')" for name in _TEXTS)},
+       {", ".join(f"COALESCE({_flag(name)}, FALSE)" for name in PERSON_FLAGS)}, NULL, '', 1,
+       %(now)s, %(now)s
 FROM {TABLE} p WHERE {_MINE} AND p.kind = 'person' AND p.action = 'create'
 """  # noqa: S608
 _UPDATE = f"""

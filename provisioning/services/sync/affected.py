@@ -12,18 +12,22 @@ from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS
 from provisioning.models import DirectorySource, GroupMember, Person, PlannedChange, Run
 from provisioning.services import bulk
 from provisioning.services.rules.decide import PersonView
+from provisioning.services.runs.lanes import read_ahead
 from provisioning.services.runs.plan import TABLE
 
 _VALUES = ("dn", *PERSON_FIELDS, *PERSON_FLAGS)
 # What is read of a person to decide the account.
 COLUMNS = ("id", "source_id", "guid", "left_at", "problem", "to_decide", "same_as_id", *_VALUES)
 _CHUNK = 500
+# What a new person has of which the plan says nothing.
+_NOTHING: dict[str, Any] = dict.fromkeys(PERSON_FIELDS, "") | dict.fromkeys(PERSON_FLAGS, False)
+_PAGE = 2000
 # The next planned people after an ordinal, for the plan grows while it is read.
 _PLANNED = f"""
 SELECT ordinal, key, action, after FROM {TABLE}
 WHERE run_id = %s AND ordinal > %s AND ordinal <= %s AND kind = 'person' AND status = 'planned'
   AND action <> 'refresh'
-ORDER BY ordinal LIMIT {_CHUNK}
+ORDER BY ordinal LIMIT {_PAGE}
 """  # noqa: S608
 Memberships = dict[str, set[int]]
 
@@ -98,7 +102,7 @@ def affected_by(
     questions = find_open_questions(source)
     foreign = {**foreign, **{guid: at for guid, at in questions.items() if at != source.pk}}
     others = {*moved, *questions}.difference(unreadable)
-    for chunk in _planned_people(run, until):
+    for chunk in read_ahead(_planned_people(run, until)):
         known = _known(source, [key for _, key, action, _ in chunk if action != "create"])
         for _, key, action, after in chunk:
             others.discard(key)
@@ -149,7 +153,7 @@ def _changed(
     old: dict[str, Any] | None, memberships: Memberships,
 ) -> PersonView:  # fmt: skip
     if old is None:
-        return PersonView(source.pk, guid, after, True, memberships.get(guid, ()))
+        return PersonView(source.pk, guid, _NOTHING | after, True, memberships.get(guid, ()))
     if action == "leave":
         return _view(old, {}, present=False, memberships=memberships)
     return _view(old, after, present=True, memberships=memberships)

@@ -135,7 +135,8 @@ def _plan_page(
         if person is None:
             writer.add(
                 source_id=source.pk, kind="person", key=entry.guid, subject=entry.guid,
-                name=after["display_name"] or after["login"], action="create", after=after,
+                name=after["display_name"] or after["login"], action="create",
+                after={column: value for column, value in after.items() if value},
             )  # fmt: skip
         else:
             _plan_update(source, person, after, writer)
