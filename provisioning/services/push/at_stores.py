@@ -48,12 +48,12 @@ def find_at_stores(*, account: Account, number: Number | None) -> Iterator[AtSto
 def _standing(store: ConfigStore, change: PendingChange | None, *, written: bool) -> AtStore:
     if store.mode == ConfigStore.Mode.OBSERVE:
         return AtStore(store, "not written", "the store is observed only")
-    if change is not None and (change.dead or change.problem):
+    if change is not None and (change.dead or change.attempts):
         because = change.problem or "given up after several attempts"
         return AtStore(store, "problem", because, refused=True)
     if change is not None:
         marked = timezone.localtime(change.marked_at)
-        waits = store.problem or "waits for a push"
+        waits = change.problem or store.problem or "waits for a push"
         return AtStore(store, "pending", f"marked {marked:%-d %b %Y, %H:%M:%S}; {waits}")
     if written:
         return AtStore(store, "applied", "written and read back")

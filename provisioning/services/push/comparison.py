@@ -17,6 +17,7 @@ from provisioning.services.bulk import among
 from provisioning.services.push import drift_rows, outbox
 from provisioning.services.push.activation import note_reloads
 from provisioning.services.push.desired import Desired, fingerprint
+from provisioning.services.push.moving import not_yet_served
 from provisioning.services.push.push_record import Image, Journal
 
 _FOREIGN = (
@@ -35,7 +36,8 @@ class Difference:
     `replaced` counts changes of rows that stand there already; `failed` are keys that must not be
     touched, with the reason; `vanished` are owned keys where rightly nothing is any more;
     `unusable` are addresses-of-record that may not register, whether their row changes or not;
-    `before` is what stands at the keys of `changes` now, and `held` how many were left to somebody.
+    `before` is what stands at the keys of `changes` now, and `held` how many were left to somebody;
+    `moving` are keys that stay until their new home serves them, with the reason.
     """
 
     kind: Kind
@@ -46,6 +48,7 @@ class Difference:
     failed: dict[str, str] = field(default_factory=dict)
     before: dict[str, Row] = field(default_factory=dict)
     held: int = 0
+    moving: dict[str, str] = field(default_factory=dict)
 
     def revoked(self) -> list[str]:
         """The addresses-of-record that are about to lose what they could register with."""
@@ -91,6 +94,10 @@ def find_difference(
     standing = [key for key, have in others.items() if have is not None]
     asked = [*standing, *empty, *locked]
     owned = set(_owned(store, kind, asked).values_list("key", flat=True)) if asked else set()
+    taken = [key for key in empty if key in owned and key in leftover]
+    difference.moving = not_yet_served(store=store, kind=kind, keys=taken)
+    if difference.moving:
+        empty = [key for key in empty if key not in difference.moving]
     held: set[str] = set()
     if doubt is not None:
         held = drift_rows.left_alone(

@@ -24,6 +24,7 @@ from provisioning.services.push.activation import (
 )
 from provisioning.services.push.comparison import Difference, Result, find_difference, make_so
 from provisioning.services.push.desired import Page, derive, page_of
+from provisioning.services.push.moving import tell_others
 from provisioning.services.push.proof import Look
 from provisioning.services.push.push_record import Journal, end_doubt, in_doubt
 from provisioning.services.servers.driver_access import open_store
@@ -172,6 +173,11 @@ class _StorePush:
             if keys := [each.key for each in claimed if each.kind is kind]:
                 page = page_of(store=self.store, kind=kind, keys=keys)
                 differences.append(self._difference(kind, page))
+        moving = {
+            by_address[difference.kind, key]: reason
+            for difference in differences
+            for key, reason in difference.moving.items()
+        }
         results = self._write(differences)
         failed = {
             by_address[kind, key]: reason
@@ -184,6 +190,7 @@ class _StorePush:
         for aor, reason in left.refused.items():
             failed.setdefault(by_address[Kind.SUBSCRIBER, aor], reason)
         waiting = {by_address[Kind.SUBSCRIBER, aor]: said for aor, said in left.waiting.items()}
+        waiting |= moving
         self._settle(claimed, failed=failed, waiting=waiting)
         self._count(results.values())
 
@@ -223,7 +230,7 @@ class _StorePush:
         try:
             difference = self._difference(kind, page, doubt)
             # Noted before the rows change, so that no crash forgets their registrations.
-            self._mark(kind, difference.revoked())
+            self._mark(kind, [*difference.revoked(), *difference.moving])
             results = self._write([difference])
         except _GENERAL:
             raise
@@ -272,6 +279,11 @@ class _StorePush:
             same = [each for each in claimed if versions.get(each.pk) == each.version]
             done = [each.pk for each in same if each not in failed and each not in waiting]
             PendingChange.objects.filter(pk__in=done).delete()
+            finished = set(done)
+            tell_others(
+                store=self.store,
+                done=[(each.kind, each.key) for each in same if each.pk in finished],
+            )
             for each in same:
                 if each in failed or each in waiting:
                     _keep(each, failed.get(each, ""), waiting.get(each, ""))

@@ -185,8 +185,8 @@ def test_a_new_home_pool_moves_the_account_from_store_to_store(
     assert (len(here.subscribers()), len(there.subscribers())) == (1, 0)
     change = AccountChange(pool=make_pool("Tokyo"), site=None, profile=None, name=account.name)
     change_account(account=account, change=change, actor=actor)
-    here.push()
     there.push()
+    here.push()
     assert (here.subscribers(), here.aliases()) == ({}, {})
     assert there.subscribers() == {ANN: digest_of(account)}
     assert there.aliases() == {f"{NUMBER}@voice.example.com": ANN}
