@@ -54,7 +54,8 @@ class Membership:
 
     A DN is kept once and a membership is one integer of four bytes. What a group holds is a bitset
     over all DNs, or a list where that is smaller, and is forgotten as soon as the groups around it
-    are done. `by_login` also resolves members that are user names (memberUid of RFC 2307).
+    are done. `by_login` also resolves what RFC 2307 says by other means than a DN: members that are
+    user names (memberUid), and the primary group of each person (gidNumber).
     """
 
     def __init__(self, *, by_login: bool = False) -> None:
@@ -67,6 +68,8 @@ class Membership:
         self._primary: dict[bytes, array[int]] = {}
         self._logins: dict[bytes, int] = {}
         self._named: dict[int, list[bytes]] = {}
+        self._numbers: dict[bytes, list[int]] = {}
+        self._primary_number: dict[bytes, array[int]] = {}
         self._foreign: dict[str, int] = {}
 
     def add_person(self, entry: Entry) -> None:
@@ -80,6 +83,8 @@ class Membership:
             self._primary.setdefault(group, array("I")).append(node)
         if self._by_login:
             self._logins |= dict.fromkeys(values.get("uid", ()), node)
+            if gid := values.get("gidnumber"):
+                self._primary_number.setdefault(gid[0], array("I")).append(node)
 
     def add_group(self, entry: Entry) -> None:
         """A group with its members, as the directory writes them."""
@@ -98,6 +103,8 @@ class Membership:
             self._sids[sid[0]] = node
         if logins := values.get("memberuid"):
             self._named[node] = logins
+        if self._by_login and (gid := values.get("gidnumber")):
+            self._numbers.setdefault(gid[0], []).append(node)
 
     def foreign_sids(self) -> Collection[str]:
         """The SIDs of members of other forests, as text."""
@@ -166,6 +173,9 @@ class Membership:
         for sid, nodes in self._primary.items():
             if (group := self._sids.get(sid)) is not None:
                 self._members[group] = array("I", {*self._members[group], *nodes})
+        for number, nodes in self._primary_number.items():
+            for group in self._numbers.get(number, ()):  # several groups may share a number
+                self._members[group] = array("I", {*self._members[group], *nodes})
         for group, logins in self._named.items():
             known = {self._named_member(login) for login in logins}
             self._members[group] = array("I", {*self._members[group], *known})
@@ -227,11 +237,11 @@ def membership_attributes(record: SourceRecord) -> tuple[str, ...]:
     """What has to be read of a person, besides the mapped, to know in which groups they are."""
     if record.key_attribute.lower() == "objectguid":
         return ("objectsid", "primarygroupid")
-    return ("uid",) if names_logins(record) else ()
+    return ("uid", "gidnumber") if names_logins(record) else ()
 
 
 def names_logins(record: SourceRecord) -> bool:
-    """Whether groups are read that name their members by user name (RFC 2307, memberUid)."""
+    """Whether groups of RFC 2307 are read, which know people by user name and by gidNumber."""
     return "posixgroup" in record.group_filter.lower()
 
 

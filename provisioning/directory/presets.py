@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 # What is read of a group, whatever the directory: `member` and `uniqueMember` hold DNs, `memberUid`
-# user names; objectSid is what the primaryGroupID of its members leads to.
-GROUP_ATTRIBUTES = ("cn", "description", "member", "uniquemember", "memberuid", "objectsid")
+# user names; objectSid and gidNumber are what the primary group of its members leads to.
+GROUP_ATTRIBUTES = (
+    "cn", "description", "member", "uniquemember", "memberuid", "objectsid", "gidnumber",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,6 +194,21 @@ def test_user_names_are_members_where_the_directory_names_them_so() -> None:
     assert found.unknown == ("memberuid=gone",)
 
 
+def test_the_primary_group_of_rfc_2307_has_its_members_without_naming_them() -> None:
+    membership = Membership(by_login=True)
+    add_person(membership, 1, uid=b"ann", gidnumber=b"1000")
+    add_person(membership, 2, uid=b"bo", gidnumber=b"4242")
+    add_group(membership, 0, [], gidnumber=[b"1000"])
+    add_group(membership, 1, [group(0)], gidnumber=[b"1001"])
+    found = resolved(membership)
+    assert found["g0"].direct == found["g1"].effective == {"p1"}
+    assert found["g0"].unknown == ()
+    elsewhere = Membership()
+    add_person(elsewhere, 1, gidnumber=b"1000")
+    add_group(elsewhere, 0, [], gidnumber=[b"1000"])
+    assert resolved(elsewhere)["g0"].direct == set(), "only where such groups are read"
+
+
 def test_a_sid_is_written_as_windows_writes_it() -> None:
     assert sid_text(sid(513)) == "S-1-5-21-1-2-3-513"
     assert sid_text(b"\x01\x01" + (5).to_bytes(6, "big") + (11).to_bytes(4, "little")) == "S-1-5-11"

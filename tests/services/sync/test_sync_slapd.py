@@ -11,7 +11,7 @@ from lab.authority import Authority
 from lab.people import Company as People
 from lab.ports import free_port
 from lab.slapd import Slapd
-from lab.slapd_entries import GROUPS, LEAVERS, PEOPLE, SUFFIX, group_dn, person_dn
+from lab.slapd_entries import GROUPS, LEAVERS, PEOPLE, SUFFIX, group_dn, person_dn, person_entry
 from provisioning.core.states import State
 from provisioning.models import Account, DirectoryGroup, DirectorySource, Person, Run
 from provisioning.services.actor import SYNC
@@ -217,10 +217,18 @@ def test_starttls_reads_the_same(source: DirectorySource, slapd: Slapd, people: 
     assert sync(source).counts["read.people"] == len(people.people)
 
 
-def test_a_posix_group_names_its_members_by_their_user_names(
+def test_a_posix_group_has_whom_it_names_and_whose_primary_group_it_is(
     source: DirectorySource, slapd: Slapd, people: People
 ) -> None:
-    one, other = people.people[:2]
+    one, other, third = people.people[:3]
+    kept = person_entry(third, "")["objectClass"]
+    slapd.modify(
+        person_dn(third),
+        {
+            "objectClass": [*kept, "posixAccount"], "uidNumber": ["2000"], "gidNumber": ["1000"],
+            "homeDirectory": ["/"],
+        },
+    )  # fmt: skip
     slapd.add(
         f"cn=staff,{GROUPS}",
         {
@@ -234,7 +242,8 @@ def test_a_posix_group_names_its_members_by_their_user_names(
     source.save()
     sync(source)
     staff = DirectoryGroup.objects.get(name="staff")
-    assert set(find_members(group=staff).values_list("login", flat=True)) == {one.uid, other.uid}
+    members = set(find_members(group=staff).values_list("login", flat=True))
+    assert members == {one.uid, other.uid, third.uid}, "the last by the primary group"
     assert staff.unknown_members == ["memberuid=nobody.here"]
 
 
