@@ -14,8 +14,9 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource, Joining, Person, Run
 from provisioning.services.joins import joins
-from provisioning.services.joins.joining import current_joining, save_joining
+from provisioning.services.joins.joining import save_joining
 from provisioning.services.joins.one_person import find_suggestions, strangers_to, suggest
+from provisioning.services.rules.matching import current_joining
 from provisioning.services.runs.run_report import summary_of
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.joins import CompareForm, JoiningForm

@@ -150,6 +150,8 @@ def _done(run: Run) -> Standing:
 
 def _nothing(run: Run) -> str:
     conflicts = run.changes.filter(status=PlannedChange.Status.PROBLEM).count()
+    if conflicts and run.kind == Run.Kind.REKEY:
+        return f"{conflicts:,} people or groups have no such key of their own."
     if conflicts == 1:
         return "One person has a conflict, and keeps what was there before."
     if conflicts:

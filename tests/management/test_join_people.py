@@ -37,7 +37,7 @@ def test_it_is_dry_unless_told_otherwise(forests: Forests) -> None:
     forests.add_pair("ann")
     said = join()
     assert "preview, nothing was changed" in said
-    assert "Ann2 → Ann (Head office): employee ID e-ann" in said
+    assert "Ann2 → Ann (ann, Head office): employee ID e-ann" in said
     assert "Losing service: 1" in said
     assert _joined() == 0
     assert "done" in join("--apply")
@@ -52,7 +52,7 @@ def test_its_json_names_who_is_joined_and_who_is_unclear(forests: Forests) -> No
     forests.second.add("b", employee_id="7")
     forests.sync_both()
     found = json.loads(join("--json"))
-    assert found["joined"] == ["Ann2 → Ann (Head office): employee ID e-ann"]
+    assert found["joined"] == ["Ann2 → Ann (ann, Head office): employee ID e-ann"]
     assert len(found["unclear"]) == 3
     assert found["state"] == "preview"
 

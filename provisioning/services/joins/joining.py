@@ -12,19 +12,8 @@ from provisioning.models import DirectorySource, Joining, Person
 from provisioning.services.accounts.asked import ask
 from provisioning.services.actor import Actor
 from provisioning.services.console import saving
+from provisioning.services.rules.matching import ONLY
 from provisioning.services.sync.lookalikes import HELD_BY
-
-# The settings are one row.
-_ONLY = 1
-
-
-def current_joining() -> Joining:
-    """The settings, with every source in the order that counts; those never ordered come last."""
-    joining = Joining.objects.first() or Joining(pk=_ONLY)
-    sources = list(DirectorySource.objects.order_by("name").values_list("pk", flat=True))
-    ordered = [pk for pk in joining.order if pk in sources]
-    joining.order = [*ordered, *(pk for pk in sources if pk not in ordered)]
-    return joining
 
 
 def save_joining(
@@ -49,7 +38,7 @@ def save_joining(
         raise InvalidInput("Choose which entry decides about service.")
     before = Joining.objects.first()
     row = Joining(
-        pk=_ONLY,
+        pk=ONLY,
         order=list(order),
         orders={name: [first[name]] for name in ORDERED_FIELDS if name in first},
         service=service,

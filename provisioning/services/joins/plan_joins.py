@@ -158,7 +158,7 @@ class JoinPlanner:
         return person.pk not in having, place, person.pk
 
     def _write(self, action: str, entry: Person, owner: Person, evidence: str) -> None:
-        shown = f"{owner} ({owner.source})"
+        shown = f"{owner} ({owner.login}, {owner.source})"
         joins = action == "join"
         after: dict[str, Any] = {
             "same_as": shown if joins else "", "source": owner.source_id, "person": owner.guid,

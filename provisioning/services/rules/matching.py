@@ -11,10 +11,12 @@ from django.utils import timezone
 from provisioning.core.moments import moment
 from provisioning.core.precedence import EntryValues, Merged, Precedence, merge
 from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS
-from provisioning.models import GroupMember, Joining, Person
+from provisioning.models import DirectorySource, GroupMember, Joining, Person
 from provisioning.services.rules.decide import PersonView
 from provisioning.services.rules.rule_book import CompiledRule, RuleBook
 
+# The settings of joined entries are one row.
+ONLY = 1
 _VALUES = ("dn", *PERSON_FIELDS, *PERSON_FLAGS)
 
 
@@ -86,7 +88,18 @@ def has_joined() -> bool:
 
 def load_precedence() -> Precedence:
     """Whose value counts for somebody with several entries."""
-    return (Joining.objects.first() or Joining()).precedence()
+    return current_joining().precedence()
+
+
+def current_joining() -> Joining:
+    """The settings, with every source in the order that counts: of those without a place the oldest
+    comes first.
+    """
+    joining = Joining.objects.first() or Joining(pk=ONLY)
+    sources = list(DirectorySource.objects.order_by("pk").values_list("pk", flat=True))
+    ordered = [pk for pk in joining.order if pk in sources]
+    joining.order = [*ordered, *(pk for pk in sources if pk not in ordered)]
+    return joining
 
 
 def merge_people(entries: Sequence[Person], precedence: Precedence) -> Merged:

@@ -55,14 +55,17 @@ def plan_rekey(*, run: Run, source: DirectorySource, progress: Progress) -> Plan
             "people who left. Nothing was changed; a preview names them."
         )
     left = people.exclude(left_at=None).count()
-    if left:
+    if problems:
+        plan.remarks.append("As long as that is so, the key cannot be changed.")
+    elif left:
         plan.remarks.append(
             f"{left:,} who left keep the old key: whoever of them comes back is new, and offered "
             "under Returned?."
         )
-    plan.remarks.append(
-        "The next sync reads everything. Runs before this one are not undone any more."
-    )
+    if not problems:
+        plan.remarks.append(
+            "The next sync reads everything. Runs before this one are not undone any more."
+        )
     plan.writer.flush()
     return plan
 
