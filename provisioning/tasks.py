@@ -10,12 +10,12 @@ from provisioning.models import DirectorySource, SipServer
 from provisioning.services.accounts import deadlines
 from provisioning.services.actor import SCHEDULE
 from provisioning.services.alerts import alerts, sending
-from provisioning.services.console import retention, search_indexes
+from provisioning.services.console import guessing, retention, search_indexes
 from provisioning.services.console import sweep as sweeper
 from provisioning.services.directory import poll
 from provisioning.services.push import push, reconcile
 from provisioning.services.runs import runs
-from provisioning.services.scim import scim_store, scim_tokens
+from provisioning.services.scim import scim_store
 from provisioning.services.servers import (
     contact_lists,
     health_history,
@@ -144,14 +144,14 @@ def keep_deadlines() -> None:
 
 @shared_task(name="provisioning.tasks.forget_old")
 def forget_old() -> None:
-    """Forget old runs and pushes, deletions of SCIM clients, and their wrong tokens."""
+    """Forget old runs and pushes, deletions of SCIM clients, and counts of wrong secrets."""
     retention.forget_old_runs()
     retention.forget_old_pushes()
     health_history.forget_old()
     alerts.forget_old()
     sending.forget_old()
     scim_store.forget_deleted()
-    scim_tokens.forget_refusals()
+    guessing.forget_counts()
 
 
 @shared_task(name="provisioning.tasks.index_search", time_limit=settings.RUN_TIME_LIMIT)

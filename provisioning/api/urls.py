@@ -2,11 +2,12 @@
 
 from django.urls import URLPattern, path
 
-from provisioning.api import health, links, scim, scim_about
+from provisioning.api import health, links, scim, scim_about, served
 
 urlpatterns: list[URLPattern] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("served/<int:pk>/<path:path>", served.answer, name="served"),
     path("p/<str:token>", links.fetch, name="provisioning-link"),
     path("scim/v2/<int:pk>", scim_about.Nothing.as_view(), name="scim"),
     path(

@@ -75,7 +75,8 @@ class StoreRecord:
     """A configuration store: the database in which SIP servers read what the console writes.
 
     `database` is a database name, or for SQLite the path of a file, already checked to be below the
-    allowed folder. `addresses`, where given, are the only ones that `host` is reached at.
+    allowed folder. `addresses`, where given, are the only ones that `host` is reached at. Where it
+    is `served`, SIP servers do not read it themselves: they ask the console.
     """
 
     name: str
@@ -91,6 +92,7 @@ class StoreRecord:
     connect_timeout: float = 3.0
     statement_timeout: float = 10.0
     addresses: tuple[str, ...] = ()
+    served: bool = False
 
 
 @dataclass(frozen=True, slots=True)

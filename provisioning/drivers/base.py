@@ -253,6 +253,22 @@ class ServerDriver(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """What a SIP server is answered that asks for rows."""
+
+    media_type: str
+    body: str = field(repr=False)
+
+
+class ServingStore(StoreDriver, Protocol):
+    """A store whose servers can ask the console for its rows instead of reading them."""
+
+    def answer(self, path: str, asked: Mapping[str, str]) -> Served | None:
+        """The answer to a question at `path`; None where nothing is asked for there."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Driver:
     """One family of SIP servers: the databases and the digests that it can be set up with.
 
@@ -265,6 +281,7 @@ class Driver:
     server: type[ServerDriver]
     dialects: tuple[Dialect, ...]
     digests: tuple[Digests, ...]
+    serving: type[ServingStore] | None = None
     settings: frozenset[str] = frozenset()
 
     @property

@@ -24,5 +24,6 @@ DRIVERS: dict[str, Driver] = {
         server=AsteriskServer,
         dialects=("postgresql",),
         digests=("MD5", "SHA-256", "MD5+SHA-256"),
+        serving=AsteriskStore,
     ),
 }

@@ -9,6 +9,7 @@ from provisioning.models.contact import ContactList, RegisteredContact
 from provisioning.models.domain import SipDomain
 from provisioning.models.drift import Drift
 from provisioning.models.group import DirectoryGroup, GroupMember, GroupNesting
+from provisioning.models.guessing import WrongSecrets
 from provisioning.models.health import HealthSample
 from provisioning.models.joining import Apart, Joining
 from provisioning.models.number import Number, NumberRange
@@ -24,7 +25,7 @@ from provisioning.models.routing import Gateway, Route, TrustedHost
 from provisioning.models.rule import AccountRule
 from provisioning.models.run import PlannedChange, Run
 from provisioning.models.saved_view import SavedView
-from provisioning.models.scim import ScimFeed, ScimMember, ScimRefusal, ScimResource, ScimToken
+from provisioning.models.scim import ScimFeed, ScimMember, ScimResource, ScimToken
 from provisioning.models.sent_form import SentForm
 from provisioning.models.setting import GroupRank, SettingValue
 from provisioning.models.site import Site
@@ -75,7 +76,6 @@ __all__ = [
     "SavedView",
     "ScimFeed",
     "ScimMember",
-    "ScimRefusal",
     "ScimResource",
     "ScimToken",
     "SentForm",
@@ -89,4 +89,5 @@ __all__ = [
     "WriteBack",
     "WrittenAttribute",
     "WrittenValue",
+    "WrongSecrets",
 ]

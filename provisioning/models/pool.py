@@ -64,6 +64,12 @@ class ConfigStore(Limited):
         ],
         default="MD5",
     )
+    served = models.BooleanField(
+        "servers ask this console",
+        default=False,
+        help_text="Instead of reading the database themselves; only an Asterisk can. For more than "
+        "10,000 accounts, and where servers shall not reach the database",
+    )
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.OBSERVE)
     # The managed scope; where one of these is empty, it narrows nothing.
     scope_kinds = models.JSONField("managed kinds", default=list, blank=True)
@@ -139,6 +145,7 @@ class ConfigStore(Limited):
             secret=secret,
             tls=self.tls,
             ca_pem=self.ca_pem,
+            served=self.served,
             connect_timeout=settings.SERVER_CONNECT_TIMEOUT,
             statement_timeout=settings.SERVER_TOTAL_TIMEOUT,
         )

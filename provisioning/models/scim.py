@@ -107,20 +107,6 @@ class ScimResource(models.Model):
         return f"{self.kind} {self.uid}"
 
 
-class ScimRefusal(models.Model):
-    """Wrong tokens that came from one address lately, whichever process was asked.
-
-    `address` is a keyed hash. A count that is over starts anew.
-    """
-
-    address = models.CharField(max_length=32, unique=True)
-    count = models.PositiveIntegerField()
-    until = models.DateTimeField(db_index=True)
-
-    def __str__(self) -> str:
-        return f"{self.count} until {self.until}"
-
-
 class ScimMember(models.Model):
     """A user or group, by its uid, is a direct member of a group."""
 

@@ -238,6 +238,7 @@ def _place_rows(row: ConfigStore) -> list[dict[str, Any]]:
         {"label": "User", "value": row.user, "mono": True},
         {"label": "Password", "value": "kept" if row.sealed_secret else ""},
         {"label": "Encryption", "value": "TLS, certificate checked" if row.tls else "none"},
+        {"label": "Servers", "value": "ask this console" if row.served else "read it themselves"},
         _digest(row),
     ]
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import bindparam, not_, select
 
 from provisioning.core.records import Presence, Registration, StoreRecord
-from provisioning.drivers.asterisk import accounts, numbers, statements
+from provisioning.drivers.asterisk import accounts, lookups, numbers, statements
 from provisioning.drivers.asterisk.contacts import registration_from_row
 from provisioning.drivers.asterisk.inspection import findings, holds_contacts
 from provisioning.drivers.base import (
@@ -22,6 +22,7 @@ from provisioning.drivers.base import (
     Outcome,
     Row,
     RowChange,
+    Served,
     SubscriberRow,
 )
 from provisioning.drivers.database.connection import Database, Rendered, render
@@ -124,6 +125,8 @@ class AsteriskStore:
 
     def registrations(self, aors: Collection[str] | None = None) -> Iterator[Registration] | None:
         """Live contacts of ps_contacts, or None where the servers keep them elsewhere."""
+        if self._store.served:
+            return None
         with self._database.transaction() as transaction:
             if not holds_contacts(transaction):
                 return None
@@ -134,6 +137,15 @@ class AsteriskStore:
         now = time.time()
         live = map(registration_from_row, rows)
         return (each for each in live if each.expires_at == 0 or each.expires_at > now)
+
+    def answer(self, path: str, asked: Mapping[str, str]) -> Served | None:
+        """What an Asterisk is told that asks the console: one row, or nothing."""
+        question = lookups.statement_of(path, asked)
+        if not isinstance(question, Rendered):
+            return question
+        with self._database.transaction() as transaction:
+            rows = transaction.rows(question, dict(asked))
+        return lookups.answer(row for (row,) in rows)
 
     def presence(self, aors: Collection[str]) -> list[Presence] | None:
         """None: Asterisk keeps what clients publish in its memory."""

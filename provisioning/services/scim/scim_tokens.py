@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.core.text import require_line
-from provisioning.models import DirectorySource, ScimRefusal, ScimToken
+from provisioning.models import DirectorySource, ScimToken
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit
+from provisioning.services.console.guessing import count_wrong
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -32,8 +32,6 @@ _KEY_BYTES, _SECRET_BYTES = 6, 32
 _FORM = re.compile(r"rtcscim-([0-9a-f]{12})-([A-Za-z0-9_-]{43})")
 # Noting each use would be a write for each request.
 _NOTED_EVERY = timedelta(minutes=1)
-# Wrong tokens of one address within so many seconds; from then on it is told to wait.
-_PATIENCE, _WINDOW = 20, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +113,7 @@ def find_source(*, text: str, source_id: int, address: str) -> DirectorySource |
     if token is None or problem:
         # Only in the log of the server, so that guessing cannot fill the audit log.
         log.info("SCIM token refused", source=source_id, address=address, reason=problem)
-        return Refusal(_seconds_to_wait(address, now))
+        return Refusal(count_wrong(what="scim", address=address))
     if token.last_used_at is None or now - token.last_used_at > _NOTED_EVERY:
         ScimToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_from=address[:45])
     return token.source
@@ -141,33 +139,6 @@ def _problem(token: ScimToken, source_id: int, now: datetime) -> str:
     if token.expires_at <= now:
         return "expired"
     return "" if token.source.is_scim else "not a SCIM source"
-
-
-def forget_refusals() -> None:
-    """Forget counts of wrong tokens that are over."""
-    ScimRefusal.objects.filter(until__lte=timezone.now()).delete()
-
-
-def _seconds_to_wait(address: str, now: datetime) -> int:
-    """Count a wrong token, in the database: all processes count together.
-
-    0 while there is patience left; after that nothing is written any more until the count is over.
-    """
-    name = salted_hmac("scim", address, algorithm="sha256").hexdigest()[:32]
-    until = now + timedelta(seconds=_WINDOW)
-    row, is_new = ScimRefusal.objects.get_or_create(
-        address=name, defaults={"count": 1, "until": until}
-    )
-    if is_new:
-        return 0
-    mine = ScimRefusal.objects.filter(pk=row.pk)
-    if row.until <= now:
-        mine.filter(until=row.until).update(count=1, until=until)
-        return 0
-    if row.count >= _PATIENCE:
-        return max(1, round((row.until - now).total_seconds()))
-    mine.update(count=F("count") + 1)
-    return 0
 
 
 def _hash(key: str, secret: str) -> str:

@@ -8,9 +8,9 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TypeVar
 
-from provisioning.core.errors import ProvisioningError
+from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.records import ServerRecord, StoreRecord
-from provisioning.drivers.base import ServerDriver, StoreDriver
+from provisioning.drivers.base import ServerDriver, ServingStore, StoreDriver
 from provisioning.drivers.registry import DRIVERS
 from provisioning.models import ConfigStore, SipServer
 from provisioning.services.servers import targets
@@ -38,13 +38,24 @@ def open_server(server: SipServer) -> Iterator[ServerDriver]:
 @contextmanager
 def open_store_record(record: StoreRecord) -> Iterator[StoreDriver]:
     """The same for values that are not saved yet, as in a connection test."""
-    if record.dialect == "sqlite":
-        record = replace(record, database=str(targets.check_sqlite_path(record.database)))
-    else:
-        found = targets.check_target(host=record.host, port=record.port, what="The database host")
-        record = replace(record, addresses=tuple(found))
-    with closing(DRIVERS[record.driver].store(record)) as driver:
+    with closing(DRIVERS[record.driver].store(_judged(record))) as driver:
         yield driver
+
+
+def serving_store(record: StoreRecord) -> ServingStore:
+    """The driver of a store that is served, for whoever closes it; raises as `open_store` does."""
+    serving = DRIVERS[record.driver].serving
+    if serving is None:
+        raise InvalidInput(f"The servers of “{record.name}” read their database themselves.")
+    return serving(_judged(record))
+
+
+def _judged(record: StoreRecord) -> StoreRecord:
+    """`record` with a place that the console may open, and nothing else."""
+    if record.dialect == "sqlite":
+        return replace(record, database=str(targets.check_sqlite_path(record.database)))
+    found = targets.check_target(host=record.host, port=record.port, what="The database host")
+    return replace(record, addresses=tuple(found))
 
 
 @contextmanager

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlsplit
+
+from django.conf import settings
 
 from provisioning.drivers.asterisk.ami import USER
 from provisioning.models import SipDomain, SipServer
@@ -75,9 +78,11 @@ auth = config,pjsip.conf,criteria=type=auth
 aor/cache = memory_cache,object_lifetime_stale=600,object_lifetime_maximum=3600,expire_on_reload=yes
 aor = realtime,ps_aors
 aor = config,pjsip.conf,criteria=type=aor
+"""  # noqa: E501 - a setting has no line breaks
+_CONTACTS = """\
 ; Written to the database, so that the console sees who is registered.
 contact = realtime,ps_contacts
-"""  # noqa: E501 - a setting has no line breaks
+"""
 
 _EXTCONFIG = """\
 [settings]
@@ -86,6 +91,15 @@ ps_auths => pgsql,@NAME@
 ps_aors => pgsql,@NAME@
 ps_contacts => pgsql,@NAME@
 extensions => pgsql,@NAME@
+"""
+
+_CURL = """\
+[settings]
+; The secret stands for a password: what is neither letter nor digit there is written like %2F.
+ps_endpoints => curl,@ASK@/ps_endpoints
+ps_auths => curl,@ASK@/ps_auths
+ps_aors => curl,@ASK@/ps_aors
+extensions => curl,@ASK@/extensions
 """
 
 _PGSQL = """\
@@ -134,6 +148,7 @@ def asterisk_guide(server: SipServer) -> Guide:
     endpoint = targets.parse_url(
         url=server.rpc_url, schemes=targets.HTTP, what="The control address"
     )
+    scheme, _, console = settings.PUBLIC_URL.partition("://")
     prefix = urlsplit(server.rpc_url).path.strip("/")
     domains = list(SipDomain.objects.order_by("domain").values_list("domain", flat=True))
     known = {
@@ -143,6 +158,7 @@ def asterisk_guide(server: SipServer) -> Guide:
         "CONSOLE": console_address(endpoint),
         "CONTROL_USER": USER,
         "SECRET": SECRET,
+        "ASK": f"{scheme}://{USER}:{SECRET}@{console}/served/{server.pk}",
         "NAME": store.database,
         "HOST": store.host,
         "DATABASE_PORT": str(store.port),
@@ -179,22 +195,9 @@ def asterisk_guide(server: SipServer) -> Guide:
             "With a cache: without one, an Asterisk asks its database about ten questions for "
             "each REGISTER. The console lets it forget what changed.",
             "sorcery.conf",
-            filled(_SORCERY, known),
+            filled(_SORCERY if store.served else _SORCERY + _CONTACTS, known),
         ),
-        Section(
-            "Which tables",
-            "Those of Asterisk's own alembic scripts (contrib/ast-db-manage), up to date.",
-            "extconfig.conf",
-            filled(_EXTCONFIG, known),
-        ),
-        Section(
-            "Where the database is",
-            "Asterisk signs in with a role of its own. The modules res_config_pgsql, "
-            "res_sorcery_realtime, res_sorcery_memory_cache, pbx_realtime, res_ari_asterisk and "
-            "func_pjsip_aor must be loaded.",
-            "res_pgsql.conf",
-            filled(_PGSQL, known),
-        ),
+        *(_asking(known) if store.served else _reading(known)),
         Section(
             "Ring accounts and numbers",
             "The context of an account is its SIP domain.",
@@ -215,3 +218,38 @@ def asterisk_guide(server: SipServer) -> Guide:
         "once, since these modules read their configuration at the start only.",
         "systemctl restart asterisk",
     )
+
+
+def _reading(known: Mapping[str, str]) -> list[Section]:
+    """For a server that reads the database itself."""
+    return [
+        Section(
+            "Which tables",
+            "Those of Asterisk's own alembic scripts (contrib/ast-db-manage), up to date.",
+            "extconfig.conf",
+            filled(_EXTCONFIG, known),
+        ),
+        Section(
+            "Where the database is",
+            "Asterisk signs in with a role of its own. The modules res_config_pgsql, "
+            "res_sorcery_realtime, res_sorcery_memory_cache, pbx_realtime, res_ari_asterisk and "
+            "func_pjsip_aor must be loaded.",
+            "res_pgsql.conf",
+            filled(_PGSQL, known),
+        ),
+    ]
+
+
+def _asking(known: Mapping[str, str]) -> list[Section]:
+    """For a server that asks the console."""
+    return [
+        Section(
+            "Ask the console",
+            "Keep the file to Asterisk alone. The modules res_curl, func_curl, res_config_curl, "
+            "res_sorcery_realtime, res_sorcery_memory_cache, pbx_realtime, res_ari_asterisk and "
+            "func_pjsip_aor must be loaded. The console's certificate must be one that the machine "
+            "trusts.",
+            "extconfig.conf",
+            filled(_CURL, known),
+        )
+    ]

@@ -133,6 +133,8 @@ def _check_driver(store: ConfigStore) -> None:
         refused["dialect"] = f"The console reaches {driver.label} through {names} only."
     if store.algorithm not in driver.digests:
         refused["algorithm"] = f"{driver.label} verifies {_in_words(driver.digests)}."
+    if store.served and driver.serving is None:
+        refused["served"] = f"{driver.label} reads its database itself."
     if refused:
         raise InvalidFields(refused)
 

@@ -39,7 +39,7 @@ class StoreForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         model = ConfigStore
         fields = (
             "name", "pool", "driver", "dialect", "host", "port", "database", "user", "tls",
-            "ca_pem", "algorithm", "repairs_drift", "limit_percent", "limit_ceiling",
+            "ca_pem", "algorithm", "served", "repairs_drift", "limit_percent", "limit_ceiling",
         )  # fmt: skip
         labels = {"tls": "Connect with TLS and check the certificate"}  # noqa: RUF012
         help_texts = {  # noqa: RUF012

@@ -9,9 +9,10 @@ from django.test import Client
 from django.utils import timezone
 
 from provisioning.core.errors import InvalidFields
-from provisioning.models import AuditEvent, ScimRefusal, ScimResource, ScimToken
+from provisioning.models import AuditEvent, ScimResource, ScimToken, WrongSecrets
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.scim.scim_tokens import create_token, forget_refusals, revoke_token
+from provisioning.services.console.guessing import forget_counts
+from provisioning.services.scim.scim_tokens import create_token, revoke_token
 from tests.api.scim.client import ScimClient, scim_client, scim_source
 from tests.factories import make_source
 
@@ -45,7 +46,7 @@ def test_every_address_refuses_every_wrong_token_in_the_same_words(scim: ScimCli
     said = set()
     for reason, token in wrong_tokens(scim).items():
         for method, address in ADDRESSES:
-            ScimRefusal.objects.all().delete()
+            WrongSecrets.objects.all().delete()
             answer = ScimClient(scim.source, token).send(method, address, {"userName": "x"})
             assert answer.status == 401, f"{reason} {method} {address}"
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")
@@ -79,24 +80,24 @@ def test_after_many_wrong_tokens_an_address_waits_and_the_right_one_still_works(
     assert int(answers[20].headers["Retry-After"]) > 0
     assert scim.get("/Users").status == 200
     assert [wrong.get("/Users").status for _ in range(5)] == [429] * 5
-    assert ScimRefusal.objects.get().count == 20, "who waits costs no write"
+    assert WrongSecrets.objects.get().count == 20, "who waits costs no write"
 
 
 def test_the_count_is_shared_keeps_no_address_and_ends(scim: ScimClient) -> None:
     wrong = ScimClient(scim.source, "wrong")
     wrong.get("/Users")
-    kept = ScimRefusal.objects.get()
+    kept = WrongSecrets.objects.get()
     assert "127.0.0.1" not in kept.address
-    ScimRefusal.objects.update(count=20)
+    WrongSecrets.objects.update(count=20)
     assert wrong.get("/Users").status == 429
-    ScimRefusal.objects.update(until=timezone.now())
+    WrongSecrets.objects.update(until=timezone.now())
     assert wrong.get("/Users").status == 401
-    assert ScimRefusal.objects.get().count == 1
-    forget_refusals()
-    assert ScimRefusal.objects.exists()
-    ScimRefusal.objects.update(until=timezone.now())
-    forget_refusals()
-    assert not ScimRefusal.objects.exists()
+    assert WrongSecrets.objects.get().count == 1
+    forget_counts()
+    assert WrongSecrets.objects.exists()
+    WrongSecrets.objects.update(until=timezone.now())
+    forget_counts()
+    assert not WrongSecrets.objects.exists()
 
 
 def test_a_token_is_kept_as_a_keyed_hash_and_told_nowhere(scim: ScimClient) -> None:

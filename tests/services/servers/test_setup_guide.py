@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
 from lab.asterisk import TABLES, Asterisk, AsteriskStore
 from lab.authority import Authority
@@ -121,24 +123,37 @@ def _asked_until_it_answers(server: SipServer) -> str:
             time.sleep(0.1)
 
 
+@pytest.mark.parametrize("served", [False, True], ids=["reads", "asks"])
+@pytest.mark.django_db(transaction=True)
 def test_asterisk_runs_with_the_lines_and_answers_the_console(
-    tmp_path: Path, authority: Authority, postgresql: Postgresql
+    tmp_path: Path,
+    authority: Authority,
+    postgresql: Postgresql,
+    settings: Settings,
+    live_server: LiveServer,
+    *,
+    served: bool,
 ) -> None:
+    settings.PUBLIC_URL = live_server.url
     make_domain()
-    lab = AsteriskStore(postgresql, "guide")
+    lab = AsteriskStore(postgresql, f"guide_{served}".lower())
     lab.create()
     lab.execute("ALTER TABLE ps_aors ALTER max_contacts DROP DEFAULT")
     lab.execute(f"REVOKE ALL ON {', '.join(TABLES)} FROM {lab.console_role}")
+    if served:
+        lab.execute(f"REVOKE ALL ON {', '.join(TABLES)} FROM {lab.server_role}")
     asterisk = Asterisk(tmp_path, authority, lab)
     store = make_store(
         driver="asterisk", host=HOST, port=postgresql.port, tls=False, database=lab.name,
-        user=lab.console_role,
+        user=lab.console_role, served=served,
     )  # fmt: skip
     store.set_secret(postgresql.password(lab.console_role))
     store.save()
     server = server_of(store, asterisk.control_url)
     guide = setup_guide(server=server)
     known = {
+        # Within an address: %20 for the space.
+        f":{lines.SECRET}@": ":hunter2%20hunter2@",
         lines.SECRET: "hunter2 hunter2",
         setup_asterisk.ROLE: lab.server_role,
         setup_asterisk.PASSWORD: postgresql.password(lab.server_role),
@@ -147,6 +162,7 @@ def test_asterisk_runs_with_the_lines_and_answers_the_console(
     }
     files = {section.file: _replaced(section.lines, known) for section in guide.sections}
     assert "hunter2" not in "".join(section.lines for section in guide.sections)
+    assert ("res_pgsql.conf" in files) is not served
     lab.execute(files.pop("psql"))
     asterisk.files = files
 
@@ -156,13 +172,21 @@ def test_asterisk_runs_with_the_lines_and_answers_the_console(
             assert not [line for line in driver.check() if line.startswith("Read only")]
             changes = wanted(subscriber("ann"), alias("+49301", "ann"))
             assert [outcome.error for outcome in driver.apply(changes)] == ["", ""]
+            assert (driver.registrations() is None) is served
         with SipClient(asterisk.sip_port) as client:
             login = Login("ann", DOMAIN, SECRET)
+            assert client.register(Login("ann", DOMAIN, "wrong")).status == 401
             assert client.register(login).status == 200
             client.message(login, f"sip:+49301@{DOMAIN}", "hello")
             assert client.wait_for_request().startswith("MESSAGE sip:ann@")
-        with open_server(server) as control:
+        with open_store(store) as driver, open_server(server) as control:
+            (contact,) = control.registrations_of(f"ann@{DOMAIN}")
+            assert contact.contact.startswith("sip:ann@")
+            driver.apply(wanted(subscriber("ann", None)))
             assert control.end_registration(f"ann@{DOMAIN}")
+            assert control.registrations_of(f"ann@{DOMAIN}") == []
+        with SipClient(asterisk.sip_port) as client:
+            assert client.register(login).status == 401
     assert "asterisk" in health.lower()
 
 

@@ -1,0 +1,57 @@
+"""Look-ups of res_config_curl: which rows an Asterisk asks for, and how it is answered.
+
+It posts conditions as a form to TABLE/single or TABLE/multi and reads a row a line, each like a
+form; an empty answer means that there is none. Only rows that are asked for by their whole key are
+given: a list of everybody, which an Asterisk asks for when it starts, would take it minutes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlencode
+
+from provisioning.drivers.base import Served
+from provisioning.drivers.database.connection import Rendered
+
+# What a row of each table is asked for by.
+_KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "ps_endpoints": ("id",),
+        "ps_auths": ("id",),
+        "ps_aors": ("id",),
+        "extensions": ("context", "exten", "priority"),
+    }
+)
+_ROWS = ("single", "multi")
+# Whether the table has the columns that Asterisk knows is checked by the console already.
+_COLUMNS = "require"
+
+
+def _statement(table: str, keys: Iterable[str]) -> Rendered:
+    same = " AND ".join(f"{key}::text = %({key})s" for key in keys)
+    return Rendered(f"SELECT row_to_json(t) FROM {table} AS t WHERE {same}", {})  # noqa: S608
+
+
+_STATEMENTS = {table: _statement(table, keys) for table, keys in _KEYS.items()}
+
+
+def statement_of(path: str, asked: Mapping[str, str]) -> Rendered | Served | None:
+    """What to ask the database, or the answer itself; None where the path is none of Asterisk's."""
+    table, _, question = path.partition("/")
+    if table not in _KEYS or question not in (*_ROWS, _COLUMNS):
+        return None
+    if question == _COLUMNS:
+        return _text("0")
+    return _STATEMENTS[table] if set(asked) == set(_KEYS[table]) else _text("")
+
+
+def answer(rows: Iterable[Mapping[str, Any]]) -> Served:
+    """Rows as Asterisk reads them; what is not set is left to Asterisk's own defaults."""
+    lines = (urlencode({name: row[name] for name in row if row[name] is not None}) for row in rows)
+    return _text("".join(f"{line}\n" for line in lines))
+
+
+def _text(body: str) -> Served:
+    return Served("text/plain", body)

@@ -1,0 +1,19 @@
+"""Wrong secrets, counted by where they come from."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class WrongSecrets(models.Model):
+    """How many of one kind came from one address lately, whichever process was asked.
+
+    `address` is a keyed hash of both. A count that is over starts anew.
+    """
+
+    address = models.CharField(max_length=32, unique=True)
+    count = models.PositiveIntegerField()
+    until = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.count} until {self.until}"
