@@ -169,6 +169,7 @@ class StoreDriver(Protocol):
     kinds: Mapping[Kind, KindSupport]
     reload_kinds: frozenset[Kind]
     capacity: int
+    """How many accounts its servers can do with."""
 
     def __init__(self, store: StoreRecord) -> None: ...
 

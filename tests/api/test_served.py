@@ -20,7 +20,7 @@ from tests.factories import make_account, make_domain, make_pool, make_store
 from tests.lab.fixtures import postgresql
 
 __all__ = ["postgresql"]
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
 DOMAIN = "voice.example.com"
 ANN = f"ann@{DOMAIN}"

@@ -92,6 +92,8 @@ def test_every_kind_has_an_answer_and_every_choice_is_one_of_a_stores(place: Pla
     assert place.driver.store.reload_kinds <= set(Kind) - place.driver.unsupported
     assert place.driver.dialects
     assert place.driver.digests
+    with place.open_store() as store:
+        assert store.capacity >= 10_000
 
 
 def test_the_check_of_a_fresh_store_is_good_for_writing(place: Place) -> None:

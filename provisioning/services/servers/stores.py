@@ -9,15 +9,18 @@ from django.db import transaction
 
 from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.core.records import StoreRecord
+from provisioning.core.states import MEANINGS
 from provisioning.core.text import require_line
+from provisioning.drivers.base import Kind
 from provisioning.drivers.registry import DRIVERS
-from provisioning.models import ConfigStore, PendingChange
+from provisioning.models import Account, ConfigStore, PendingChange
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit, saving
 from provisioning.services.directory.certificates import check_authorities
 from provisioning.services.push import outbox
-from provisioning.services.servers import connection_test, targets
+from provisioning.services.servers import connection_test, driver_access, targets
 from provisioning.services.servers.connection_test import StepState
+from provisioning.services.servers.scope import narrow
 
 # Where the rows are: another place is another database until somebody looked at it.
 _PLACE = ("driver", "dialect", "host", "port", "database")
@@ -69,6 +72,7 @@ def set_store_mode(*, store: ConfigStore, mode: str, actor: Actor) -> None:
         raise InvalidInput("A store is either observed or managed.")
     if mode == ConfigStore.Mode.MANAGE:
         _require_green(store)
+        _require_room(store)
     with transaction.atomic():
         changed = ConfigStore.objects.filter(pk=store.pk).exclude(mode=mode).update(mode=mode)
         store.refresh_from_db(fields=["mode"])
@@ -152,6 +156,20 @@ def _check_place(store: ConfigStore) -> None:
         store.database = str(targets.check_sqlite_path(store.database))
     else:
         targets.check_target(host=store.host, port=store.port, what="The database host")
+
+
+def _require_room(store: ConfigStore) -> None:
+    on_server = [state.value for state, meaning in MEANINGS.items() if meaning.on_server]
+    accounts = Account.objects.filter(pool_id=store.pool_id, state__in=on_server)
+    wanted = narrow(store, Kind.SUBSCRIBER, accounts).count()
+    with driver_access.open_store(store) as driver:
+        capacity = driver.capacity
+    if wanted > capacity:
+        raise InvalidInput(
+            f"“{store}” stays in Observe: {wanted:,} accounts would be written, and its servers "
+            f"can do with {capacity:,}. Narrow its scope, share the accounts out among pools, or "
+            "let servers ask this console where they can."
+        )
 
 
 def _require_green(store: ConfigStore) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from lab.kamailio import SqliteStore
 from provisioning.core.errors import InvalidFields, InvalidInput
+from provisioning.drivers.kamailio.store import KamailioStore
 from provisioning.models import (
     AuditEvent,
     ClientProfile,
@@ -327,3 +328,23 @@ def test_a_store_is_set_up_only_as_its_servers_can_do_with_it(
         postgresql_store(actor, **{field: value})
     assert list(refusal.value.fields) == [field]
     assert not ConfigStore.objects.exists()
+
+
+def test_a_store_is_not_managed_with_more_accounts_than_its_servers_can_do_with(
+    sqlite_file: Path, actor: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store(
+        dialect="sqlite", database=str(sqlite_file), tls=False, mode=ConfigStore.Mode.OBSERVE
+    )
+    for _ in range(3):
+        make_account(pool=store.pool)
+    monkeypatch.setattr(KamailioStore, "capacity", 2)
+    with pytest.raises(
+        InvalidInput, match="3 accounts would be written, and its servers can "
+    ):
+        set_store_mode(store=store, mode="manage", actor=actor)
+    store.refresh_from_db()
+    assert store.mode == ConfigStore.Mode.OBSERVE
+    monkeypatch.setattr(KamailioStore, "capacity", 3)
+    set_store_mode(store=store, mode="manage", actor=actor)
+    assert store.mode == ConfigStore.Mode.MANAGE
