@@ -14,7 +14,7 @@ import psycopg
 from django.utils import timezone
 
 from lab.slapd_entries import LOCKED
-from provisioning.models import DirectorySource, Person, Run
+from provisioning.models import DirectoryGroup, DirectorySource, GroupMember, Person, Run
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.directory import poll
 from provisioning.services.runs import runs
@@ -59,6 +59,25 @@ def change_people(name: str, who: Who, count: int) -> None:
         person.refresh_from_db()
         assert person.title == title
     print(json.dumps(milliseconds))
+
+
+def change_groups(name: str, who: Who, count: int) -> None:
+    """Take a member out of one of `count` groups within others and read it; prints seconds."""
+    source = DirectorySource.objects.get(name=name)
+    groups = DirectoryGroup.objects.filter(source=source, parents__isnull=False)
+    connection = _connect(who)
+    seconds = []
+    for group in groups.distinct().order_by("id")[:count]:
+        members = GroupMember.objects.filter(group=group, direct=True).select_related("person")
+        gone = members.latest("id").person
+        change = [(ldap.MOD_DELETE, "member", [gone.dn.encode()])]
+        connection.modify_s(group.dn, change)
+        began = time.perf_counter()
+        source.refresh_from_db()
+        poll.read_changes(source=source)
+        seconds.append(time.perf_counter() - began)
+        assert not members.filter(person=gone).exists()
+    print(json.dumps(seconds))
 
 
 def lock_people(name: str, who: Who, url: str, count: int) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from bench.sync import FILTER, MAPPING, PEOPLE
 from lab import ldif
 from lab.authority import Authority
 from lab.slapd import Slapd
-from lab.slapd_entries import BIND_DN
+from lab.slapd_entries import BIND_DN, ROOT_DN
 from lab.slapd_entries import GROUPS as GROUPS_BASE
 from lab.slapd_entries import PEOPLE as PEOPLE_BASE
 from provisioning.core.records import Entry
@@ -31,6 +32,7 @@ from provisioning.directory.groups import Membership
 
 GROUPS = PEOPLE // 10
 SIZE = 100
+DELTAS = 5
 # A group holds up to two of so many groups before it, and each hundredth one that comes later, so
 # that there are circles.
 _NEAR = 40
@@ -106,20 +108,31 @@ def _sync_figures(slapd: Slapd, database: str) -> dict[str, float]:
             "ca_pem": slapd.ca_file.read_text(), "bind_dn": BIND_DN,
             "secret": slapd.bind_password, "person_bases": PEOPLE_BASE, "person_filter": FILTER,
             "group_bases": GROUPS_BASE, "group_filter": "(objectClass=groupOfNames)",
-            "key_attribute": "entryUUID", "mapping": MAPPING,
+            "key_attribute": "entryUUID", "mapping": MAPPING, "mode": "syncrepl",
         }  # fmt: skip
         console.call(f"bench.sync_setup.make_source({source!r})", "bench.sync_setup")
         first, told = _sync(console, changes=2 * PEOPLE + GROUPS)
         unchanged, again = _sync(console, changes=0)
+        deltas = _change_groups(console, slapd)
     _say(f"{database} first {first:.2f} s, unchanged {unchanged:.2f} s, {told}, {again}")
     figures = {
         f"groups.sync_peak_mb.{database}": max(told["peak_mb"], again["peak_mb"]),
         f"groups.sync_first_seconds.{database}": first,
         f"groups.sync_unchanged_seconds.{database}": unchanged,
+        f"groups.delta_seconds.{database}": statistics.median(deltas),
     }
     if database == "sqlite":
         figures["groups.write_lock_ms.sqlite"] = max(told["write_lock_ms"], again["write_lock_ms"])
     return figures
+
+
+def _change_groups(console: BenchConsole, slapd: Slapd) -> list[float]:
+    """Seconds until a changed group is read, each time another one."""
+    console.environment["RTCADMIN_ALLOW_LOOPBACK"] = "1"
+    root = (slapd.tls_uri, str(slapd.ca_file), ROOT_DN, slapd.root_password)
+    change = f"bench.delta_once.change_groups('Company', {root!r}, {DELTAS})"
+    found: list[float] = json.loads(console.call(change, "bench.delta_once"))
+    return found
 
 
 def _sync(console: BenchConsole, *, changes: int) -> tuple[float, dict[str, float]]:

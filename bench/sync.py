@@ -43,7 +43,10 @@ FILTER = "(objectClass=inetOrgPerson)"
 
 
 def measure() -> dict[str, float]:
-    """Ratios to ldapsearch and to the peer, megabytes, milliseconds: `sync.<name>.<database>`."""
+    """Ratios to ldapsearch and to the peer, megabytes, milliseconds: `sync.<name>.<database>`.
+
+    `sync.growth` is the time per person of a first sync, against one of a tenth as many people.
+    """
     figures: dict[str, float] = {}
     ours: dict[str, float] = {}
     theirs: dict[str, float] = {}
@@ -59,6 +62,9 @@ def measure() -> dict[str, float]:
         with _slapd(directory / "branch", authority, PEER_PEOPLE) as slapd:
             for database in DATABASES:
                 theirs |= _measure_peer(slapd, database)
+                small = _measure_first(slapd, database, PEER_PEOPLE)
+                per_person = ours[f"first.{database}"] / PEOPLE
+                figures[f"sync.growth.{database}"] = per_person / (small / PEER_PEOPLE)
     search = statistics.median(searches)
     _say(f"ldapsearch {', '.join(f'{seconds:.2f}' for seconds in searches)} s")
     for name, seconds in ours.items():
@@ -88,14 +94,22 @@ def _measure_product(slapd: Slapd, database: str, figures: dict[str, float]) -> 
     """Seconds of `first.<database>` and `unchanged.<database>`; `figures` gets memory and locks."""
     with bench_console(database) as console:
         _configure(console, slapd)
-        first, told = _sync(console, changes=2 * PEOPLE)
-        unchanged, again = _sync(console, changes=0)
+        first, told = _sync(console, people=PEOPLE, changes=2 * PEOPLE)
+        unchanged, again = _sync(console, people=PEOPLE, changes=0)
     _say(f"{database} first {first:.2f} s, unchanged {unchanged:.2f} s, {told}, {again}")
     figures[f"sync.peak_mb.{database}"] = max(told["peak_mb"], again["peak_mb"])
     if database == "sqlite":
         longest = max(told["write_lock_ms"], again["write_lock_ms"])
         figures["sync.write_lock_ms.sqlite"] = longest
     return {f"first.{database}": first, f"unchanged.{database}": unchanged}
+
+
+def _measure_first(slapd: Slapd, database: str, people: int) -> float:
+    """Seconds of a first sync."""
+    with bench_console(database) as console:
+        _configure(console, slapd)
+        seconds, _ = _sync(console, people=people, changes=2 * people)
+    return seconds
 
 
 def _configure(console: BenchConsole, slapd: Slapd) -> None:
@@ -112,11 +126,11 @@ def _source_of(slapd: Slapd) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _sync(console: BenchConsole, *, changes: int) -> tuple[float, dict[str, float]]:
+def _sync(console: BenchConsole, *, people: int, changes: int) -> tuple[float, dict[str, float]]:
     command = [sys.executable, "-m", "bench.sync_once"]
     seconds, printed = _time(command, {**console.environment, "RTCADMIN_ALLOW_LOOPBACK": "1"})
     told: dict[str, float] = json.loads(printed)
-    assert (told["people"], told["changes"]) == (PEOPLE, changes), told
+    assert (told["people"], told["changes"]) == (people, changes), told
     return seconds, told
 
 

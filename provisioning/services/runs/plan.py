@@ -22,7 +22,9 @@ _COLUMNS = (
     "run_id", "source_id", "ordinal", "kind", "key", "subject", "name", "action", "before", "after",
     "base_version", "category", "domain_id", "pool_id", "status", "message", "at",
 )  # fmt: skip
+# A batch has so many rows, or fewer where they are long: a group has all its members in one.
 _BATCH = 5000
+_LONGEST_BATCH = 4 << 20
 _dumps = orjson.dumps
 TABLE = PlannedChange._meta.db_table
 # The rows that were made so (PlannedChange.is_applied), and those of a run that still may be.
@@ -53,6 +55,7 @@ class PlanWriter:
         self.asked: dict[int, int] = {}
         self.tally: Tally = defaultdict(lambda: defaultdict(set))
         self._rows: list[tuple[Any, ...]] = []
+        self._length = 0
         self._at = bulk.moment()
         self._behind: Behind | None = None
 
@@ -98,14 +101,16 @@ class PlanWriter:
             for column, scope in scopes:
                 if scope is not None:
                     self.tally[column, scope][category].add(subject)
+        text = _dumps(after).decode()
+        self._length += len(text)
         self._rows.append(
             (
                 self.run.pk, source_id, self.ordinal, kind, key, subject, name[:200], action,
-                _dumps(before).decode() if before else "{}", _dumps(after).decode(), base_version,
+                _dumps(before).decode() if before else "{}", text, base_version,
                 category.value, domain_id, pool_id, status, message, self._at,
             )
         )  # fmt: skip
-        if len(self._rows) >= _BATCH:
+        if len(self._rows) >= _BATCH or self._length >= _LONGEST_BATCH:
             self._write()
 
     def flush(self) -> None:
@@ -114,15 +119,17 @@ class PlanWriter:
             self._write()
             self._behind.wait()
         elif self._rows:
-            _insert(self._rows)
-            self._rows = []
+            _insert(self._take())
 
     def _write(self) -> None:
-        rows, self._rows = self._rows, []
         if self._behind is None:
-            _insert(rows)
+            _insert(self._take())
         else:
-            self._behind.add(partial(_insert, rows))
+            self._behind.add(partial(_insert, self._take()))
+
+    def _take(self) -> list[tuple[Any, ...]]:
+        rows, self._rows, self._length = self._rows, [], 0
+        return rows
 
 
 def _insert(rows: list[tuple[Any, ...]]) -> None:

@@ -79,6 +79,7 @@ def _plan_everything(run: Run, source: DirectorySource, plan: Plan, progress: Pr
         last_person = plan.writer.ordinal
         if membership is not None:
             groups = plan_read_groups(source, reader, membership, book, plan)
+        del membership  # as large as everything that follows
         plan.writer.flush()
         plan.remarks.extend(proof.end(plan.writer))
     if not run.dry:
