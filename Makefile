@@ -66,7 +66,7 @@ test: setup ## Run the tests on SQLite, then those marked `database` on PostgreS
 	@$(BIN)/pytest --quiet --numprocesses auto
 	@RTCADMIN_TEST_DATABASE=postgresql $(BIN)/pytest --quiet --numprocesses auto -m database
 
-bench: setup-demo $(VENV)/.locked-bench ## Measure; ONLY=sync,delta,groups,push,web,export picks parts
+bench: setup-demo $(VENV)/.locked-bench ## Measure; ONLY=sync,delta,groups,push,registrations,web,export picks parts
 	@exec $(BIN)/python -m bench $(if $(ONLY),--only $(ONLY))
 
 format: setup ## Rewrite Python and templates in the house style

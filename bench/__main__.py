@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-PARTS = ("sync", "delta", "groups", "push", "web", "export")
+PARTS = ("sync", "delta", "groups", "push", "registrations", "web", "export")
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -18,13 +18,13 @@ from contextlib import contextmanager
 
 import psycopg
 
-from bench import fifty_stores
+from bench import fifty_stores, registers
 from bench.console import DATABASES, BenchConsole, bench_console
 from bench.names import PEOPLE
+from bench.point import point
 from bench.processor import processor_seconds
 from bench.worker import worker_of
 from lab.kamailio import PostgresqlStore
-from lab.ports import HOST
 from lab.postgresql import temporary_postgresql
 
 ROUNDS = 3
@@ -52,7 +52,7 @@ def measure() -> dict[str, float]:
             figures |= _measure_pushes(console, PostgresqlStore(cluster), database)
             figures[f"push.delta_ms.{database}"] = _measure_deltas(console, database)
     figures = {name: round(value, 2) for name, value in figures.items()}
-    return figures | fifty_stores.measure()
+    return figures | fifty_stores.measure() | registers.measure()
 
 
 def _measure_pushes(
@@ -87,16 +87,6 @@ def _measure_pushes(
             f"{_pair('unchanged', unchanged)}, {_pair('SELECT', read)}; {first['peak_mb']:.0f} MB"
         )
     return {name: statistics.median(values) for name, values in found.items()}
-
-
-def point(console: BenchConsole, store: PostgresqlStore) -> None:
-    """Give the console the store as the only one, with nothing pushed to it."""
-    place = {
-        "dialect": "postgresql", "host": HOST, "port": store.cluster.port, "tls": False,
-        "database": store.name, "user": store.console_role,
-    }  # fmt: skip
-    password = store.cluster.password(store.console_role)
-    console.call(f"{_ONCE}.prepare({place!r}, {password!r})", _ONCE)
 
 
 def _call(console: BenchConsole, call: str) -> dict[str, float]:
