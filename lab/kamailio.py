@@ -18,16 +18,18 @@ from lab.postgresql import Postgresql
 from lab.process import Counterpart, LabError, Process
 from lab.state import State, write_private
 from lab.suite import Suite
+from provisioning.drivers.kamailio.settings_lines import settings_modules, settings_routes
+from provisioning.drivers.kamailio.setup import routing_modules, routing_routes
 
 CONFIGURATION = Path(__file__).with_name("kamailio.cfg")
 # `standard` makes the table of versions that the others write to.
 TABLES = (
     "standard", "auth_db", "alias_db", "usrloc", "domain", "permissions", "dispatcher", "mtree",
-    "uac",
+    "uac", "htable", "avpops",
 )  # fmt: skip
 CONSOLE_WRITES = (
     "subscriber", "dbaliases", "domain", "domain_attrs", "address", "dispatcher", "mtree",
-    "uacreg",
+    "uacreg", "htable", "usr_preferences",
 )  # fmt: skip
 CONSOLE_READS = ("version", "location")
 
@@ -45,9 +47,9 @@ INSTANCE = """\
 include_file "{configuration}"
 include_file "{directory}/routing_modules.cfg"
 include_file "{directory}/routing.cfg"
+include_file "{directory}/settings_modules.cfg"
+include_file "{directory}/settings.cfg"
 """
-# What the setup guide gives to the administrators of real servers.
-ROUTING = Path(__file__).parents[1] / "provisioning" / "drivers" / "kamailio" / "setup"
 TLS = """\
 [server:default]
 method = TLSv1.2+
@@ -274,8 +276,9 @@ class Kamailio(Counterpart):
     """A registrar and proxy on UDP and TCP (`sip_port`), TLS (`tls_port`) and, for management,
     JSON-RPC over HTTP (`rpc_url`, header X-RPC-Secret: `rpc_secret`).
 
-    Servers that share a store need a `server_id` each. With `times_database` its log tells how
-    many microseconds each statement took.
+    Servers that share a store need a `server_id` each; settings of one server alone begin with it.
+    It runs what the setup guide gives to the administrators of real servers, word for word. With
+    `times_database` its log tells how many microseconds each statement took.
     """
 
     def __init__(
@@ -350,8 +353,12 @@ class Kamailio(Counterpart):
         leaf = self.authority.leaf("kamailio")
         tls = TLS.format(key=leaf.key, certificate=leaf.certificate, ca=self.ca_file)
         (self.directory / "tls.cfg").write_text(tls)
-        for name in ("routing_modules.cfg", "routing.cfg"):
-            lines = (ROUTING / name).read_text()
+        for name, lines in (
+            ("routing_modules.cfg", routing_modules()),
+            ("routing.cfg", routing_routes()),
+            ("settings_modules.cfg", settings_modules()),
+            ("settings.cfg", settings_routes(server=str(self.server_id))),
+        ):
             lines = lines.replace("@DATABASE@", self.store.server_url)
             lines = lines.replace("@ADDRESS@", f"{HOST}:{self.sip_port}")
             write_private(self.directory / name, lines)

@@ -23,6 +23,7 @@ from provisioning.drivers.routing import (
     TrunkRow,
     TrustedHostRow,
 )
+from provisioning.drivers.setting_rows import PreferenceRow, SettingRow
 
 
 class Kind(StrEnum):
@@ -35,6 +36,8 @@ class Kind(StrEnum):
     GATEWAY = "gateway"
     TRUNK = "trunk"
     ROUTE = "route"
+    SETTING = "setting"
+    PREFERENCE = "preference"
 
     @property
     def label(self) -> str:
@@ -50,6 +53,8 @@ _LABELS = {
     Kind.GATEWAY: "gateway",
     Kind.TRUNK: "trunk registration",
     Kind.ROUTE: "route",
+    Kind.SETTING: "setting",
+    Kind.PREFERENCE: "account setting",
 }
 
 
@@ -102,7 +107,7 @@ class AliasRow:
         return f"{self.alias_user}@{self.alias_domain}"
 
 
-Row = SipDomainRow | SubscriberRow | AliasRow | RoutingRow
+Row = SipDomainRow | SubscriberRow | AliasRow | RoutingRow | SettingRow | PreferenceRow
 
 ROW_CLASSES: Mapping[Kind, type[Row]] = {
     Kind.SIP_DOMAIN: SipDomainRow,
@@ -112,6 +117,8 @@ ROW_CLASSES: Mapping[Kind, type[Row]] = {
     Kind.GATEWAY: GatewayRow,
     Kind.TRUNK: TrunkRow,
     Kind.ROUTE: RouteRow,
+    Kind.SETTING: SettingRow,
+    Kind.PREFERENCE: PreferenceRow,
 }
 
 

@@ -6,6 +6,7 @@ from provisioning.drivers.asterisk.server import AsteriskServer
 from provisioning.drivers.asterisk.store import AsteriskStore
 from provisioning.drivers.base import Driver
 from provisioning.drivers.kamailio.server import KamailioServer
+from provisioning.drivers.kamailio.settings_lines import ACCOUNT_KEYS, SERVER_KEYS
 from provisioning.drivers.kamailio.store import KamailioStore
 
 DRIVERS: dict[str, Driver] = {
@@ -16,6 +17,7 @@ DRIVERS: dict[str, Driver] = {
         server=KamailioServer,
         dialects=("postgresql", "mysql", "sqlite"),
         digests=("MD5", "SHA-256"),
+        settings=frozenset({*SERVER_KEYS, *ACCOUNT_KEYS}),
     ),
     "asterisk": Driver(
         name="asterisk",

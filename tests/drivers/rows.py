@@ -12,6 +12,7 @@ from provisioning.drivers.routing import (
     TrunkRow,
     TrustedHostRow,
 )
+from provisioning.drivers.setting_rows import PreferenceRow, SettingRow
 
 DOMAIN = "voice.example.com"
 SECRET = "s3cret"
@@ -37,6 +38,14 @@ ROUTING: tuple[Row, ...] = (
     RouteRow("+44", Category.NATIONAL, (102,)),
     RouteRow("+4490", Category.PREMIUM, ()),
     RouteRow("112", Category.EMERGENCY, (102,), 7, "+442079460000"),
+)
+# Settings of everybody, of one server and of one account.
+SETTINGS: tuple[Row, ...] = (
+    SettingRow("max_expires", "600", "7"),
+    SettingRow("federation_edge", ""),
+    SettingRow("max_expires", "7200"),
+    PreferenceRow("max_devices", "alice", DOMAIN, "2"),
+    PreferenceRow("messaging", "alice", DOMAIN, "0"),
 )
 
 

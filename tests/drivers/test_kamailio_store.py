@@ -23,7 +23,7 @@ from provisioning.drivers.database import writing
 from provisioning.drivers.kamailio import store as store_module
 from provisioning.drivers.kamailio.store import KamailioStore
 from tests.drivers.conftest import DIALECTS, Backend
-from tests.drivers.rows import DOMAIN, ROUTING, alias, gone, subscriber, wanted
+from tests.drivers.rows import DOMAIN, ROUTING, SETTINGS, alias, gone, subscriber, wanted
 
 ROWS: tuple[Row, ...] = (
     SipDomainRow(DOMAIN),
@@ -31,8 +31,12 @@ ROWS: tuple[Row, ...] = (
     subscriber("bob", None),
     alias("+442079460001", "alice"),
     *ROUTING,
+    *SETTINGS,
 )
-TABLES = ("domain", "subscriber", "dbaliases", "address", "dispatcher", "uacreg", "mtree")
+TABLES = (
+    "domain", "subscriber", "dbaliases", "address", "dispatcher", "uacreg", "mtree", "htable",
+    "usr_preferences",
+)  # fmt: skip
 
 Opening = Callable[..., KamailioStore]
 

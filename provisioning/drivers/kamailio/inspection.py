@@ -11,11 +11,19 @@ from provisioning.core.errors import Rejected
 from provisioning.core.records import StoreRecord
 from provisioning.drivers.database.connection import Database, Transaction
 from provisioning.drivers.database.rights import rights
-from provisioning.drivers.kamailio.routing_tables import ROUTING_TABLES, ROUTING_VERSIONS
-from provisioning.drivers.kamailio.tables import EXPECTED_VERSIONS, KIND_TABLES, LOCATION, VERSION
+from provisioning.drivers.kamailio.tables import (
+    EXPECTED_VERSIONS,
+    KIND_TABLES,
+    LOCATION,
+    OPTIONAL_TABLES,
+    OPTIONAL_VERSIONS,
+    VERSION,
+)
 
-# Every Kamailio has these; those of routing only where it routes.
-_WRITTEN = tuple(target.table for kind, target in KIND_TABLES.items() if kind not in ROUTING_TABLES)
+# Every Kamailio has these; the others only where it routes, or takes settings.
+_WRITTEN = tuple(
+    target.table for kind, target in KIND_TABLES.items() if kind not in OPTIONAL_TABLES
+)
 # The first that make a table of JSON, which the driver's statements join.
 _OLDEST = {"MariaDB": (10, 6), "MySQL": (8, 0)}
 
@@ -35,14 +43,14 @@ def findings(database: Database, store: StoreRecord) -> list[str]:
             # Asks for every column that the driver reads, and for the right to read it.
             transaction.execute(select(table).limit(0))
         lines = [f"Table {name}: version {versions[name]}." for name in EXPECTED_VERSIONS]
-        lines += _routing(transaction, versions, store)
+        lines += _optional(transaction, versions, store)
         return [*lines, *rights(transaction, store, _WRITTEN)]
 
 
 def versions_of(transaction: Transaction) -> dict[str, int]:
     """Version by table, of those tables that the driver uses and the database has."""
     statement = select(VERSION.c.table_name, VERSION.c.table_version)
-    used = statement.where(VERSION.c.table_name.in_([*EXPECTED_VERSIONS, *ROUTING_VERSIONS]))
+    used = statement.where(VERSION.c.table_name.in_([*EXPECTED_VERSIONS, *OPTIONAL_VERSIONS]))
     return dict(transaction.rows(used))
 
 
@@ -57,12 +65,12 @@ def columns_of(transaction: Transaction, name: str) -> set[str]:
     return set(transaction.columns(select(text("*")).select_from(text(name)).limit(0)))
 
 
-def _routing(
+def _optional(
     transaction: Transaction, versions: dict[str, int], store: StoreRecord
 ) -> Iterator[str]:
-    """A line per table of routing: without one the store holds accounts all the same."""
-    for kind, target in ROUTING_TABLES.items():
-        name, expected = target.table.name, ROUTING_VERSIONS[target.table.name]
+    """A line per table that may be missing: the store then holds accounts all the same."""
+    for kind, target in OPTIONAL_TABLES.items():
+        name, expected = target.table.name, OPTIONAL_VERSIONS[target.table.name]
         found = versions.get(name)
         if found != expected:
             what = "is missing" if found is None else f"has version {found} instead of {expected}"

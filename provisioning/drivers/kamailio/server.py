@@ -15,12 +15,13 @@ from provisioning.drivers.kamailio.contacts import registrations_from_lookup
 from provisioning.drivers.kamailio.rpc import RpcClient, RpcFault
 
 _LOCATION = "location"
-_RELOADS = {
-    Kind.SIP_DOMAIN: "domain.reload",
-    Kind.TRUSTED_HOST: "permissions.addressReload",
-    Kind.GATEWAY: "dispatcher.reload",
-    Kind.TRUNK: "uac.reg_reload",
-    Kind.ROUTE: "mtree.reload",
+_RELOADS: dict[Kind, tuple[str, tuple[str, ...]]] = {
+    Kind.SIP_DOMAIN: ("domain.reload", ()),
+    Kind.TRUSTED_HOST: ("permissions.addressReload", ()),
+    Kind.GATEWAY: ("dispatcher.reload", ()),
+    Kind.TRUNK: ("uac.reg_reload", ()),
+    Kind.ROUTE: ("mtree.reload", ()),
+    Kind.SETTING: ("htable.reload", ("cfg",)),
 }
 # What Kamailio says while it reloads, or has done so in the last seconds (reload_delta).
 _BUSY_RELOADING = "ongoing reload"
@@ -50,7 +51,7 @@ class KamailioServer:
         """Reload what `kinds` need; returns after the server confirmed."""
         until = self._rpc.deadline()
         for kind in sorted(set(kinds) & _RELOADS.keys()):
-            self._reload(_RELOADS[kind], until)
+            self._reload(*_RELOADS[kind], until)
 
     def health(self) -> ServerHealth:
         """Ask the server how it is; the latency is that of a call on the open connection."""
@@ -112,10 +113,10 @@ class KamailioServer:
                 return None
             raise
 
-    def _reload(self, method: str, until: float) -> None:
+    def _reload(self, method: str, params: tuple[str, ...], until: float) -> None:
         while True:
             try:
-                self._rpc.call(method, (), until)
+                self._rpc.call(method, params, until)
             except RpcFault as fault:
                 if _FAILED_RELOADING.search(fault.said):
                     raise Unreachable(fault.message) from fault

@@ -45,6 +45,7 @@ from provisioning.drivers.kamailio.routing_tables import ROUTING_TABLES
 from provisioning.drivers.kamailio.tables import (
     KIND_TABLES,
     LOCATION,
+    OPTIONAL_TABLES,
     ROW_FROM,
     SUBSCRIBER,
     compared_values,
@@ -83,7 +84,7 @@ class KamailioStore:
     """
 
     kinds: Mapping[Kind, KindSupport] = MappingProxyType(dict.fromkeys(KIND_TABLES, "pushed"))
-    reload_kinds: frozenset[Kind] = frozenset({Kind.SIP_DOMAIN, *ROUTING_TABLES})
+    reload_kinds: frozenset[Kind] = frozenset({Kind.SIP_DOMAIN, *ROUTING_TABLES, Kind.SETTING})
     # Accounts in one store; measured with 100,000.
     capacity: int = 1_000_000
 
@@ -279,13 +280,13 @@ class KamailioStore:
 
 @contextmanager
 def _about(kind: Kind) -> Iterator[None]:
-    """A table that routing needs and that is not as it should be leaves the accounts alone."""
+    """A table that accounts do not need and that is not as it should be leaves them alone."""
     try:
         yield
     except TableRefused as error:
-        if kind not in ROUTING_TABLES:
+        if kind not in OPTIONAL_TABLES:
             raise
-        table = ROUTING_TABLES[kind].table.name
+        table = OPTIONAL_TABLES[kind].table.name
         raise KindUnavailable(
             f"{error.message} A {kind.label} stands in the table {table}: make it with Kamailio's "
             "own script and grant the rights that the setup guide names. Then try again."

@@ -24,9 +24,18 @@ from provisioning.drivers.database.unusable import is_unusable, unusable
 from provisioning.drivers.kamailio.routing_tables import (
     ROUTING_ROW_FROM,
     ROUTING_TABLES,
+    ROUTING_VERSIONS,
     routing_key,
     routing_values,
 )
+from provisioning.drivers.kamailio.settings_tables import (
+    SETTINGS_ROW_FROM,
+    SETTINGS_TABLES,
+    SETTINGS_VERSIONS,
+    settings_key,
+    settings_values,
+)
+from provisioning.drivers.setting_rows import PreferenceRow, SettingRow
 
 _METADATA = MetaData()
 _ID = "id"
@@ -84,6 +93,9 @@ EXPECTED_VERSIONS: Mapping[str, int] = MappingProxyType(
     {"domain": 2, "subscriber": 7, "dbaliases": 1, "location": 9}
 )
 
+# Without these tables a store holds accounts all the same.
+OPTIONAL_TABLES: Mapping[Kind, KindTable] = MappingProxyType({**ROUTING_TABLES, **SETTINGS_TABLES})
+OPTIONAL_VERSIONS: Mapping[str, int] = MappingProxyType({**ROUTING_VERSIONS, **SETTINGS_VERSIONS})
 
 # Further credential columns of Kamailio's. They verify nobody unless a row says otherwise.
 SECRETS = ("ha1b", "password")
@@ -104,7 +116,7 @@ KIND_TABLES: Mapping[Kind, KindTable] = MappingProxyType(
         Kind.ALIAS: KindTable(
             DBALIASES, ("alias_username", "alias_domain"), ("username", "domain"), unique=False
         ),
-        **ROUTING_TABLES,
+        **OPTIONAL_TABLES,
     }
 )
 
@@ -125,6 +137,8 @@ def key_values(kind: Kind, key: str) -> tuple[str, ...]:
         return (key,) if key else ()
     if kind in ROUTING_TABLES:
         return routing_key(kind, key)
+    if kind in SETTINGS_TABLES:
+        return settings_key(kind, key)
     user, _, domain = key.rpartition("@")
     return (user, domain) if user and domain else ()
 
@@ -174,6 +188,8 @@ def _told(rows: Sequence[Row], nobodies: Iterable[str]) -> Iterator[tuple[str, .
             yield row.alias_user, row.alias_domain, row.user, row.domain
         elif isinstance(row, SipDomainRow):
             yield (row.domain,)
+        elif isinstance(row, SettingRow | PreferenceRow):
+            yield settings_values(row)
         else:
             yield routing_values(row)
 
@@ -195,6 +211,7 @@ ROW_FROM: Mapping[Kind, Callable[[Sequence[Any]], Row]] = MappingProxyType(
         Kind.SUBSCRIBER: _subscriber_from,
         Kind.ALIAS: lambda values: AliasRow(*values),
         **ROUTING_ROW_FROM,
+        **SETTINGS_ROW_FROM,
     }
 )
 

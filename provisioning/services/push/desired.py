@@ -13,18 +13,26 @@ from django.conf import settings
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Right, StrIndex, Substr
 
-from provisioning.core.sealing import SealBroken
-from provisioning.core.sip import ImportedDigest, ha1
 from provisioning.core.states import MEANINGS
 from provisioning.drivers.base import ENDING, AliasRow, Kind, Row, SipDomainRow, SubscriberRow
-from provisioning.models import Account, Alias, ConfigStore, Credential, Number, OwnedRow, SipDomain
-from provisioning.models.fields import keyring
+from provisioning.models import Account, Alias, ConfigStore, Number, OwnedRow, SipDomain
 from provisioning.services.bulk import among
+from provisioning.services.push.desired_subscribers import subscriber_rows
 from provisioning.services.routing.desired_routing import MAKERS, routing_rows
 from provisioning.services.servers.scope import narrow, narrow_domains, within_scope
+from provisioning.services.settings.desired_settings import (
+    preference_rows,
+    preference_values,
+    setting_rows,
+    unwanted_preferences,
+    wanted_preferences,
+)
 
 _ON_SERVER = [state.value for state, meaning in MEANINGS.items() if meaning.on_server]
 _USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
+
+# Kinds of which there are so few rows that all are made at once.
+_FEW = frozenset({*MAKERS, Kind.SETTING})
 
 # Keys of one page: what is held in memory, and asked of a database at once.
 PAGE = 10_000
@@ -68,12 +76,15 @@ def derive(*, store: ConfigStore, kind: Kind, page: Page) -> Desired:
     if kind is Kind.SIP_DOMAIN:
         return Desired(page.keys, {domain: SipDomainRow(domain) for domain, *_ in page.values}, {})
     if kind is Kind.SUBSCRIBER:
-        return _derive_subscribers(store, page)
-    if kind in MAKERS:
-        made = routing_rows(kind=kind)
-        wanted: dict[str, Row] = {key: made.rows[key] for key in page.keys if key in made.rows}
-        failed = {key: made.failed[key] for key in page.keys if key in made.failed}
+        return Desired(page.keys, *subscriber_rows(store=store, values=page.values))
+    if kind in _FEW:
+        made, broken = _few(store, kind)
+        wanted = {key: made[key] for key in page.keys if key in made}
+        failed = {key: broken[key] for key in page.keys if key in broken}
         return Desired(page.keys, wanted, failed)
+    if kind is Kind.PREFERENCE:
+        found, asked = preference_rows(store=store, values=page.values), set(page.keys)
+        return Desired(page.keys, {k: row for k, row in found.items() if k in asked}, {})
     domains = _domains()
     rows: dict[str, Row] = {}
     for old, old_domain_id, user, domain_id, *_ in page.values:
@@ -85,8 +96,10 @@ def derive(*, store: ConfigStore, kind: Kind, page: Page) -> Desired:
 def page_of(*, store: ConfigStore, kind: Kind, keys: Sequence[str]) -> Page:
     """A page of those of `keys` that lie within the managed scope."""
     keys = within_scope(store=store, kind=kind, keys=keys)
-    if kind in MAKERS:
+    if kind in _FEW:
         return Page(keys, ())
+    if kind is Kind.PREFERENCE:
+        return Page(keys, preference_values(store=store, keys=keys))
     if kind is Kind.ALIAS:
         return _page_of_aliases(store, keys)
     wanted = _wanted(store, kind).values_list(*_COLUMNS[kind])
@@ -110,10 +123,13 @@ def wanted_pages(*, store: ConfigStore, kind: Kind, part: Part | None = None) ->
 
     No cursor stays open between pages: on SQLite nobody could write meanwhile without failing.
     """
-    if kind in MAKERS:
-        made = routing_rows(kind=kind)
-        for keys in _slices([*made.rows, *made.failed]):
+    if kind in _FEW:
+        made, broken = _few(store, kind)
+        for keys in _slices([*made, *broken]):
             yield page_of(store=store, kind=kind, keys=keys)
+        return
+    if kind is Kind.PREFERENCE:
+        yield from (Page(*each) for each in wanted_preferences(store=store))
         return
     if part is not None and not (part.blocks or part.endings):
         return
@@ -151,10 +167,14 @@ def unwanted_pages(*, store: ConfigStore, kind: Kind, part: Part | None = None) 
 
     Of a part all of them, where accounts have changed: what is wanted no more has no account.
     """
-    if kind in MAKERS:
-        made = routing_rows(kind=kind)
+    if kind is Kind.PREFERENCE:
+        for left in unwanted_preferences(store=store):
+            yield Page(within_scope(store=store, kind=kind, keys=left), ())
+        return
+    if kind in _FEW:
+        made, broken = _few(store, kind)
         held = OwnedRow.objects.filter(store=store, kind=kind).values_list("key", flat=True)
-        gone = [key for key in held if key not in made.rows and key not in made.failed]
+        gone = [key for key in held if key not in made and key not in broken]
         for some in _slices(gone):
             yield page_of(store=store, kind=kind, keys=some)
         return
@@ -179,6 +199,14 @@ def unwanted_pages(*, store: ConfigStore, kind: Kind, part: Part | None = None) 
     while found := list(keys.filter(key__gt=last)[:PAGE]):
         yield page_of(store=store, kind=kind, keys=found)
         last = found[-1]
+
+
+def _few(store: ConfigStore, kind: Kind) -> tuple[Mapping[str, Row], Mapping[str, str]]:
+    """All rows of a kind of which there are few, by key; and why some cannot be made."""
+    if kind is Kind.SETTING:
+        return setting_rows(store=store), {}
+    made = routing_rows(kind=kind)
+    return made.rows, made.failed
 
 
 def fingerprint(row: Row) -> str:
@@ -254,48 +282,3 @@ def _keys(kind: Kind, values: Sequence[Values]) -> list[str]:
 
 def _domains() -> dict[int, str]:
     return dict(SipDomain.objects.values_list("pk", "domain"))
-
-
-def _derive_subscribers(store: ConfigStore, page: Page) -> Desired:
-    rows: dict[str, Row] = {}
-    failed: dict[str, str] = {}
-    realms = {domain.pk: (domain.domain, domain.realm) for domain in SipDomain.objects.all()}
-    algorithm, adds_sha256 = store.main_algorithm, store.adds_sha256
-    ring = keyring()
-    for user, domain_id, state, uid, auth_user, sealed, imported, *_ in page.values:
-        domain, realm = realms[domain_id]
-        key, row = f"{user}@{domain}", SubscriberRow(user, domain, None)
-        try:
-            if state in _USABLE and sealed is not None:
-                secret = ring.open(bytes(sealed), Credential.place(uid))
-                row = SubscriberRow(
-                    user, domain, ha1(auth_user, realm, secret, algorithm), None, None,
-                    ha1(auth_user, realm, secret, "SHA-256") if adds_sha256 else None,
-                    auth_user, realm,
-                )  # fmt: skip
-            elif state in _USABLE and imported is not None:
-                text = ring.open(bytes(imported), Credential.place_of_import(uid))
-                digest = ImportedDigest.from_text(text)
-                if not digest.fits(user=auth_user, realm=realm, algorithm=algorithm):
-                    failed[key] = _unfit(digest, auth_user, realm, algorithm)
-                    continue
-                sha256 = digest.sha256 if adds_sha256 else ""
-                row = SubscriberRow(
-                    user, domain, digest.ha1, digest.ha1b or None, None, sha256 or None,
-                    auth_user, realm,
-                )  # fmt: skip
-        except SealBroken as error:
-            failed[key] = error.message
-            continue
-        rows[key] = row
-    return Desired(page.keys, rows, failed)
-
-
-def _unfit(digest: ImportedDigest, user: str, realm: str, algorithm: str) -> str:
-    """Why an imported digest verifies nobody as things are now."""
-    return (
-        f"It was taken over without its clear text, for the user name {digest.user}, the realm "
-        f"{digest.realm} and {digest.algorithm}; now it is {user}, {realm} and {algorithm}. What "
-        "stands at the server was left as it is. Give the account a new credential; its clients "
-        "must then fetch their profile again."
-    )

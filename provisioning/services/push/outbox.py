@@ -7,7 +7,10 @@ from collections.abc import Iterable, Sequence
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
+from provisioning.core.settings.catalogue import CATALOGUE
+from provisioning.core.settings.setting import Family, SettingScope
 from provisioning.drivers.base import Kind
+from provisioning.drivers.setting_rows import preference_key
 from provisioning.models import (
     Account,
     Alias,
@@ -15,6 +18,7 @@ from provisioning.models import (
     Number,
     OwnedRow,
     PendingChange,
+    SettingValue,
     SipDomain,
     StoreProof,
 )
@@ -23,6 +27,8 @@ from provisioning.services.bulk import among
 
 # Above so many keys of one kind the whole kind is compared instead: one row, one pass.
 BULK = 500
+
+_OF_ACCOUNTS = [key for key, each in CATALOGUE.items() if each.family is Family.ACCOUNT]
 
 DUE = Q(not_before__isnull=True) | Q(not_before__lte=Now())
 """A pending change or a store that does not wait after a failure."""
@@ -60,8 +66,9 @@ def mark_each(*, store_ids: Iterable[int], kind: Kind, keys: Sequence[str]) -> N
 def mark_concerned(*, kind: Kind, keys: Sequence[str]) -> None:
     """Ask for `keys` of accounts' subscribers or aliases at every managed store that they concern.
 
-    Call after the change. With 50 stores an account concerns one of them, or two where it moves;
-    to ask all of them takes as many rows and messages.
+    What asks for a subscriber asks for the settings of the account too. Call after the change. With
+    50 stores an account concerns one of them, or two where it moves; to ask all of them takes as
+    many rows and messages.
     """
     stores = manageable_stores()
     if len(stores) < 2 or len(keys) > BULK or PendingChange.ALL in keys:
@@ -69,6 +76,17 @@ def mark_concerned(*, kind: Kind, keys: Sequence[str]) -> None:
     elif keys:
         for store_id, own in _concerned(kind, keys).items():
             mark_each(store_ids=[store_id], kind=kind, keys=own)
+    if kind is Kind.SUBSCRIBER and keys:
+        mark_preferences(aors=keys)
+
+
+def mark_preferences(*, aors: Sequence[str]) -> None:
+    """Ask for the settings of addresses-of-record (`*`: of all), where any account has some."""
+    own = SettingValue.objects.filter(key__in=_OF_ACCOUNTS).exclude(scope=SettingScope.GLOBAL)
+    if own.exists() or OwnedRow.objects.filter(kind=Kind.PREFERENCE).exists():
+        whole = PendingChange.ALL in aors or len(aors) * len(_OF_ACCOUNTS) > BULK
+        keys = [preference_key(key, aor) for aor in aors for key in _OF_ACCOUNTS]
+        mark_concerned(kind=Kind.PREFERENCE, keys=[PendingChange.ALL] if whole else keys)
 
 
 def _concerned(kind: Kind, keys: Sequence[str]) -> dict[int, list[str]]:
@@ -101,6 +119,9 @@ def _concerned(kind: Kind, keys: Sequence[str]) -> dict[int, list[str]]:
 def _homes(kind: Kind, keys: Sequence[str]) -> dict[str, set[int]]:
     """The home pools of the accounts that each key belongs to."""
     homes: dict[str, set[int]] = {}
+    if kind is Kind.PREFERENCE:
+        of_aors = _homes(Kind.SUBSCRIBER, [key.partition("/")[2] for key in keys])
+        return {key: of_aors.get(key.partition("/")[2], set()) for key in keys}
     if kind is Kind.SUBSCRIBER:
         accounts = Account.objects.filter(aor__in=among(keys)).values_list("aor", "pool_id")
         for aor, pool_id in accounts:

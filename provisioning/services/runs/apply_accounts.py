@@ -138,7 +138,7 @@ LEFT JOIN {ACCOUNT} ON {ACCOUNT}.person_id = {PERSON}.id AND {ACCOUNT}.slot = 'm
 LEFT JOIN {NUMBER} ON {NUMBER}.account_id = {ACCOUNT}.id
 WHERE {PLANNED} AND (p.action = 'create' OR p.after ->> 'state' IS NOT NULL
     OR p.after ->> 'aor' IS NOT NULL OR p.after ->> 'number' IS NOT NULL
-    OR p.after ->> 'pool' IS NOT NULL)
+    OR p.after ->> 'pool' IS NOT NULL OR p.after ->> 'site' IS NOT NULL)
 LIMIT {outbox.BULK + 1}
 """  # noqa: S608
 

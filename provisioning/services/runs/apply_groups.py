@@ -5,19 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from provisioning.models import (
+    Account,
     DirectoryGroup,
     DirectorySource,
     GroupMember,
     GroupNesting,
+    GroupRank,
     Person,
     PlannedChange,
     Run,
 )
 from provisioning.services import bulk
+from provisioning.services.push import outbox
 from provisioning.services.runs.plan import TABLE
 
 _GROUP, _PERSON = DirectoryGroup._meta.db_table, Person._meta.db_table
 _SOURCE = DirectorySource._meta.db_table
+_ACCOUNT, _RANK = Account._meta.db_table, GroupRank._meta.db_table
 _MEMBER, _NESTING = GroupMember._meta.db_table, GroupNesting._meta.db_table
 _TEXTS = ("dn", "name", "description", "name_key", "content_hash")
 _COUNTS = ("member_count", "unresolved_count", "foreign_count")
@@ -70,6 +74,14 @@ WHERE {_MINE} AND {_KNOWN} AND {_PERSON}.guid = joined.value ->> 0
   AND {_PERSON}.source_id = COALESCE(CAST(joined.value ->> 2 AS bigint), p.source_id)
 ON CONFLICT (group_id, person_id) DO UPDATE SET direct = excluded.direct
 """  # noqa: S608
+# Whose account has settings by the group, and comes or goes: `members` as of _REMOVE and _ADD.
+_REACHED = f"""
+SELECT DISTINCT {_ACCOUNT}.aor FROM {TABLE} p
+CROSS JOIN {_GROUP} CROSS JOIN {{members}} CROSS JOIN {_PERSON} CROSS JOIN {_ACCOUNT}
+WHERE {_MINE} AND {_KNOWN} AND {_GROUP}.id IN (SELECT group_id FROM {_RANK})
+  AND {_PERSON}.guid = {{guid}} AND {_ACCOUNT}.person_id IN ({_PERSON}.id, {_PERSON}.same_as_id)
+LIMIT {outbox.BULK + 1}
+"""  # noqa: S608
 _DONE = "p.run_id = %(run)s AND p.status IN ('planned', 'applied') AND p.kind = 'group'"
 _UNNEST = f"""
 DELETE FROM {_NESTING} WHERE parent_id IN (
@@ -94,8 +106,15 @@ def apply_groups(run: Run, window: dict[str, Any]) -> bool:
     stale = bulk.execute(_STALE, window)
     bulk.execute(_SAVE, window)
     bulk.execute(_LEAVE, window)
-    bulk.execute(_REMOVE.format(removed=bulk.texts("p.after", "removed", "gone")), window)
-    bulk.execute(_ADD.format(added=bulk.elements("p.after", "added", "joined")), window)
+    gone, joined = (
+        bulk.texts("p.after", "removed", "gone"),
+        bulk.elements("p.after", "added", "joined"),
+    )
+    bulk.execute(_REMOVE.format(removed=gone), window)
+    bulk.execute(_ADD.format(added=joined), window)
+    if GroupRank.objects.exists():
+        members = ((gone, "gone.value"), (joined, "joined.value ->> 0"))
+        _mark_settings([_REACHED.format(members=each, guid=guid) for each, guid in members], window)
     planned = run.changes.filter(kind="group", status=PlannedChange.Status.PLANNED)
     if not planned.filter(ordinal__gt=window["last"]).exists():
         bulk.execute(_UNNEST, window)
@@ -103,3 +122,9 @@ def apply_groups(run: Run, window: dict[str, Any]) -> bool:
             _NEST.format(children=bulk.texts("p.after", "children", "inner_group")), window
         )
     return stale > 0
+
+
+def _mark_settings(queries: list[str], window: dict[str, Any]) -> None:
+    """Ask for the settings of those who come into groups with settings, or leave them."""
+    aors = sorted({aor for query in queries for (aor,) in bulk.fetch(query, window)})
+    outbox.mark_preferences(aors=aors)

@@ -26,7 +26,7 @@ from provisioning.services.directory.nesting import WITHIN
 from provisioning.services.push import outbox
 
 # SIP domains and groups narrow these; all else is the servers' own, and narrowed by its kind alone.
-_OF_A_DOMAIN = frozenset({Kind.SIP_DOMAIN, Kind.SUBSCRIBER, Kind.ALIAS})
+_OF_A_DOMAIN = frozenset({Kind.SIP_DOMAIN, Kind.SUBSCRIBER, Kind.ALIAS, Kind.PREFERENCE})
 # Whose account it is: of an entry that belongs to somebody, theirs.
 _MEMBERS = f"""
 SELECT COALESCE(person.same_as_id, person.id) FROM provisioning_groupmember member
@@ -132,6 +132,15 @@ def _owners(store: ConfigStore, kind: Kind, keys: Sequence[str]) -> tuple[set[st
         rows = Account.objects.filter(aor__in=bulk.among(keys))
         inside = rows.filter(_in_groups(store, "")).values_list("aor", flat=True)
         return set(rows.values_list("aor", flat=True)), set(inside)
+    if kind is Kind.PREFERENCE:
+        by_aor: dict[str, list[str]] = {}
+        for key in keys:
+            by_aor.setdefault(key.partition("/")[2], []).append(key)
+        there, inside_of = _owners(store, Kind.SUBSCRIBER, list(by_aor))
+        return (
+            {key for aor in there for key in by_aor[aor]},
+            {key for aor in inside_of for key in by_aor[aor]},
+        )
     domains = dict(SipDomain.objects.values_list("pk", "domain"))
     numbers = Number.objects.filter(
         account__isnull=False, e164__in=bulk.among(key.partition("@")[0] for key in keys)

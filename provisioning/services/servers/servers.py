@@ -22,6 +22,7 @@ from provisioning.services.console import saving
 from provisioning.services.directory.certificates import check_authorities
 from provisioning.services.push import outbox
 from provisioning.services.servers import driver_access, health_history, targets
+from provisioning.services.settings.marking import mark_server_removed
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -60,8 +61,10 @@ def save_server(*, server: SipServer, actor: Actor, secret: str | None = None) -
 
 
 def delete_server(*, server: SipServer, actor: Actor) -> None:
-    """Forget a server; neither its store nor the server itself is touched."""
-    saving.delete(row=server, actor=actor)
+    """Forget a server; it is not touched, and of its store only settings of its own are taken."""
+    with transaction.atomic():
+        mark_server_removed(server)
+        saving.delete(row=server, actor=actor)
 
 
 def check_server_health(*, server: SipServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
+from provisioning.drivers.kamailio.settings_lines import settings_modules, settings_routes
 from provisioning.drivers.kamailio.setup import routing_modules, routing_routes
 from provisioning.models import ConfigStore, SipServer
 from provisioning.services.servers import targets
@@ -51,7 +52,7 @@ event_route[xhttp:request] {
         exit;
     }
     # Only what the console needs; the raw text counts, since jsonrpcs takes keys in any case.
-    if ($rm != "POST" || !($rb =~ "^[{]\\"jsonrpc\\":\\"2[.]0\\",\\"method\\":\\"(core[.](uptime|version)|stats[.]fetchn|domain[.]reload|tls[.]reload|permissions[.]addressReload|dispatcher[.]reload|mtree[.]reload|uac[.]reg_reload|ul[.](lookup|rm))\\"[,}]")) {
+    if ($rm != "POST" || !($rb =~ "^[{]\\"jsonrpc\\":\\"2[.]0\\",\\"method\\":\\"(core[.](uptime|version)|stats[.]fetchn|domain[.]reload|tls[.]reload|permissions[.]addressReload|dispatcher[.]reload|mtree[.]reload|uac[.]reg_reload|htable[.]reload|ul[.](lookup|rm))\\"[,}]")) {
         xhttp_reply("403", "Forbidden", "text/plain", "");
         exit;
     }
@@ -105,6 +106,7 @@ _ROUTE = """\
             sl_send_reply("403", "Not Your Address");
             exit;
         }
+        # With the lines for settings below: route(RTC_REGISTRATION);
         save("location");
         exit;
     }
@@ -115,10 +117,12 @@ _ROUTE = """\
 _CALLS = """\
     # Behind REGISTER and what handles requests within a dialog, before record_route().
     route(RTC_CALLER);
+    # With the lines for settings below: route(RTC_SENDER);
     # Numbers become the SIP URI of their account.
     if (alias_db_lookup("dbaliases")) {
         $avp(inside) = 1;
     }
+    # With the lines for settings below: route(RTC_FEDERATION); route(RTC_RECIPIENT);
     if (!lookup("location")) {
         route(RTC_OUT);
         sl_send_reply("404", "Not Found");
@@ -135,6 +139,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON subscriber, dbaliases, domain TO "@USER@
 GRANT USAGE ON subscriber_id_seq, dbaliases_id_seq, domain_id_seq TO "@USER@";
 GRANT SELECT, INSERT, UPDATE, DELETE ON address, dispatcher, mtree, uacreg TO "@USER@";
 GRANT USAGE ON address_id_seq, dispatcher_id_seq, mtree_id_seq, uacreg_id_seq TO "@USER@";
+GRANT SELECT, INSERT, UPDATE, DELETE ON htable, usr_preferences TO "@USER@";
+GRANT USAGE ON htable_id_seq, usr_preferences_id_seq TO "@USER@";
 GRANT SELECT ON version, location TO "@USER@";
 """
 
@@ -147,6 +153,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.address TO '@USER@'@'@FROM@';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dispatcher TO '@USER@'@'@FROM@';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.mtree TO '@USER@'@'@FROM@';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.uacreg TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.htable TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.usr_preferences TO '@USER@'@'@FROM@';
 GRANT SELECT ON `@NAME@`.version TO '@USER@'@'@FROM@';
 GRANT SELECT ON `@NAME@`.location TO '@USER@'@'@FROM@';
 """
@@ -220,6 +228,21 @@ def kamailio_guide(server: SipServer) -> Guide:
             "kamailio.cfg, in request_route",
             filled(_CALLS, known),
         ),
+        Section(
+            "Read settings",
+            "Only where the servers take settings from here. The tables are made by Kamailio's "
+            "scripts htable- and avpops-create.sql.",
+            "kamailio.cfg",
+            filled(settings_modules(), known),
+        ),
+        Section(
+            "Let settings take effect",
+            "What nobody has given keeps the default that stands here. The values of this server "
+            f"alone begin with {server.pk}. Then take the routes RTC_REGISTRATION, RTC_SENDER, "
+            "RTC_FEDERATION and RTC_RECIPIENT in where the sections above name them.",
+            "kamailio.cfg",
+            settings_routes(server=str(server.pk)),
+        ),
     ]
     if not sqlite:
         sections.append(_grants(store))
@@ -245,8 +268,9 @@ def _grants(store: ConfigStore) -> Section:
         file, lines = "psql", filled(_GRANTS, {"USER": user.replace('"', '""')})
     return Section(
         "Give the console its rights in the database",
-        "It writes three tables, four more where it keeps the routing, and reads two. While the "
-        "store is only observed, SELECT on all of them is enough.",
+        "It writes three tables, four more where it keeps the routing, two more where it gives "
+        "settings, and reads two. While the store is only observed, SELECT on all of them is "
+        "enough.",
         file,
         lines,
     )

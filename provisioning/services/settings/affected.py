@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
-from django.db.models.functions import Coalesce
 
 from provisioning.core.settings.setting import Setting, SettingScope
 from provisioning.core.settings.types import Value
 from provisioning.core.states import MEANINGS
-from provisioning.models import Account, GroupMember
+from provisioning.models import Account, DirectoryGroup
+from provisioning.services.directory.nesting import find_owners
 from provisioning.services.settings.effective import HOLDER_COLUMNS, Desk, Holder, holder_of
 from provisioning.services.settings.places import Place
 
@@ -41,10 +41,8 @@ def accounts_at(place: Place) -> QuerySet[Account]:
     obj = place.obj
     if place.scope is SettingScope.SERVER:
         return rows.filter(pool=getattr(obj, "pool", None))
-    if place.scope is SettingScope.GROUP:
-        members = GroupMember.objects.filter(group=place.pk)
-        owners = members.annotate(owner=Coalesce("person__same_as", "person_id"))
-        return rows.filter(person__in=owners.values("owner"))
+    if isinstance(obj, DirectoryGroup):
+        return rows.filter(person__in=find_owners(group=obj))
     if place.scope is SettingScope.ACCOUNT:
         return rows.filter(pk=place.pk)
     return rows if obj is None else rows.filter(**{place.scope.value: obj})

@@ -27,6 +27,7 @@ from provisioning.services.directory.group_uses import follow_used_groups
 from provisioning.services.settings.affected import Snapshot
 from provisioning.services.settings.effective import effective_at
 from provisioning.services.settings.loss import SettingChange, weigh
+from provisioning.services.settings.marking import mark_change
 from provisioning.services.settings.places import Place
 
 # What the audit log calls it.
@@ -63,6 +64,7 @@ def set_value(
             transaction.set_rollback(True)
         elif given != checked:
             _record(change, given, checked, actor)
+            mark_change(change)
     return change
 
 

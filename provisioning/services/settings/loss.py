@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from django.db.models import Count
 
@@ -13,6 +13,7 @@ from provisioning.core.settings.resolver import Effective
 from provisioning.core.settings.setting import Family, Setting, SettingScope
 from provisioning.core.states import State
 from provisioning.models import Account, ConfigStore, SettingValue, SipDomain
+from provisioning.services.push import outbox
 from provisioning.services.settings.affected import Snapshot, accounts_at
 from provisioning.services.settings.places import Place
 
@@ -23,6 +24,7 @@ class SettingChange:
 
     `before` and `after` are effective at the place; `changed` counts accounts whose effective value
     changes, `losing` those of them that lose service, `breaches` the limits that this passes.
+    `reached` are addresses-of-record whose value changes, by pool: not all of very many.
     """
 
     place: Place
@@ -32,20 +34,22 @@ class SettingChange:
     changed: int
     losing: int
     breaches: tuple[str, ...] = ()
+    reached: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Losing:
     """How many accounts lose service, by SIP domain and by pool."""
 
-    domains: Counter[int]
-    pools: Counter[int]
+    domains: Counter[int] = field(default_factory=Counter)
+    pools: Counter[int] = field(default_factory=Counter)
 
 
 def weigh(*, snapshot: Snapshot, before: Effective, after: Effective) -> SettingChange:
     """Count whom the change that was made since `snapshot` reaches, held to the limits."""
     place, setting = snapshot.place, snapshot.setting
-    changed, losing = 0, _Losing(Counter(), Counter())
+    changed, losing = 0, _Losing()
+    reached: dict[int, list[str]] = {}
     if setting.family is Family.SERVER:
         if setting.takes_away(before.value, after.value):
             _count_at_servers(place, setting, losing)
@@ -53,11 +57,16 @@ def weigh(*, snapshot: Snapshot, before: Effective, after: Effective) -> Setting
     else:
         for move in snapshot.moves():
             changed += 1
+            aors = reached.setdefault(move.holder.pool_id, [])
+            if len(aors) <= outbox.BULK:
+                aors.append(move.aor)
             if move.usable and setting.takes_away(move.before, move.after):
                 losing.domains[move.holder.domain_id] += 1
                 losing.pools[move.holder.pool_id] += 1
     breaches = tuple(_breaches(losing))
-    return SettingChange(place, setting, before, after, changed, losing.pools.total(), breaches)
+    return SettingChange(
+        place, setting, before, after, changed, losing.pools.total(), breaches, reached
+    )
 
 
 def _count_at_servers(place: Place, setting: Setting, losing: _Losing) -> None:

@@ -10,7 +10,7 @@ from provisioning.core.sip import Algorithm, ha1
 from provisioning.drivers.base import Kind
 from provisioning.models import AuditEvent, ConfigStore, PendingChange, SipServer
 from provisioning.services.actor import Actor
-from provisioning.services.push import activation, desired, outbox
+from provisioning.services.push import activation, desired, desired_subscribers, outbox
 from provisioning.services.push.dead_letters import dead_changes, retry_dead
 from tests.factories import make_account
 from tests.push_site import Site
@@ -47,7 +47,7 @@ def test_a_change_that_breaks_the_console_s_own_code_is_found_among_many(
             raise ValueError("poison")
         return ha1(user, realm, secret, algorithm)
 
-    monkeypatch.setattr(desired, "ha1", poisoned)
+    monkeypatch.setattr(desired_subscribers, "ha1", poisoned)
     for number in range(20):
         outbox.mark_account(make_account(user_part=f"user{number:02}"))
     site.push()

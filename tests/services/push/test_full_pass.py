@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from provisioning.drivers.base import Kind, Outcome, Row, RowChange
 from provisioning.drivers.kamailio.store import KamailioStore
@@ -18,6 +19,7 @@ from provisioning.models import (
     PendingChange,
     PushPause,
     Route,
+    SettingValue,
     TrustedHost,
 )
 from provisioning.services.actor import Actor
@@ -125,8 +127,14 @@ def test_kinds_are_created_in_order_and_deleted_in_reverse(
 ) -> None:
     make_route("+44", make_gateway(registers=True))
     make_trusted_host()
+    everybody = {"key": "messaging", "scope": "global", "value": False, "at": timezone.now()}
+    SettingValue.objects.create(**everybody)
+    accounts = make_accounts(3)
+    SettingValue.objects.create(
+        **{**everybody, "scope": "account", "value": True}, account=accounts[0]
+    )
     outbox.mark_store(site.store)
-    accounts = pushed(site, 3)
+    site.push()
     kinds = [change.kind for call in applied for change in call]
     assert kinds == sorted(kinds, key=list(Kind).index)
     applied.clear()
@@ -136,7 +144,7 @@ def test_kinds_are_created_in_order_and_deleted_in_reverse(
     other = make_domain("empty.example.com")
     Account.objects.filter(pk__in=[account.pk for account in accounts]).update(domain=other)
     accounts[0].domain.delete()
-    for model in (Route, Gateway, TrustedHost):
+    for model in (Route, Gateway, TrustedHost, SettingValue):
         model.objects.all().delete()
     outbox.mark_store(site.store)
     site.push()

@@ -78,9 +78,11 @@ def test_kamailio_runs_with_the_lines_and_answers_the_console(
     lab = SqliteStore(tmp_path / "kamailio.sqlite")
     lab.create()
     server = a_server(dialect="sqlite", database=str(lab.file), algorithm=algorithm)
-    control, tables, checks, modules, routes, calls = (
+    control, tables, checks, modules, routes, calls, settings_modules, settings = (
         section.lines for section in setup_guide(server=server).sections
     )
+    hooks = "# With the lines for settings below: "
+    assert (checks + calls).count(hooks) == 3
     file = tmp_path / "kamailio.cfg"
     file.write_text(
         "#!KAMAILIO\n"
@@ -89,7 +91,9 @@ def test_kamailio_runs_with_the_lines_and_answers_the_console(
         + tables
         + modules
         + routes
-        + f"request_route {{\n{checks}{calls}}}\n"
+        + settings_modules
+        + settings
+        + f"request_route {{\n{checks}{calls}}}\n".replace(hooks, "")
     )
     kamailio = shutil.which("kamailio", path="/usr/sbin:/usr/bin")
     assert kamailio is not None
