@@ -34,5 +34,9 @@ class Redis(Counterpart):
         write_private(self._configuration, "".join(f"{k} {v}\n" for k, v in settings.items()))
         self.process.start(lambda: listening(self.port))
 
+    def kill(self) -> None:
+        """Ends it at once, as a crash would."""
+        self.process.kill()
+
     def stop(self) -> None:
         self.process.stop()

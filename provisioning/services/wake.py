@@ -53,10 +53,21 @@ def _after_commit(task: str, *arguments: int, seconds: float = 0) -> None:
 
 
 def _send(task: str, arguments: tuple[int, ...], seconds: float = 0) -> None:
+    refusals: tuple[type[BaseException], ...] = (
+        OperationalError,
+        OSError,
+        *_errors_of_the_broker(),
+    )
     try:
         current_app.send_task(task, args=arguments, expires=600, countdown=seconds or None)
-    except (OperationalError, OSError) as error:
+    except refusals as error:
         # The row is in the database; the sweeper finds it when the broker is back.
         log.warning(
-            "broker unreachable, the sweeper will do it", task=task, error=type(error).__name__
+            "broker took no message, the sweeper will do it", task=task, error=type(error).__name__
         )
+
+
+def _errors_of_the_broker() -> tuple[type[BaseException], ...]:
+    """What the broker's own library raises when it cannot be used, or refuses."""
+    connection = current_app.connection_for_write()
+    return (*connection.connection_errors, *connection.channel_errors)

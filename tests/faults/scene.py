@@ -18,10 +18,14 @@ from provisioning.services.push import outbox  # noqa: E402
 from tests.factories import make_account, make_store  # noqa: E402
 
 
-def prepare(place: str, password: str) -> None:
-    """Makes the database, the schedules and one managed store; prints its id."""
+def migrate() -> None:
+    """Makes the database and the schedules."""
     call_command("migrate", verbosity=0)
     call_command("install_schedules", verbosity=0)
+
+
+def prepare(place: str, password: str) -> None:
+    """Makes one managed store; prints its id."""
     store = make_store(**json.loads(place))
     store.set_secret(password)
     store.save()
@@ -55,7 +59,7 @@ def repeat_messages(count: str) -> None:
 
 COMMANDS = {
     function.__name__: function
-    for function in (prepare, arrive, crash_before_the_message, repeat_messages)
+    for function in (migrate, prepare, arrive, crash_before_the_message, repeat_messages)
 }
 
 if __name__ == "__main__":
