@@ -53,21 +53,13 @@ def _after_commit(task: str, *arguments: int, seconds: float = 0) -> None:
 
 
 def _send(task: str, arguments: tuple[int, ...], seconds: float = 0) -> None:
-    refusals: tuple[type[BaseException], ...] = (
-        OperationalError,
-        OSError,
-        *_errors_of_the_broker(),
-    )
+    # Whatever becomes of the message: the row is in the database, and the sweeper finds it.
     try:
         current_app.send_task(task, args=arguments, expires=600, countdown=seconds or None)
-    except refusals as error:
-        # The row is in the database; the sweeper finds it when the broker is back.
+    except (OperationalError, OSError) as error:
         log.warning(
-            "broker took no message, the sweeper will do it", task=task, error=type(error).__name__
+            "broker unreachable, the sweeper will do it", task=task, error=type(error).__name__
         )
-
-
-def _errors_of_the_broker() -> tuple[type[BaseException], ...]:
-    """What the broker's own library raises when it cannot be used, or refuses."""
-    connection = current_app.connection_for_write()
-    return (*connection.connection_errors, *connection.channel_errors)
+    except Exception:
+        # Each broker's library has errors of its own for refusing; no save may fail for them.
+        log.exception("broker took no message, the sweeper will do it", task=task)

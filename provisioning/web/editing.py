@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST
 from provisioning.core.errors import InvalidFields, ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.services.actor import Actor
+from provisioning.web import as_opened
 from provisioning.web.access import ConsoleRequest, Needs, actor_of, needs
 
 M = TypeVar("M", bound=Model)
@@ -47,7 +48,10 @@ class EditPage(Needs, Generic[M]):
     def post(self, request: ConsoleRequest, pk: int | None = None) -> HttpResponse:
         """Save, or say above the form why not."""
         row = self.find(pk)
+        crossing = self.crossing(row)
         form = self.form_class(request.POST, instance=row)
+        if crossing:
+            form.add_error(None, crossing)
         if form.is_valid():
             try:
                 return self.save(form, actor_of(request))
@@ -57,6 +61,14 @@ class EditPage(Needs, Generic[M]):
             except ProvisioningError as error:
                 form.add_error(None, error.message)
         return self.show(row, form)
+
+    def crossing(self, row: Any) -> str:
+        """What to say where somebody else changed the row since the form was opened."""
+        if row is None:
+            return ""
+        return as_opened.crossing(
+            row, self.form_class.base_fields, self.request.POST.get(as_opened.FIELD, "")
+        )
 
     def save(self, form: Any, actor: Actor) -> HttpResponse:
         """Call the service with `form.instance`, and say where to go."""
@@ -85,6 +97,7 @@ class EditPage(Needs, Generic[M]):
             "crumbs": [(self.list_label, reverse(self.list_name)), (title, "")],
             "form": form,
             "row": kept,
+            "as_opened": as_opened.seal(kept, form.base_fields) if kept is not None else "",
             "noun": self.noun,
             "cancel": self.cancel(kept),
             "delete": reverse(self.delete_name, args=[kept.pk])

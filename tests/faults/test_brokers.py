@@ -39,7 +39,8 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 def warnings(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What was logged instead of raised."""
     said: list[dict[str, Any]] = []
-    monkeypatch.setattr(wake.log, "warning", lambda event, **values: said.append(values))
+    for level in ("warning", "exception"):
+        monkeypatch.setattr(wake.log, level, lambda event, **values: said.append(values))
     return said
 
 

@@ -23,6 +23,8 @@ _OF_A_ROW = ("22", "23", "44", "P0001")
 _OF_A_TABLE = ("42P01", "42703", "42501")
 _SQLITE_OF_A_TABLE = ("no such table", "no such column", "has no column")
 _SQLITE_PASSING = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_FULL", "SQLITE_PROTOCOL")
+# In WAL mode a full disk is an I/O error: its index has to grow.
+_SQLITE_NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR")
 _SQLITE_OF_A_ROW = ("SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG")
 
 _STATEMENT_TIME = 1969  # MariaDB's max_statement_time
@@ -128,6 +130,8 @@ def _words(error: Exception, store: StoreRecord) -> str:
                 said += _ANOTHER_WRITING
         case OSError(strerror=words) if words:
             said = words
+        case sqlite3.Error() if _sqlite_name(error).startswith(_SQLITE_NO_ROOM):
+            said = f"{error} (perhaps its disk is full)"
     line = said.strip().partition("\n")[0].removeprefix("connection failed: ") or "no reason given"
     return line.replace(store.secret, "…") if store.secret else line
 
