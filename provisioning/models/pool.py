@@ -11,9 +11,10 @@ from provisioning.core.scope import Scope
 from provisioning.core.sip import Algorithm
 from provisioning.models.fields import keyring
 from provisioning.models.limits import Limited
+from provisioning.models.maintenance import Maintained
 
 
-class ServerPool(models.Model):
+class ServerPool(Maintained):
     """SIP servers that together are the home of accounts."""
 
     name = models.CharField(max_length=100, unique=True)
@@ -151,7 +152,7 @@ class ConfigStore(Limited):
         )
 
 
-class SipServer(models.Model):
+class SipServer(Maintained):
     """One SIP server of a pool: where clients reach it and how the console controls it."""
 
     class Health(models.TextChoices):

@@ -40,6 +40,10 @@ def overview_page(request: HttpRequest) -> HttpResponse:
         "lead": _lead(found),
         "overview": found,
         "registrations": registrations_chart(),
+        "maintained": [
+            *{each.pool for each in found.servers if each.pool.in_maintenance},
+            *(each for each in found.servers if each.in_maintenance),
+        ],
         "alerts": [
             (each, *where_to_look(each.noun, each.pk), known.get(each.key)) for each in found.alerts
         ],

@@ -20,6 +20,7 @@ from provisioning.web import (
     drift,
     groups,
     joins,
+    maintenance,
     mapping,
     number_actions,
     numbers,
@@ -211,6 +212,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("pools/new/", stores.PoolPage.as_view(), name="pool-new"),
     path("pools/<int:pk>/", stores.pool, name="pool"),
     path("pools/<int:pk>/delete/", stores.pool_delete, name="pool-delete"),
+    path(
+        "pools/<int:pk>/maintenance/",
+        maintenance.PoolMaintenance.as_view(),
+        name="pool-maintenance",
+    ),
     path("pools/<int:pk>/edit/", stores.PoolPage.as_view(), name="pool-edit"),
     path("stores/new/", stores.StorePage.as_view(), name="store-new"),
     path("stores/test/", stores.try_out, name="store-test-new"),
@@ -280,6 +286,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("servers/<int:pk>/delete/", servers.server_delete, name="server-delete"),
     path("servers/<int:pk>/edit/", servers.ServerPage.as_view(), name="server-edit"),
     path("servers/<int:pk>/guide/", servers.guide, name="server-guide"),
+    path(
+        "servers/<int:pk>/maintenance/",
+        maintenance.ServerMaintenance.as_view(),
+        name="server-maintenance",
+    ),
     path("servers/<int:pk>/health/", server_health.server_health, name="server-health"),
     path("servers/<int:pk>/test/", servers.try_out, name="server-test"),
     # Sources & sync

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -67,7 +67,17 @@ KINDS = {
 
 
 def find_conditions(watched: Watched) -> list[Condition]:
-    """Every condition of now, those of servers first."""
+    """Every condition of now, those of servers first; nothing is wrong that is in maintenance."""
+    watched = replace(
+        watched,
+        servers=[
+            server
+            for server in watched.servers
+            if not (server.in_maintenance or server.pool.in_maintenance)
+        ],
+        stores=[store for store in watched.stores if not store.pool.in_maintenance],
+        lists=[each for each in watched.lists if not each.store.pool.in_maintenance],
+    )
     return [
         *_of_servers(watched),
         *_of_certificates(watched),

@@ -52,11 +52,11 @@ def watch() -> Watched:
     waiting = Run.objects.filter(state=Run.State.WAITING).select_related("source")
     return Watched(
         servers=servers,
-        stores=list(with_waiting(ConfigStore.objects.order_by("name"))),
+        stores=list(with_waiting(ConfigStore.objects.select_related("pool").order_by("name"))),
         sources=list(with_newest_run(DirectorySource.objects.order_by("name"))),
         runs=list(waiting.order_by("-id")[:_RUNS]),
         conflicts=Person.objects.exclude(problem="").count(),
-        lists=list(ContactList.objects.select_related("store").order_by("store__name")),
+        lists=list(ContactList.objects.select_related("store__pool").order_by("store__name")),
         channels=list(AlertChannel.objects.filter(enabled=True).exclude(problem="")),
         homed=_homed(servers),
         usual=_usual(),

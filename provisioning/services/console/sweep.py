@@ -11,6 +11,7 @@ from provisioning.services import leases, wake
 from provisioning.services.push import outbox, pause
 from provisioning.services.push.activation import reloads_pending
 from provisioning.services.runs import runs
+from provisioning.services.servers.maintenance import POOL_MAINTAINED
 from provisioning.services.write_back import write_back_runs
 
 
@@ -37,7 +38,9 @@ def sweep() -> Sweep:
                 outbox.DUE,
                 Q(pk__in=pending) | Q(pk__in=reloads),
                 mode=ConfigStore.Mode.MANAGE,
-            ).values_list("pk", flat=True)
+            )
+            .exclude(POOL_MAINTAINED)
+            .values_list("pk", flat=True)
         )
         write_back_runs.request_due()
     forgotten = runs.find_forgotten_runs()

@@ -19,12 +19,13 @@ from provisioning.drivers.base import Kind, ServerDriver
 from provisioning.models import ConfigStore, SipServer
 from provisioning.services import leases
 from provisioning.services.servers.driver_access import ask_servers
+from provisioning.services.servers.maintenance import MAINTAINED
 from provisioning.services.servers.servers import note_down
 
 log = structlog.stdlib.get_logger(__name__)
 
 _LEFT_OVER = "Refused from now on, but a registration may still be alive at {}: {}"
-_DOWN = "it is down, and is asked as soon as it is up again."
+_DOWN = "it is down or in maintenance, and is asked as soon as it is up again."
 Work = Callable[[ServerDriver], None]
 
 
@@ -49,13 +50,15 @@ def note_reloads(*, store: ConfigStore, kinds: Collection[Kind]) -> None:
 
 
 def reloads_pending(*, store_id: int | None = None) -> QuerySet[SipServer]:
-    """Enabled servers, of one store or of all, that have to reload something and are not down."""
-    servers = SipServer.objects.filter(enabled=True).exclude(reload_pending=[]).exclude(_is_down())
+    """Enabled servers, of one store or of all, that have to reload something and can."""
+    servers = (
+        SipServer.objects.filter(enabled=True).exclude(reload_pending=[]).exclude(_is_left_alone())
+    )
     return servers if store_id is None else servers.filter(store_id=store_id)
 
 
 def activate_servers(*, store: ConfigStore) -> None:
-    """Reload what was noted, at every server of `store` that is not down.
+    """Reload what was noted, at every server of `store` that can.
 
     Where that fails for a kind its note stays: "written, reload pending". Only the reload is tried
     again; the other kinds take effect all the same.
@@ -75,9 +78,9 @@ def end_registrations(*, store: ConfigStore, aors: Sequence[str], seconds: float
     if not aors:
         return left
     servers = SipServer.objects.filter(store=store, enabled=True).order_by("name")
-    for server in servers.filter(_is_down()):
+    for server in servers.filter(_is_left_alone()):
         left.waiting |= dict.fromkeys(aors, _LEFT_OVER.format(server, _DOWN))
-    asked = list(servers.exclude(_is_down()).select_related("store"))
+    asked = list(servers.exclude(_is_left_alone()).select_related("store"))
     to_do = [list(aors) for _ in asked]
     until = time.monotonic() + seconds
     works = [_end_all(each, until) for each in to_do]
@@ -90,9 +93,10 @@ def end_registrations(*, store: ConfigStore, aors: Sequence[str], seconds: float
     return left
 
 
-def _is_down() -> Q:
-    """Down by a health check that is not too old to count."""
-    return Q(health=SipServer.Health.DOWN, checked_at__gt=leases.until(-3 * settings.HEALTH_EVERY))
+def _is_left_alone() -> Q:
+    """In maintenance, or down by a health check that is not too old to count."""
+    since = leases.until(-3 * settings.HEALTH_EVERY)
+    return MAINTAINED | Q(health=SipServer.Health.DOWN, checked_at__gt=since)
 
 
 def _reload_all(kinds: list[str]) -> Work:

@@ -28,6 +28,7 @@ from provisioning.services.push.moving import tell_others
 from provisioning.services.push.proof import Look
 from provisioning.services.push.push_record import Journal, end_doubt, in_doubt
 from provisioning.services.servers.driver_access import open_store
+from provisioning.services.servers.maintenance import POOL_MAINTAINED
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -72,7 +73,8 @@ def push_store(
 ) -> PushReport:
     """Push what is pending for one store; the work of one Celery task.
 
-    Nothing happens while the console is paused or the store is only observed. Raises Busy when
+    Nothing happens while the console is paused, the store is only observed, or its pool is in
+    maintenance. Raises Busy when
     another worker pushes to it, or when it waits after a failure. A store that cannot be reached is
     left alone for a growing while; nothing is lost. Begins nothing new after `patience` seconds
     (settings.PUSH_PATIENCE by default); `tell` hears how many rows were dealt with. Where
@@ -80,7 +82,7 @@ def push_store(
     with that.
     """
     report = PushReport()
-    store = ConfigStore.objects.filter(pk=store_id, mode=ConfigStore.Mode.MANAGE).first()
+    store = _pushed_to(store_id).first()
     if store is None or pause.is_paused() or not _has_work(store):
         return report
     owner = leases.new_owner()
@@ -295,19 +297,23 @@ class _StorePush:
         self.tell(self.report.changed + self.report.failed)
 
     def _is_over(self) -> bool:
-        """Whether no further batch may begin: out of time, paused, or not managed any more."""
+        """Whether no further batch may begin: out of time, paused, or not pushed to any more."""
         return (
             time.monotonic() > self.until
             or pause.is_paused()
-            or not ConfigStore.objects.filter(
-                pk=self.store.pk, mode=ConfigStore.Mode.MANAGE
-            ).exists()
+            or not _pushed_to(self.store.pk).exists()
         )
 
     def _renew(self) -> None:
         this = ConfigStore.objects.filter(pk=self.store.pk)
         if not leases.renew(this, self.owner, settings.PUSH_LEASE):
             raise Busy("Another worker has taken this store over.")
+
+
+def _pushed_to(store_id: int) -> QuerySet[ConfigStore]:
+    """The store, unless it is only observed or in maintenance."""
+    managed = ConfigStore.objects.filter(pk=store_id, mode=ConfigStore.Mode.MANAGE)
+    return managed.exclude(POOL_MAINTAINED)
 
 
 def _has_work(store: ConfigStore) -> bool:
