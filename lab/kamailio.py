@@ -25,11 +25,11 @@ CONFIGURATION = Path(__file__).with_name("kamailio.cfg")
 # `standard` makes the table of versions that the others write to.
 TABLES = (
     "standard", "auth_db", "alias_db", "usrloc", "domain", "permissions", "dispatcher", "mtree",
-    "uac", "htable", "avpops",
+    "uac", "dialplan", "htable", "avpops",
 )  # fmt: skip
 CONSOLE_WRITES = (
     "subscriber", "dbaliases", "domain", "domain_attrs", "address", "dispatcher", "mtree",
-    "uacreg", "htable", "usr_preferences",
+    "uacreg", "dialplan", "htable", "usr_preferences",
 )  # fmt: skip
 CONSOLE_READS = ("version", "location")
 

@@ -17,6 +17,7 @@ from provisioning.core.records import (
 )
 from provisioning.core.sip import Digests
 from provisioning.drivers.routing import (
+    DialRuleRow,
     GatewayRow,
     RouteRow,
     RoutingRow,
@@ -36,6 +37,7 @@ class Kind(StrEnum):
     GATEWAY = "gateway"
     TRUNK = "trunk"
     ROUTE = "route"
+    DIAL_RULE = "dial_rule"
     SETTING = "setting"
     PREFERENCE = "preference"
 
@@ -53,6 +55,7 @@ _LABELS = {
     Kind.GATEWAY: "gateway",
     Kind.TRUNK: "trunk registration",
     Kind.ROUTE: "route",
+    Kind.DIAL_RULE: "dial rule",
     Kind.SETTING: "setting",
     Kind.PREFERENCE: "account setting",
 }
@@ -117,6 +120,7 @@ ROW_CLASSES: Mapping[Kind, type[Row]] = {
     Kind.GATEWAY: GatewayRow,
     Kind.TRUNK: TrunkRow,
     Kind.ROUTE: RouteRow,
+    Kind.DIAL_RULE: DialRuleRow,
     Kind.SETTING: SettingRow,
     Kind.PREFERENCE: PreferenceRow,
 }

@@ -106,6 +106,24 @@ class RouteRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DialRuleRow:
+    """What becomes of numbers that callers of `site` (its id here) dial.
+
+    Of its rules the first whose `pattern` is the whole number counts; `position` is from 1. Key:
+    site and position.
+    """
+
+    site: int
+    position: int
+    pattern: str
+    translation: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.site}:{self.position}"
+
+
+@dataclass(frozen=True, slots=True)
 class TrustedHostRow:
     """Addresses from which requests are treated alike. Key: treatment and network.
 
@@ -121,4 +139,4 @@ class TrustedHostRow:
         return f"{self.treatment} {self.network}"
 
 
-RoutingRow = GatewayRow | TrunkRow | RouteRow | TrustedHostRow
+RoutingRow = GatewayRow | TrunkRow | RouteRow | DialRuleRow | TrustedHostRow

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from provisioning.core.settings.types import Value
 
+# Stands among the settings of an account: the site (its id here) whose dial rules and routes count.
+CALLER_SITE = "site"
+
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:

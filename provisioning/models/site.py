@@ -21,6 +21,9 @@ class Site(models.Model):
     address = models.TextField(blank=True)
     main_number = models.CharField(max_length=16, blank=True)
     emergency_callback = models.CharField("emergency callback number", max_length=16, blank=True)
+    dial_rules = models.TextField(
+        "dial rules", blank=True, help_text="PATTERN -> TRANSLATION, one per line"
+    )
     match_values = models.TextField(
         "directory values",
         blank=True,

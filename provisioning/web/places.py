@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
 
+from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.core.states import State
 from provisioning.models import Account, SipDomain, Site
 from provisioning.services.accounts.counts import with_account_counts
 from provisioning.services.actor import Actor
+from provisioning.services.routing.ways import find_way
 from provisioning.services.rules.domains import Unconfirmed, delete_sip_domain, save_sip_domain
 from provisioning.services.rules.sites import delete_site, save_site
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.editing import EditPage, delete_view
-from provisioning.web.forms.places import SipDomainForm, SiteForm
+from provisioning.web.forms.places import DialledForm, SipDomainForm, SiteForm
 
 
 @needs(Capability.VIEW)
@@ -83,6 +86,28 @@ class SitePage(EditPage[Site]):
         """Keep it."""
         save_site(site=form.instance, actor=actor)
         return self.saved(f"{form.instance} was saved.\nThe next sync places people by it.")
+
+    def context(self, row: Site | None, form: Any) -> dict[str, Any]:
+        """Where the dial rules are tried out."""
+        of_site = reverse("site-try", args=[row.pk]) if row else reverse("site-try-new")
+        return {"try_href": of_site, "dialled_form": DialledForm()}
+
+
+@needs(Capability.CONFIGURE)
+@require_POST
+def try_dialling(request: ConsoleRequest, pk: int | None = None) -> HttpResponse:
+    """What becomes of a number by the rules in the form, and which way it then takes."""
+    form = DialledForm(request.POST)
+    site = None if pk is None else get_object_or_404(Site, pk=pk)
+    context: dict[str, Any] = {}
+    if form.is_valid() and form.cleaned_data["dialled"]:
+        dialled = form.cleaned_data["dialled"]
+        try:
+            way = find_way(dialled=dialled, rules=form.cleaned_data["dial_rules"], site=site)
+            context = {"dialled": dialled, "way": way}
+        except ProvisioningError as error:
+            context = {"problem": error.message}
+    return render(request, "places/_dialled.html", context)
 
 
 def _delete_domain(domain: SipDomain, actor: Actor) -> None:

@@ -262,6 +262,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("domains/<int:pk>/dns/check/", domain_dns.check, name="domain-dns-check"),
     path("sites/", places.sites, name="sites"),
     path("sites/new/", places.SitePage.as_view(), name="site-new"),
+    path("sites/try/", places.try_dialling, name="site-try-new"),
+    path("sites/<int:pk>/try/", places.try_dialling, name="site-try"),
     path("sites/<int:pk>/", places.SitePage.as_view(), name="site"),
     path("sites/<int:pk>/delete/", places.site_delete, name="site-delete"),
     # Routes & trunks

@@ -6,6 +6,7 @@ from provisioning.core.sip import Algorithm, ha1
 from provisioning.drivers.base import ROW_CLASSES, AliasRow, Row, RowChange, SubscriberRow
 from provisioning.drivers.routing import (
     Category,
+    DialRuleRow,
     GatewayRow,
     RouteRow,
     Treatment,
@@ -38,6 +39,8 @@ ROUTING: tuple[Row, ...] = (
     RouteRow("+44", Category.NATIONAL, (102,)),
     RouteRow("+4490", Category.PREMIUM, ()),
     RouteRow("112", Category.EMERGENCY, (102,), 7, "+442079460000"),
+    DialRuleRow(7, 1, r"0([1-9]\d+)", r"+44\1"),
+    DialRuleRow(7, 2, "9|99", "+442079460000"),
 )
 # Settings of everybody, of one server and of one account.
 SETTINGS: tuple[Row, ...] = (

@@ -34,8 +34,8 @@ ROWS: tuple[Row, ...] = (
     *SETTINGS,
 )
 TABLES = (
-    "domain", "subscriber", "dbaliases", "address", "dispatcher", "uacreg", "mtree", "htable",
-    "usr_preferences",
+    "domain", "subscriber", "dbaliases", "address", "dispatcher", "uacreg", "mtree", "dialplan",
+    "htable", "usr_preferences",
 )  # fmt: skip
 
 Opening = Callable[..., KamailioStore]

@@ -53,7 +53,7 @@ CHANGES = [
     ("store-delete", True), ("store-mode", True), ("store-test", True), ("store-test-new", False),
     ("store-retry", True), ("pool-delete", True), ("domain-delete", True), ("site-delete", True),
     ("profile-delete", True), ("gateway-delete", True), ("route-delete", True),
-    ("trusted-delete", True),
+    ("trusted-delete", True), ("site-try", True), ("site-try-new", False),
 ]  # fmt: skip
 OPERATE = [
     ("server-check", True), ("account-link-new", True), ("account-links-revoke", True),

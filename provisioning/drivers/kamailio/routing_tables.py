@@ -2,7 +2,7 @@
 
 dispatcher: one set a gateway, so that Kamailio probes it and a route can name it. mtree: the
 longest prefix, what its numbers are, and the sets to try. address: trusted hosts, a group for each
-treatment. uacreg: registrations at gateways.
+treatment. uacreg: registrations at gateways. dialplan: what becomes of a number that was dialled.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from provisioning.drivers.base import Kind
 from provisioning.drivers.database.kind_table import KindTable
 from provisioning.drivers.routing import (
     Category,
+    DialRuleRow,
     GatewayRow,
     RouteRow,
     RoutingRow,
@@ -72,9 +73,23 @@ UACREG = Table(
     Column("expires", Integer),
 )
 
+DIALPLAN = Table(
+    "dialplan",
+    _METADATA,
+    Column(_ID, Integer, primary_key=True),
+    Column("dpid", Integer),
+    Column("pr", Integer),
+    Column("match_op", Integer),
+    Column("match_exp", String(64)),
+    Column("match_len", Integer),
+    Column("subst_exp", String(64)),
+    Column("repl_exp", String(256)),
+    Column("attrs", String(64)),
+)
+
 # As in Kamailio 5.6 to 6.1.
 ROUTING_VERSIONS: Mapping[str, int] = MappingProxyType(
-    {"address": 6, "dispatcher": 4, "mtree": 1, "uacreg": 5}
+    {"address": 6, "dispatcher": 4, "dialplan": 2, "mtree": 1, "uacreg": 5}
 )
 
 # Groups of table address that the lines of the setup guide ask for; others are not touched.
@@ -82,6 +97,11 @@ GROUPS: Mapping[Treatment, int] = MappingProxyType(
     {Treatment.AUTHENTICATED: 1001, Treatment.INBOUND: 1002, Treatment.OUTBOUND: 1003}
 )
 _TREATMENTS = {group: treatment for treatment, group in GROUPS.items()}
+
+# The dial plan of a site is this and the site's id here; those below are of others.
+FIRST_DIAL_PLAN = 10_000
+# "Regular expression", of any length.
+_BY_PATTERN, _ANY_LENGTH = "1", "0"
 
 # "By priority", of which a set of one gateway has only one: the order is that of the sets.
 _ALGORITHM = 8
@@ -119,6 +139,14 @@ ROUTING_TABLES: Mapping[Kind, KindTable] = MappingProxyType(
             ("tvalue",),
             unique=True,
         ),
+        Kind.DIAL_RULE: KindTable(
+            DIALPLAN,
+            ("dpid", "pr"),
+            ("match_op", "match_exp", "match_len", "subst_exp", "repl_exp", "attrs"),
+            unique=False,
+            optional=("attrs",),
+            within=DIALPLAN.c.dpid >= FIRST_DIAL_PLAN,
+        ),
     }
 )  # fmt: skip
 
@@ -142,6 +170,11 @@ def routing_key(kind: Kind, key: str) -> tuple[str, ...]:
     if kind is Kind.ROUTE:
         site, _, prefix = key.rpartition(":")
         return (_of_site(prefix, site),) if prefix else ()
+    if kind is Kind.DIAL_RULE:
+        site, _, position = key.partition(":")
+        if not (_NUMBER.fullmatch(site) and _NUMBER.fullmatch(position)):
+            return ()
+        return str(FIRST_DIAL_PLAN + int(site)), position
     treatment, _, network = key.partition(" ")
     address, _, mask = network.partition("/")
     if treatment not in GROUPS or not address or not mask.isdecimal():
@@ -171,6 +204,12 @@ def routing_values(row: RoutingRow) -> tuple[str, ...]:
         sets = ";".join(f"{number}={_ALGORITHM}" for number in row.gateways) or REFUSED
         prefix = _of_site(row.prefix, str(row.site or ""))
         return prefix, f"{row.category}/{row.prefix}/{sets}/{row.callback}"
+    if isinstance(row, DialRuleRow):
+        pattern = f"^(?:{row.pattern})$"
+        return (
+            str(FIRST_DIAL_PLAN + row.site), str(row.position), _BY_PATTERN, pattern, _ANY_LENGTH,
+            pattern, row.translation, "",
+        )  # fmt: skip
     address, _, mask = row.network.partition("/")
     return str(GROUPS[row.treatment]), address, mask, row.name
 
@@ -212,6 +251,14 @@ def _route(values: Sequence[Any]) -> RouteRow:
     )
 
 
+def _dial_rule(values: Sequence[Any]) -> DialRuleRow:
+    """What somebody else wrote in another form differs from every rule that is wanted."""
+    plan, position, by, pattern, length, subst, translation, _ = values
+    ours = (str(by), str(length), subst) == (_BY_PATTERN, _ANY_LENGTH, pattern)
+    told = pattern.removeprefix("^(?:").removesuffix(")$") if ours else f"{pattern} / {subst}"
+    return DialRuleRow(plan - FIRST_DIAL_PLAN, position, told, translation)
+
+
 def _trusted_host(values: Sequence[Any]) -> TrustedHostRow:
     group, address, mask, tag = values
     return TrustedHostRow(_TREATMENTS[group], f"{address}/{mask}", tag or "")
@@ -224,5 +271,6 @@ ROUTING_ROW_FROM: Mapping[Kind, Callable[[Sequence[Any]], RoutingRow]] = Mapping
         Kind.GATEWAY: _gateway,
         Kind.TRUNK: _trunk,
         Kind.ROUTE: _route,
+        Kind.DIAL_RULE: _dial_rule,
     }
 )

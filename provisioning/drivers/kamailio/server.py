@@ -21,6 +21,7 @@ _RELOADS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.GATEWAY: ("dispatcher.reload", ()),
     Kind.TRUNK: ("uac.reg_reload", ()),
     Kind.ROUTE: ("mtree.reload", ()),
+    Kind.DIAL_RULE: ("dialplan.reload", ()),
     Kind.SETTING: ("htable.reload", ("cfg",)),
 }
 # What Kamailio says while it reloads, or has done so in the last seconds (reload_delta).

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.setting import Family, SettingScope
 from provisioning.drivers.base import Kind
-from provisioning.drivers.setting_rows import preference_key
+from provisioning.drivers.setting_rows import CALLER_SITE, preference_key
 from provisioning.models import (
     Account,
     Alias,
@@ -24,6 +24,7 @@ from provisioning.models import (
 )
 from provisioning.services import bulk, wake
 from provisioning.services.bulk import among
+from provisioning.services.routing.desired_routing import sites_that_dial
 
 # Above so many keys of one kind the whole kind is compared instead: one row, one pass.
 BULK = 500
@@ -83,9 +84,10 @@ def mark_concerned(*, kind: Kind, keys: Sequence[str]) -> None:
 def mark_preferences(*, aors: Sequence[str]) -> None:
     """Ask for the settings of addresses-of-record (`*`: of all), where any account has some."""
     own = SettingValue.objects.filter(key__in=_OF_ACCOUNTS).exclude(scope=SettingScope.GLOBAL)
-    if own.exists() or OwnedRow.objects.filter(kind=Kind.PREFERENCE).exists():
+    held = OwnedRow.objects.filter(kind=Kind.PREFERENCE)
+    if own.exists() or sites_that_dial().exists() or held.exists():
         whole = PendingChange.ALL in aors or len(aors) * len(_OF_ACCOUNTS) > BULK
-        keys = [preference_key(key, aor) for aor in aors for key in _OF_ACCOUNTS]
+        keys = [preference_key(key, aor) for aor in aors for key in (*_OF_ACCOUNTS, CALLER_SITE)]
         mark_concerned(kind=Kind.PREFERENCE, keys=[PendingChange.ALL] if whole else keys)
 
 

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from django.db.models import Q, QuerySet
+
+from provisioning.core.dialling import read_rules
 from provisioning.core.sealing import SealBroken
 from provisioning.core.sip import ha1
 from provisioning.drivers.base import Kind
 from provisioning.drivers.routing import (
     Category,
+    DialRuleRow,
     GatewayRow,
     RouteRow,
     RoutingRow,
@@ -39,6 +43,12 @@ def routing_rows(*, kind: Kind) -> RoutingRows:
     made = RoutingRows()
     MAKERS[kind](made)
     return made
+
+
+def sites_that_dial() -> QuerySet[Site]:
+    """The sites whose callers differ from others: servers must know who belongs to them."""
+    differ = ~Q(dial_rules="") | ~Q(emergency_callback="") | Q(routes__isnull=False)
+    return Site.objects.filter(differ).distinct()
 
 
 def gateway_row(gateway: Gateway) -> GatewayRow:
@@ -112,6 +122,13 @@ def _routes(made: RoutingRows) -> None:
                 made.rows[told.key] = told
 
 
+def _dial_rules(made: RoutingRows) -> None:
+    for site, text in Site.objects.exclude(dial_rules="").values_list("pk", "dial_rules"):
+        for position, rule in enumerate(read_rules(text), start=1):
+            row = DialRuleRow(site, position, rule.pattern, rule.translation)
+            made.rows[row.key] = row
+
+
 def _trusted_hosts(made: RoutingRows) -> None:
     _keep(made, map(trusted_host_row, TrustedHost.objects.all()))
 
@@ -122,5 +139,6 @@ MAKERS: Mapping[Kind, Callable[[RoutingRows], None]] = MappingProxyType(
         Kind.GATEWAY: _gateways,
         Kind.TRUNK: _trunks,
         Kind.ROUTE: _routes,
+        Kind.DIAL_RULE: _dial_rules,
     }
 )

@@ -7,18 +7,23 @@ from contextlib import contextmanager
 
 from django.db import transaction
 
+from provisioning.drivers.base import Kind
+from provisioning.models import PendingChange
 from provisioning.services.push import outbox
-from provisioning.services.routing.desired_routing import MAKERS, routing_rows
+from provisioning.services.routing.desired_routing import MAKERS, routing_rows, sites_that_dial
 
 
 @contextmanager
 def marking_routing() -> Iterator[None]:
     """One transaction around a change; rows of routing that are others behind it are marked.
 
+    So are the accounts of all stores where other sites than before have rules or routes of their
+    own.
     All rows are made before and after it: they are few, and one change may concern many of them.
     """
     with transaction.atomic():
         before = {kind: routing_rows(kind=kind) for kind in MAKERS}
+        dialled = set(sites_that_dial().values_list("pk", flat=True))
         yield
         stores = outbox.manageable_stores()
         for kind, old in before.items():
@@ -30,3 +35,5 @@ def marking_routing() -> Iterator[None]:
                 != (new.rows.get(key), new.failed.get(key))
             ]
             outbox.mark(store_ids=stores, kind=kind, keys=keys)
+        if dialled != set(sites_that_dial().values_list("pk", flat=True)):
+            outbox.mark(store_ids=stores, kind=Kind.PREFERENCE, keys=[PendingChange.ALL])

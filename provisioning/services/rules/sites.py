@@ -6,7 +6,8 @@ import zoneinfo
 
 import phonenumbers
 
-from provisioning.core.errors import InvalidInput
+from provisioning.core.dialling import read_rules
+from provisioning.core.errors import InvalidInput, about
 from provisioning.core.telephone import normalise
 from provisioning.core.text import require_line
 from provisioning.models import Site
@@ -29,6 +30,8 @@ def save_site(*, site: Site, actor: Actor) -> None:
         text = getattr(site, field)
         if text:
             setattr(site, field, normalise(text, site.country))
+    with about("dial_rules"):
+        site.dial_rules = "\n".join(map(str, read_rules(site.dial_rules)))
     saving.check_fields(site)
     with marking_routing():
         saving.save(row=site, before=saving.find_stored(site), actor=actor)

@@ -52,7 +52,7 @@ event_route[xhttp:request] {
         exit;
     }
     # Only what the console needs; the raw text counts, since jsonrpcs takes keys in any case.
-    if ($rm != "POST" || !($rb =~ "^[{]\\"jsonrpc\\":\\"2[.]0\\",\\"method\\":\\"(core[.](uptime|version)|stats[.]fetchn|domain[.]reload|tls[.]reload|permissions[.]addressReload|dispatcher[.]reload|mtree[.]reload|uac[.]reg_reload|htable[.]reload|ul[.](lookup|rm))\\"[,}]")) {
+    if ($rm != "POST" || !($rb =~ "^[{]\\"jsonrpc\\":\\"2[.]0\\",\\"method\\":\\"(core[.](uptime|version)|stats[.]fetchn|domain[.]reload|tls[.]reload|permissions[.]addressReload|dispatcher[.]reload|mtree[.]reload|dialplan[.]reload|uac[.]reg_reload|htable[.]reload|ul[.](lookup|rm))\\"[,}]")) {
         xhttp_reply("403", "Forbidden", "text/plain", "");
         exit;
     }
@@ -117,6 +117,7 @@ _ROUTE = """\
 _CALLS = """\
     # Behind REGISTER and what handles requests within a dialog, before record_route().
     route(RTC_CALLER);
+    route(RTC_DIALLED);
     # With the lines for settings below: route(RTC_SENDER);
     # Numbers become the SIP URI of their account.
     if (alias_db_lookup("dbaliases")) {
@@ -137,8 +138,9 @@ _CALLS = """\
 _GRANTS = """\
 GRANT SELECT, INSERT, UPDATE, DELETE ON subscriber, dbaliases, domain TO "@USER@";
 GRANT USAGE ON subscriber_id_seq, dbaliases_id_seq, domain_id_seq TO "@USER@";
-GRANT SELECT, INSERT, UPDATE, DELETE ON address, dispatcher, mtree, uacreg TO "@USER@";
-GRANT USAGE ON address_id_seq, dispatcher_id_seq, mtree_id_seq, uacreg_id_seq TO "@USER@";
+GRANT SELECT, INSERT, UPDATE, DELETE ON address, dispatcher, mtree, uacreg, dialplan TO "@USER@";
+GRANT USAGE ON address_id_seq, dispatcher_id_seq, mtree_id_seq TO "@USER@";
+GRANT USAGE ON uacreg_id_seq, dialplan_id_seq TO "@USER@";
 GRANT SELECT, INSERT, UPDATE, DELETE ON htable, usr_preferences TO "@USER@";
 GRANT USAGE ON htable_id_seq, usr_preferences_id_seq TO "@USER@";
 GRANT SELECT ON version, location TO "@USER@";
@@ -153,6 +155,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.address TO '@USER@'@'@FROM@';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dispatcher TO '@USER@'@'@FROM@';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.mtree TO '@USER@'@'@FROM@';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.uacreg TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dialplan TO '@USER@'@'@FROM@';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.htable TO '@USER@'@'@FROM@';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.usr_preferences TO '@USER@'@'@FROM@';
 GRANT SELECT ON `@NAME@`.version TO '@USER@'@'@FROM@';
@@ -211,7 +214,7 @@ def kamailio_guide(server: SipServer) -> Guide:
         Section(
             "Read gateways, routes and trusted hosts",
             "Only where calls leave through gateways that are kept here. The tables are made by "
-            "Kamailio's scripts permissions-, dispatcher-, mtree- and uac-create.sql.",
+            "Kamailio's scripts permissions-, dispatcher-, mtree-, uac- and dialplan-create.sql.",
             "kamailio.cfg",
             filled(_RECORD_ROUTE + routing_modules(), known),
         ),
@@ -268,7 +271,7 @@ def _grants(store: ConfigStore) -> Section:
         file, lines = "psql", filled(_GRANTS, {"USER": user.replace('"', '""')})
     return Section(
         "Give the console its rights in the database",
-        "It writes three tables, four more where it keeps the routing, two more where it gives "
+        "It writes three tables, five more where it keeps the routing, two more where it gives "
         "settings, and reads two. While the store is only observed, SELECT on all of them is "
         "enough.",
         file,

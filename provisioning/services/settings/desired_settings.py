@@ -13,9 +13,10 @@ from provisioning.core.settings.setting import Family, SettingScope
 from provisioning.core.states import MEANINGS
 from provisioning.drivers.base import Kind, Row
 from provisioning.drivers.registry import DRIVERS
-from provisioning.drivers.setting_rows import PreferenceRow, SettingRow, as_text
+from provisioning.drivers.setting_rows import CALLER_SITE, PreferenceRow, SettingRow, as_text
 from provisioning.models import Account, ConfigStore, GroupMember, OwnedRow, SettingValue, SipDomain
 from provisioning.services.bulk import among
+from provisioning.services.routing.desired_routing import sites_that_dial
 from provisioning.services.servers.scope import narrow
 from provisioning.services.settings.effective import HOLDER_COLUMNS, Desk, Holder
 from provisioning.services.settings.places import EVERYWHERE, as_given
@@ -90,12 +91,16 @@ def unwanted_preferences(*, store: ConfigStore) -> Iterator[list[str]]:
 
 
 def preference_rows(*, store: ConfigStore, values: Sequence[Values]) -> dict[str, Row]:
-    """The rows of these accounts, by key: one for each setting that everybody has otherwise."""
+    """The rows of these accounts, by key: one for each setting that everybody has otherwise.
+
+    And the site, where its callers differ from others.
+    """
     keys = held_keys(store, Family.ACCOUNT)
     desk = Desk(keys=keys)
     everybody = {key: CATALOGUE[key].default for key in keys} | dict(desk.given_everywhere())
     domains = dict(SipDomain.objects.values_list("pk", "domain"))
     holders = [Holder(*each[: len(HOLDER_COLUMNS)]) for each in values]
+    dialling = set(sites_that_dial().values_list("pk", flat=True))
     rows: dict[str, Row] = {}
     for holder, (*_, user), given in zip(holders, values, desk.given_to(holders), strict=True):
         domain = domains[holder.domain_id]
@@ -103,6 +108,9 @@ def preference_rows(*, store: ConfigStore, values: Sequence[Values]) -> dict[str
             if value != everybody[key]:
                 row = PreferenceRow(key, user, domain, as_text(value))
                 rows[row.key] = row
+        if holder.site_id in dialling:
+            row = PreferenceRow(CALLER_SITE, user, domain, str(holder.site_id))
+            rows[row.key] = row
     return rows
 
 
@@ -112,13 +120,13 @@ def _accounts(store: ConfigStore) -> QuerySet[Account]:
 
 
 def _differing(store: ConfigStore) -> QuerySet[Account]:
-    """The accounts of the store that some value below everybody's reaches."""
+    """The accounts that some value below everybody's reaches, or whose site differs."""
     given = SettingValue.objects.filter(key__in=held_keys(store, Family.ACCOUNT))
     scopes = set(given.order_by().values_list("scope", flat=True).distinct())
     rows = _accounts(store)
     if given.filter(scope=SettingScope.POOL, pool=store.pool_id).exists():
         return rows
-    reached = Q(pk__in=[])
+    reached = Q(site__in=sites_that_dial().values("pk"))
     for scope in {SettingScope.DOMAIN, SettingScope.SITE} & scopes:
         ids = given.filter(scope=scope).values(f"{scope.value}_id")
         reached |= Q(**{f"{scope.value}__in": ids})

@@ -48,6 +48,13 @@ class SipDomainForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic a
         self.fields["confirmed"].widget = forms.CheckboxInput()
 
 
+class DialledForm(forms.Form):
+    """A number as it is dialled, to see what the rules of the form make of it."""
+
+    dialled = forms.CharField(label="Try the dial rules", max_length=40, required=False)
+    dial_rules = forms.CharField(required=False)
+
+
 class SiteForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at runtime
     """A place whose country decides how its people's numbers are read."""
 
@@ -70,15 +77,20 @@ class SiteForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
         model = Site
         fields = (
             "name", "country", "time_zone", "address", "main_number", "emergency_callback",
-            "match_values",
+            "match_values", "dial_rules",
         )  # fmt: skip
         help_texts = {  # noqa: RUF012
+            "dial_rules": r"What people here dial becomes a number with its country code: one rule "
+            r"per line, such as 0([1-9]\d+) -> +44\1. The first that fits the whole number counts",
             "match_values": "Values of “office” in the directory that mean this site, one per "
             "line; its name is one already",
         }
         widgets = {  # noqa: RUF012
             "address": forms.Textarea(attrs={"rows": 3}),
             "match_values": forms.Textarea(attrs={"rows": 4}),
+            "dial_rules": forms.Textarea(
+                attrs={"rows": 6, "spellcheck": "false", "class": "rt-mono"}
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from lab.gateway import Gateway as LabGateway
 from lab.kamailio import Kamailio
@@ -14,7 +16,7 @@ from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.core.sip import ha1 as ha1_of
 from provisioning.drivers.base import Kind
 from provisioning.drivers.routing import Category, RouteRow
-from provisioning.models import AuditEvent, Gateway, Route, SipServer, TrustedHost
+from provisioning.models import AuditEvent, Gateway, PendingChange, Route, SipServer, TrustedHost
 from provisioning.services.actor import Actor
 from provisioning.services.push import outbox
 from provisioning.services.push.dead_letters import dead_changes
@@ -34,6 +36,7 @@ from tests.factories import (
     make_trusted_host,
 )
 from tests.push_site import Site, make_server
+from tests.web.pages import text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -170,7 +173,8 @@ def test_whatever_changes_a_row_marks_it_and_nothing_else_does(site: Site) -> No
     assert not site.pending()
     place.emergency_callback = "+442079460000"
     save_site(site=place, actor=ACTOR)
-    marked = {f"{place.pk}:112"}
+    # And who is there: nobody knew before that its callers differ.
+    marked = {f"{place.pk}:112", PendingChange.ALL}
     assert site.pending() == marked
     site.push()
     delete_site(site=place, actor=ACTOR)
@@ -260,3 +264,65 @@ def test_calls_prove_what_was_pushed_and_the_page_never_says_more_than_it_knows(
     assert words(site)["gateway"] == "pending"
     SipServer.objects.filter(pk=server.pk).update(enabled=False)
     assert routing_at_servers() == []
+
+
+def test_what_people_at_a_site_dial_becomes_a_number_and_emergencies_call_back_there(
+    site: Site, new_kamailio: Callable[[Site], Kamailio]
+) -> None:
+    kamailio = new_kamailio(site)
+    make_server(site, kamailio)
+    london = make_site()
+    people = [
+        make_account(user_part="amy", site=london),
+        make_account(user_part="bob"),
+    ]
+    amy, bob = (
+        Login(each.user_part, "voice.example.com", each.credential.secret() or "")
+        for each in people
+    )
+    with LabGateway() as gateway, SipClient(kamailio.sip_port) as client:
+        line = make_gateway("Line", port=gateway.port, host="127.0.0.1")
+        save_route(route=a_route("+44", first_gateway=line), actor=ACTOR)
+        save_route(route=a_route("112", first_gateway=line, category="emergency"), actor=ACTOR)
+        london.dial_rules = r"0([1-9]\d+) -> +44\1" "\n" r"([1-9]\d+) -> +4420\1"
+        london.emergency_callback = "+442079460000"
+        save_site(site=london, actor=ACTOR)
+        outbox.mark_store(site.store)
+        site.push()
+
+        def call(login: Login, number: str) -> int:
+            return client.invite(f"sip:{number}@voice.example.com", login).status
+
+        assert call(amy, "02079460001") == 200
+        assert call(amy, "79460002") == 200
+        assert call(amy, "112") == 200
+        assert call(bob, "02079460001") == 404
+        assert call(bob, "112") == 200
+        numbers = [asked.uri.partition("@")[0] for asked in gateway.calls]
+        assert numbers == ["sip:+442079460001", "sip:+442079460002", "sip:112", "sip:112"]
+        told = [asked.headers.get("p-asserted-identity") for asked in gateway.calls]
+        assert told == [None, None, "<sip:+442079460000@voice.example.com>", None]
+
+        london.dial_rules = ""
+        save_site(site=london, actor=ACTOR)
+        site.push()
+        assert call(amy, "02079460001") == 404
+
+
+def test_the_way_of_what_is_dialled_is_told_before_it_is_saved(as_administrator: Client) -> None:
+    place = make_site()
+    make_route("+44", make_gateway(), name="UK")
+    make_route("112", make_gateway("Police"), category="emergency", name="Emergency")
+    rules = r"0([1-9]\d+) -> +44\1" "\n" r"(\d+) -> +4420\1"
+    told = {
+        "0 20 1234": "0 20 1234 becomes +44201234 by rule 1 and takes the national route UK",
+        "112": "112 stays as it is: it is an emergency number and takes the emergency route",
+        "+33": "+33 stays as it is: no rule fits and takes no route",
+    }
+    for dialled, said in told.items():
+        answer = as_administrator.post(
+            reverse("site-try", args=[place.pk]), {"dialled": dialled, "dial_rules": rules}
+        )
+        assert said in text_of(answer)
+    wrong = {"dialled": "1", "dial_rules": "a -> 1"}
+    assert "Line 1:" in text_of(as_administrator.post(reverse("site-try-new"), wrong))
