@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("provisioning", "0018_served_stores"),
+        ("provisioning", "0019_maintenance"),
     ]
 
     operations = [
