@@ -44,7 +44,11 @@ def go_on(console: Console, heading: str) -> None:
 def test_a_newcomer_adds_a_directory_and_previews_it(signed_in: Console, slapd: Slapd) -> None:
     signed_in.open("/sources/new/")
     signed_in.find("a[href='?kind=openldap']").click()
-    fill(signed_in, name="Head office", uris=slapd.tls_uri, ca_pem=slapd.ca_file.read_text())
+    fill(signed_in, name="Head office")
+    signed_in.button("Next").click()
+    missing = signed_in.browser.switch_to.active_element.get_attribute("name")
+    assert missing == "uris", "a step goes on only when nothing in it is missing"
+    fill(signed_in, uris=slapd.tls_uri, ca_pem=slapd.ca_file.read_text())
     signed_in.button("Check the address").click()
     signed_in.wait_for_text("CN=rtcadmin lab CA")
     go_on(signed_in, "Sign-in")

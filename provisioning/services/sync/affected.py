@@ -103,18 +103,17 @@ def affected_by(
     foreign = {**foreign, **{guid: at for guid, at in questions.items() if at != source.pk}}
     others = {*moved, *questions}.difference(unreadable)
     for chunk in read_ahead(_planned_people(run, until)):
-        known = _known(source, [key for _, key, action, _ in chunk if action != "create"])
+        known = _known(source.pk, [key for _, key, action, _ in chunk if action != "create"])
         for _, key, action, after in chunk:
             others.discard(key)
             yield _changed(source, key, action, orjson.loads(after), known.get(key), memberships)
-    waiting = sorted(others.difference(foreign))
-    for start in range(0, len(waiting), _CHUNK):
-        for row in _known(source, waiting[start : start + _CHUNK]).values():
-            yield view_of(row, memberships)
-    for guid in sorted(others.intersection(foreign)):
-        elsewhere = Person.objects.filter(source=foreign[guid], guid=guid)
-        for row in elsewhere.values(*COLUMNS):
-            yield view_of(row, memberships)
+    waiting: dict[int, list[str]] = {}
+    for guid in sorted(others):
+        waiting.setdefault(foreign.get(guid, source.pk), []).append(guid)
+    for source_id, guids in waiting.items():
+        for start in range(0, len(guids), _CHUNK):
+            for row in _known(source_id, guids[start : start + _CHUNK]).values():
+                yield view_of(row, memberships)
 
 
 def _with_question(source: DirectorySource) -> Iterable[tuple[str, int]]:
@@ -185,8 +184,8 @@ def _view(
     )
 
 
-def _known(source: DirectorySource, guids: list[str]) -> dict[str, dict[str, Any]]:
+def _known(source_id: int, guids: list[str]) -> dict[str, dict[str, Any]]:
     if not guids:
         return {}
-    rows = Person.objects.filter(source=source, guid__in=guids).values(*COLUMNS)
+    rows = Person.objects.filter(source=source_id, guid__in=guids).values(*COLUMNS)
     return {row["guid"]: row for row in rows}
