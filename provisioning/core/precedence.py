@@ -85,14 +85,14 @@ def merge(*, entries: Sequence[EntryValues], precedence: Precedence, now: str) -
     """
     here = [each for each in entries if each.present]
     counted = here or list(entries)
-    first = precedence.sorted(counted)[0]
+    usual = precedence.sorted(counted)
+    first = usual[0]
     values: dict[str, Any] = {"dn": first.values["dn"]}
     origins = {"dn": first.source_id}
     for name in ORDERED_FIELDS:
         if name == SERVICE:
             continue
-        ordered = precedence.sorted(counted, name) if name in precedence.orders else None
-        for each in ordered or precedence.sorted(counted):
+        for each in precedence.sorted(counted, name) if name in precedence.orders else usual:
             if each.values[name]:
                 values[name], origins[name] = each.values[name], each.source_id
                 break

@@ -32,6 +32,10 @@ class Joins:
         self._run = run
         self._memberships = memberships
         self._changed = changed or {}
+        self._joining: dict[int, list[int]] = {}
+        for pk, owner in self._changed.items():
+            if owner is not None:
+                self._joining.setdefault(owner, []).append(pk)
         self._used = bool(self._changed) or has_joined()
         self._precedence = load_precedence()
         self._now = moment(timezone.now())
@@ -75,7 +79,7 @@ class Joins:
         Those of `known` are as they were given, the others as the run's rows or the database say.
         """
         owners = {owner for view in known.values() if (owner := self._owner(view)) is not None}
-        joining = [pk for pk, owner in self._changed.items() if owner in owners]
+        joining = [pk for owner in owners for pk in self._joining.get(owner, ())]
         rows = Person.objects.filter(
             Q(pk__in=owners) | Q(same_as__in=owners) | Q(pk__in=joining)
         ).values(*COLUMNS)

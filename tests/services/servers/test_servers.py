@@ -339,9 +339,7 @@ def test_a_store_is_not_managed_with_more_accounts_than_its_servers_can_do_with(
     for _ in range(3):
         make_account(pool=store.pool)
     monkeypatch.setattr(KamailioStore, "capacity", 2)
-    with pytest.raises(
-        InvalidInput, match="3 accounts would be written, and its servers can "
-    ):
+    with pytest.raises(InvalidInput, match="3 accounts would be written, and its servers can "):
         set_store_mode(store=store, mode="manage", actor=actor)
     store.refresh_from_db()
     assert store.mode == ConfigStore.Mode.OBSERVE
