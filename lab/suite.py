@@ -8,6 +8,7 @@ Needs nothing but the standard library, since it runs before anything is install
 import fcntl
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -102,16 +103,17 @@ def cache() -> Path:
 
 
 def mirror() -> str:
-    """The mirror that the machine has its own Debian from."""
+    """The mirror that the machine has its own Debian from, whether or not it was asked lately."""
+    release = platform.freedesktop_os_release().get("VERSION_CODENAME", "")
     told = _told(
-        ["apt-get", "indextargets", "--format", "$(SITE) $(COMPONENT) $(LABEL)",
+        ["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT)",
          "Created-By: Packages"]
     )  # fmt: skip
     for line in told.splitlines():
-        site, _, rest = line.partition(" ")
-        if rest == "main Debian":
+        site, *rest = line.split()
+        if rest == [release, "main"]:
             return site
-    raise SuiteError("apt names no Debian mirror: apt-get update")
+    raise SuiteError(f"apt names no mirror of Debian {release}: see /etc/apt/sources.list.d")
 
 
 def _settings() -> list[str]:
