@@ -9,6 +9,7 @@ from provisioning.models import Person
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.joins import joins
 from provisioning.services.joins.candidates import Found, find_pairs
+from tests.factories import make_person, make_source
 from tests.services.joins.forests import Forests
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -100,6 +101,17 @@ def test_nobody_gets_a_second_entry_of_the_same_source(forests: Forests) -> None
     assert found.pairs == []
     assert "has an entry of the other's source already" in found.unclear[forests.entry(third).pk]
     assert forests.entry(other).same_as == forests.entry(one)
+
+
+def test_who_comes_by_scim_is_compared_like_anybody(forests: Forests) -> None:
+    cloud = make_source(name="Entra ID", kind="scim")
+    there = make_person("Ann Lee", source=cloud, mail="ann@example.com", sid="S-1-5-21-1-2-3-4")
+    one = forests.directory.add("ann", mail="ann@example.com")
+    forests.sync()
+    found = find_pairs(one=forests.source, other=cloud, by="mail")
+    assert [(pair.one, pair.other) for pair in found.pairs] == [(forests.entry(one).pk, there.pk)]
+    forests.source.kind = forests.bought.kind = "other"
+    assert find_pairs(one=cloud, other=forests.bought, by="sid").alone == (1, 0)
 
 
 def test_a_source_is_not_compared_with_itself_nor_by_a_name(forests: Forests) -> None:
