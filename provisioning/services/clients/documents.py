@@ -102,10 +102,12 @@ class Desk:
 
 
 def with_what_documents_need(accounts: QuerySet[Account]) -> QuerySet[Account]:
-    """`accounts` joined with all that a document reads, so that none costs a query of its own."""
-    return accounts.select_related(
-        "domain", "pool", "credential", "number", "profile", "rule__profile"
-    )
+    """`accounts` with all that a document reads, so that none costs a query of its own.
+
+    What many of them share is not joined: each of them would get an object of its own.
+    """
+    own = accounts.select_related("credential", "number")
+    return own.prefetch_related("domain", "pool", "profile", "rule__profile")
 
 
 def profile_settings(*, account: Account) -> ProfileSettings:
