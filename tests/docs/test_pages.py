@@ -11,11 +11,13 @@ from django.core.management import load_command_class
 
 from provisioning.core.expression_functions import FUNCTIONS
 from provisioning.core.records import PERSON_FIELDS
+from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.states import MEANINGS
 from provisioning.directory.presets import DEFAULT_MAPPINGS
 from provisioning.profiles.registry import RENDERERS
 from provisioning.services.alerts.conditions import KINDS
 from provisioning.services.console.setup_sections import SECTIONS
+from provisioning.services.settings.holding import holders
 from tests.docs.pages import PAGES, ROOT, page, rows, sections
 
 COMMANDS = sorted(
@@ -111,3 +113,22 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         target = (path.parent / name).resolve() if name else path
         assert target.exists(), link
         assert not anchor or anchor in _anchors(target), link
+
+
+def test_every_setting_is_written_down_as_it_is() -> None:
+    kept = {row[0].strip("`"): row for row in rows(page("settings.md")) if row[0].startswith("`")}
+    assert set(kept) == set(CATALOGUE)
+    for key, (_, label, hint, default, held) in kept.items():
+        setting = CATALOGUE[key]
+        assert (label, hint) == (setting.label, setting.type.hint)
+        assert default == setting.type.show(setting.default)
+        assert held == ", ".join(holders(setting)) != ""
+
+
+def test_every_line_of_the_checklist_says_what_covers_it() -> None:
+    lines = {row[0]: row for row in rows(page("settings.md")) if row[0].isdecimal()}
+    assert list(lines) == [str(number) for number in range(1, 68)]
+    for number, (_, what, covering, elsewhere) in lines.items():
+        covers = [f"`{key}`" for key, each in CATALOGUE.items() if int(number) in each.covers]
+        assert covering == (", ".join(covers) or "none"), what
+        assert covering != "none" or elsewhere != "none", what

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from provisioning.core.settings.setting import Family, Setting, SettingScope
+from provisioning.drivers.base import Kind
 from provisioning.drivers.registry import DRIVERS
-from provisioning.models import Account, ConfigStore, SipServer
+from provisioning.models import Account, ConfigStore, PendingChange, SipServer
 from provisioning.profiles.registry import RENDERERS
 from provisioning.services.settings.places import Place
 
@@ -23,15 +24,23 @@ class Stores:
 
     def __init__(self, place: Place) -> None:
         self._stores = list(_stores_of(place).order_by("name"))
+        refused = PendingChange.objects.filter(kind__in=(Kind.SETTING, Kind.PREFERENCE))
+        self._refused = set(refused.exclude(problem="").values_list("store_id", "kind"))
 
     def lacking(self, setting: Setting) -> list[str]:
-        """The stores whose servers cannot hold the setting, by name; none for client policies."""
+        """The stores that cannot hold the setting, by name; none for client policies.
+
+        That is where the family of servers has no place for it, or the store refused such rows the
+        last time: a table is missing, or a right.
+        """
         if setting.family is Family.CLIENT:
             return []
+        kind = Kind.SETTING if setting.family is Family.SERVER else Kind.PREFERENCE
         return [
             store.name
             for store in self._stores
             if setting.key not in DRIVERS[store.driver].settings
+            or (store.pk, kind) in self._refused
         ]
 
 

@@ -16,6 +16,7 @@ from provisioning.models import Account, SipServer
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.push import outbox
 from provisioning.services.settings.change import set_value
+from provisioning.services.settings.holding import Stores
 from provisioning.services.settings.places import EVERYWHERE, Place
 from tests import factories
 from tests.push_site import Site, make_server
@@ -229,3 +230,7 @@ def test_a_store_without_the_tables_takes_accounts_and_tells_what_it_cannot_hold
     change = site.change("min_expires")
     assert change.kind == Kind.SETTING
     assert "htable" in change.problem
+    stores = Stores(Place(S.POOL, site.store.pool))
+    assert stores.lacking(CATALOGUE["min_expires"]) == [site.store.name]
+    assert stores.lacking(CATALOGUE["messaging"]) == []
+    assert stores.lacking(CATALOGUE["video"]) == []
