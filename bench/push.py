@@ -18,7 +18,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from bench import fifty_stores, registers
+from bench import asterisk, fifty_stores, registers
 from bench.console import DATABASES, BenchConsole, bench_console
 from bench.names import PEOPLE
 from bench.point import point
@@ -52,7 +52,7 @@ def measure() -> dict[str, float]:
             figures |= _measure_pushes(console, PostgresqlStore(cluster), database)
             figures[f"push.delta_ms.{database}"] = _measure_deltas(console, database)
     figures = {name: round(value, 2) for name, value in figures.items()}
-    return figures | fifty_stores.measure() | registers.measure()
+    return figures | asterisk.measure() | fifty_stores.measure() | registers.measure()
 
 
 def _measure_pushes(
