@@ -91,7 +91,18 @@ class HttpClient:
         if answer.status in _PASSING_STATUS:
             self.unreachable(f"HTTP status {answer.status}")
         if answer.status == httpx.codes.UNAUTHORIZED:
-            self.reject(f"it refuses the control secret (HTTP status {answer.status})")
+            raise Rejected(
+                f"{self.named} answers and refuses the control secret (HTTP status "
+                f"{answer.status}). Nothing was changed there. Set the same secret on both sides: "
+                "in this server's form, and in its configuration. The setup guide has the lines."
+            )
+        if answer.status == httpx.codes.FORBIDDEN:
+            raise Rejected(
+                f"{self.named} answers and does not let this console in (HTTP status "
+                f"{answer.status} {self.words(answer.text)}). Nothing was changed there. Its "
+                "configuration must allow the console's address, and what it calls: the setup "
+                "guide has the lines."
+            )
         if answer.status != httpx.codes.OK:
             self.reject(f"HTTP status {answer.status} {self.words(answer.text)}")
 

@@ -262,6 +262,11 @@ def test_a_server_that_refuses_the_console_is_told_and_does_not_hold_up_rows(
     change = site.change(ANN)
     assert (change.dead, change.attempts) == (True, 3)
     assert server.name in change.problem
+    check_server_health(server=server)
+    assert server.health == SipServer.Health.DOWN
+    assert "answers and refuses the control secret" in server.health_problem
+    assert "Nothing was changed there. Set the same secret on both sides" in server.health_problem
+    assert "wrong" not in server.health_problem
 
 
 def test_a_server_in_maintenance_is_left_alone(
