@@ -33,6 +33,8 @@ from provisioning.services.servers.setup_lines import SECRET
 from provisioning.web.access import ConsoleRequest, actor_of, check, needs
 from provisioning.web.editing import EditPage, delete_view
 from provisioning.web.forms.servers import ServerForm
+from provisioning.web.ids import row_id
+from provisioning.web.server_setup import steps_at
 
 
 @needs(Capability.VIEW)
@@ -134,11 +136,13 @@ class ServerPage(EditPage[SipServer]):
     def context(self, row: SipServer | None, form: Any) -> dict[str, Any]:
         """Where the test is."""
         test = reverse("server-test", args=[row.pk]) if row else reverse("server-test-new")
-        return {"test_href": test}
+        return {"test_href": test, "setup": [] if row else steps_at("server")}
 
     def initial(self, row: Any) -> dict[str, Any]:
-        """The only store there is, chosen already."""
-        stores = list(ConfigStore.objects.all()[:2])
+        """The store of the link, or the only one there is, chosen already."""
+        wanted = row_id(self.request.GET.get("store", ""))
+        chosen = ConfigStore.objects.filter(pk=wanted) if wanted else ConfigStore.objects.all()
+        stores = list(chosen[:2])
         if row is None and len(stores) == 1:
             return {"store": stores[0].pk, "pool": stores[0].pool_id}
         return {}
@@ -190,6 +194,7 @@ def guide(request: ConsoleRequest, pk: int) -> HttpResponse:
         "server": row,
         "guide": lines,
         "stand_in": SECRET,
+        "setup": steps_at("lines"),
     }
     return render(request, "servers/guide.html", context)
 

@@ -34,6 +34,7 @@ from provisioning.web.editing import EditPage, delete_view
 from provisioning.web.forms.places import PoolForm
 from provisioning.web.forms.servers import StoreForm
 from provisioning.web.ids import row_id
+from provisioning.web.server_setup import steps_at
 from provisioning.web.store_tabs import store_context
 
 KINDS = {kind.value: kind.label[0].upper() + kind.label[1:] for kind in Kind}
@@ -76,6 +77,10 @@ class PoolPage(EditPage[ServerPool]):
     noun = "pool"
     list_name, list_label, delete_name = "pools", _CRUMB, "pool-delete"
     lead = "SIP servers that together are the home of accounts."
+
+    def context(self, row: ServerPool | None, form: Any) -> dict[str, Any]:
+        """A new one is the first step of a setup."""
+        return {"setup": [] if row else steps_at("pool")}
 
     def save(self, form: PoolForm, actor: Actor) -> HttpResponse:
         """Keep it; a new one needs a store next."""
@@ -134,6 +139,9 @@ class StorePage(EditPage[ConfigStore]):
                 "password again.",
             )
             return redirect("store-edit", row.pk)
+        if added and not row.pool.servers.exists():
+            text = f"{row} was added.\nThe console only reads it so far. Next: its SIP server."
+            return self.saved(text, f"{reverse('server-new')}?store={row.pk}")
         if added:
             text = f"{row} was added.\nThis is what it holds. Next: its SIP servers."
             return self.saved(text, reverse("store-observe", args=[row.pk]))
@@ -146,7 +154,7 @@ class StorePage(EditPage[ConfigStore]):
     def context(self, row: ConfigStore | None, form: Any) -> dict[str, Any]:
         """Where the test is."""
         test = reverse("store-test", args=[row.pk]) if row else reverse("store-test-new")
-        return {"test_href": test}
+        return {"test_href": test, "setup": [] if row else steps_at("store")}
 
     def initial(self, row: Any) -> dict[str, Any]:
         """The pool of the link, or the only one there is."""

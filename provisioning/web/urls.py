@@ -43,6 +43,7 @@ from provisioning.web import (
     run_actions,
     runs,
     server_health,
+    server_setup,
     servers,
     settings,
     sign_in,
@@ -281,6 +282,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # SIP servers
     path("servers/", servers.servers, name="servers"),
     path("servers/new/", servers.ServerPage.as_view(), name="server-new"),
+    path("servers/setup/", server_setup.begin, name="server-setup"),
     path("servers/test/", servers.try_out, name="server-test-new"),
     path("servers/<int:pk>/", servers.server, name="server"),
     path("servers/<int:pk>/certificate/", servers.certificate, name="server-certificate"),
@@ -294,6 +296,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="server-maintenance",
     ),
     path("servers/<int:pk>/health/", server_health.server_health, name="server-health"),
+    path("servers/<int:pk>/verify/", server_setup.verify, name="server-verify"),
     path("servers/<int:pk>/test/", servers.try_out, name="server-test"),
     # Sources & sync
     path("sources/", sources.sources, name="sources"),
