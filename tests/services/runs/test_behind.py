@@ -9,7 +9,6 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from provisioning.models import PlannedChange, Run, ServerPool
-from provisioning.services import bulk
 from provisioning.services.runs import plan as plans
 from provisioning.services.runs.behind import Behind
 from provisioning.services.runs.plan import PlanWriter
@@ -17,11 +16,9 @@ from tests.factories import make_pool
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
-_TABLE = ServerPool._meta.db_table
-
 
 def _insert(name: str) -> None:
-    bulk.insert_rows(_TABLE, ("name",), [(name,)])
+    ServerPool.objects.create(name=name)
 
 
 def _write(writer: PlanWriter, count: int) -> None:
