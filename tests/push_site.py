@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -16,14 +17,16 @@ import pytest
 from pytest_django import Settings
 
 from lab.authority import Authority
-from lab.kamailio import Kamailio, PostgresqlStore, SqliteStore
+from lab.kamailio import Kamailio, MariadbStore, PostgresqlStore, SqliteStore
+from lab.mariadb import Mariadb, temporary_mariadb
 from lab.ports import HOST
 from lab.postgresql import Postgresql, temporary_postgresql
+from provisioning.drivers.database.mysql import MysqlConnection
 from provisioning.models import ConfigStore, PendingChange, SipServer
 from provisioning.services.push.push import PushReport, push_store
 from tests.factories import make_pool, make_store
 
-Lab = SqliteStore | PostgresqlStore
+Lab = SqliteStore | PostgresqlStore | MariadbStore
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,15 @@ class Site:
     def change(self, key: str) -> PendingChange:
         return self.store.pending.get(key=key)
 
-    def connect(self) -> sqlite3.Connection | psycopg.Connection[Any]:
+    def connect(self) -> sqlite3.Connection | psycopg.Connection[Any] | MysqlConnection:
         """A connection as somebody else has it."""
         if isinstance(self.lab, SqliteStore):
             return sqlite3.connect(self.lab.file, isolation_level=None, timeout=5)
+        if isinstance(self.lab, MariadbStore):
+            return MysqlConnection(
+                unix_socket=str(self.lab.cluster.socket), user=getpass.getuser(),
+                database=self.lab.name, charset="utf8mb4", autocommit=True, ssl_disabled=True,
+            )  # fmt: skip
         return psycopg.connect(self.lab.cluster.url(self.lab.name), autocommit=True)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -70,6 +78,13 @@ class Site:
                 f"WHEN NEW.username = '{user}' BEGIN SELECT RAISE(ABORT, 'no {user} here'); END"
             )
             self.execute(f"CREATE TRIGGER refuse BEFORE INSERT ON subscriber {raising}")
+            return
+        if isinstance(self.lab, MariadbStore):
+            self.execute(
+                "CREATE TRIGGER refuse BEFORE INSERT ON subscriber FOR EACH ROW "
+                f"IF NEW.username = '{user}' THEN "
+                f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no {user} here'; END IF"
+            )
             return
         self.execute(
             "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
@@ -101,6 +116,13 @@ def cluster() -> Iterator[Postgresql]:
 
 
 @pytest.fixture(scope="session")
+def mariadb() -> Iterator[Mariadb]:
+    """A MariaDB server of this worker, for SIP servers' databases."""
+    with temporary_mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def new_lab(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Lab]:
@@ -114,8 +136,12 @@ def new_lab(
             lab = SqliteStore(tmp_path_factory.mktemp("store") / "kamailio.db")
             shutil.copy(empty.file, lab.file)
             return lab
-        cluster = request.getfixturevalue("cluster")
-        store = PostgresqlStore(cluster, f"push_{next(numbers)}")
+        name = f"push_{next(numbers)}"
+        store: Lab
+        if dialect == "mysql":
+            store = MariadbStore(request.getfixturevalue("mariadb"), name)
+        else:
+            store = PostgresqlStore(request.getfixturevalue("cluster"), name)
         store.create()
         return store
 
@@ -129,7 +155,7 @@ def new_site(new_lab: Callable[[str], Lab], db: None) -> Callable[..., Site]:
     def make(dialect: str = "sqlite", **values: Any) -> Site:
         lab = new_lab(dialect)
         site = Site(make_store(**{**place_of(lab), **values}), lab)
-        if isinstance(lab, PostgresqlStore):
+        if not isinstance(lab, SqliteStore):
             site.store.set_secret(lab.cluster.password(lab.console_role))
             site.store.save()
         return site
@@ -141,7 +167,8 @@ def place_of(lab: Lab) -> dict[str, Any]:
     """Where a database is, as the columns of a store."""
     if isinstance(lab, SqliteStore):
         return {"dialect": "sqlite", "database": str(lab.file), "tls": False}
-    return {"dialect": "postgresql", "host": HOST, "port": lab.cluster.port, "tls": False,
+    dialect = "mysql" if isinstance(lab, MariadbStore) else "postgresql"
+    return {"dialect": dialect, "host": HOST, "port": lab.cluster.port, "tls": False,
             "database": lab.name, "user": lab.console_role}  # fmt: skip
 
 
@@ -151,9 +178,9 @@ def site(new_site: Callable[..., Site]) -> Site:
     return new_site()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
 def either_site(request: pytest.FixtureRequest, new_site: Callable[..., Site]) -> Site:
-    """A store in an SQLite file, and one on PostgreSQL."""
+    """A store in an SQLite file, one on PostgreSQL, and one on MariaDB."""
     return new_site(request.param)
 
 

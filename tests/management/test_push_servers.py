@@ -16,9 +16,9 @@ from provisioning.services import leases
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.push import outbox, pause
 from tests.factories import make_account, make_domain, make_pool, make_store
-from tests.push_site import Site, cluster, either_site, new_lab, new_site, quick, site
+from tests.push_site import Site, cluster, either_site, mariadb, new_lab, new_site, quick, site
 
-__all__ = ["cluster", "either_site", "new_lab", "new_site", "quick", "site"]
+__all__ = ["cluster", "either_site", "mariadb", "new_lab", "new_site", "quick", "site"]
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 

@@ -1,5 +1,23 @@
 """Real stores and servers for the push."""
 
-from tests.push_site import cluster, either_site, new_kamailio, new_lab, new_site, quick, site
+from tests.push_site import (
+    cluster,
+    either_site,
+    mariadb,
+    new_kamailio,
+    new_lab,
+    new_site,
+    quick,
+    site,
+)
 
-__all__ = ["cluster", "either_site", "new_kamailio", "new_lab", "new_site", "quick", "site"]
+__all__ = [
+    "cluster",
+    "either_site",
+    "mariadb",
+    "new_kamailio",
+    "new_lab",
+    "new_site",
+    "quick",
+    "site",
+]
