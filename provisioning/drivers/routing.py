@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+from provisioning.core.calls import Category
+
 Transport = Literal["udp", "tcp", "tls"]
 
 
@@ -15,24 +17,6 @@ class Treatment(StrEnum):
     AUTHENTICATED = "authenticated"
     INBOUND = "inbound"
     OUTBOUND = "outbound"
-
-
-class Category(StrEnum):
-    """What numbers are, which decides who may call them; emergency numbers everybody may."""
-
-    INTERNAL = "internal"
-    NATIONAL = "national"
-    MOBILE = "mobile"
-    FREEPHONE = "freephone"
-    SHARED_COST = "shared_cost"
-    PREMIUM = "premium"
-    INTERNATIONAL = "international"
-    EMERGENCY = "emergency"
-
-    @property
-    def label(self) -> str:
-        """The word for it on every page."""
-        return self.value.replace("_", " ").capitalize()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from provisioning.drivers.routing import Category
+from provisioning.core.calls import Category
 from provisioning.models.fields import keyring
 
 # The first number that a gateway gets by itself; those below are often in use at SIP servers.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from provisioning.core.calls import Category
 from provisioning.core.sip import Algorithm, ha1
 from provisioning.drivers.base import ROW_CLASSES, AliasRow, Row, RowChange, SubscriberRow
 from provisioning.drivers.routing import (
-    Category,
     DialRuleRow,
     GatewayRow,
     RouteRow,

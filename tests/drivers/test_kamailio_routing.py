@@ -11,19 +11,13 @@ import pytest
 
 from lab.gateway import Gateway
 from lab.sip import Login, SipClient
+from provisioning.core.calls import Category
 from provisioning.core.errors import KindUnavailable, Rejected
 from provisioning.core.sip import ha1
 from provisioning.drivers.base import Kind, Row, SipDomainRow
 from provisioning.drivers.kamailio.routing_tables import ROUTING_TABLES
 from provisioning.drivers.kamailio.store import KamailioStore
-from provisioning.drivers.routing import (
-    Category,
-    GatewayRow,
-    RouteRow,
-    Treatment,
-    TrunkRow,
-    TrustedHostRow,
-)
+from provisioning.drivers.routing import GatewayRow, RouteRow, Treatment, TrunkRow, TrustedHostRow
 from tests.drivers.conftest import Backend, Site
 from tests.drivers.rows import DOMAIN, ROUTING, SECRET, alias, gone, subscriber, wanted
 

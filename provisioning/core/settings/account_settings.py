@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from provisioning.core.calls import CLASSES, check_class
 from provisioning.core.settings.setting import Area, Family, Setting
-from provisioning.core.settings.types import Integer, Switch
+from provisioning.core.settings.types import Integer, Several, Switch
 
 _ALLOWED = Switch("Allowed", "Not allowed")
 
@@ -27,6 +28,17 @@ ACCOUNT_SETTINGS = (
         family=Family.ACCOUNT,
         type=_ALLOWED,
         default=True,
+        covers=(),
+        serves=True,
+    ),
+    Setting(
+        key="call_classes",
+        label="Calls to",
+        help="Which numbers it may call, by what their routes say; emergency numbers always.",
+        area=Area.CALLS,
+        family=Family.ACCOUNT,
+        type=Several(check_class, f"Any of {', '.join(CLASSES)}", "Emergency numbers only"),
+        default=CLASSES,
         covers=(),
         serves=True,
     ),

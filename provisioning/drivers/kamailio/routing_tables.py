@@ -14,10 +14,10 @@ from typing import Any
 
 from sqlalchemy import Column, Integer, MetaData, String, Table
 
+from provisioning.core.calls import Category
 from provisioning.drivers.base import Kind
 from provisioning.drivers.database.kind_table import KindTable
 from provisioning.drivers.routing import (
-    Category,
     DialRuleRow,
     GatewayRow,
     RouteRow,

@@ -15,7 +15,14 @@ _SETUP = Path(__file__).with_name("setup")
 
 SERVER_KEYS = tuple(key for key, each in CATALOGUE.items() if each.family is Family.SERVER)
 # Account settings that other kinds of rows carry are not among them.
-ACCOUNT_KEYS = ("max_devices", "messaging", "remote_access", "federation", "federated_messaging")
+ACCOUNT_KEYS = (
+    "max_devices",
+    "messaging",
+    "call_classes",
+    "remote_access",
+    "federation",
+    "federated_messaging",
+)
 
 
 def settings_modules() -> str:

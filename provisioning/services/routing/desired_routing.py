@@ -8,12 +8,12 @@ from types import MappingProxyType
 
 from django.db.models import Q, QuerySet
 
+from provisioning.core.calls import Category
 from provisioning.core.dialling import read_rules
 from provisioning.core.sealing import SealBroken
 from provisioning.core.sip import ha1
 from provisioning.drivers.base import Kind
 from provisioning.drivers.routing import (
-    Category,
     DialRuleRow,
     GatewayRow,
     RouteRow,

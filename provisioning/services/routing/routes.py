@@ -6,9 +6,9 @@ import re
 
 from django.db.models import Q, QuerySet
 
+from provisioning.core.calls import Category
 from provisioning.core.errors import InvalidFields, about
 from provisioning.core.text import require_line
-from provisioning.drivers.routing import Category
 from provisioning.models import Route, Site
 from provisioning.services.actor import Actor
 from provisioning.services.console import saving

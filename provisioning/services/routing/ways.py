@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from provisioning.core.calls import Category
 from provisioning.core.dialling import Translated, read_rules, translate
-from provisioning.drivers.routing import Category
 from provisioning.models import Number, Route, Site
 from provisioning.services.routing.routes import SEPARATORS, find_route
 

@@ -12,10 +12,11 @@ from django.urls import reverse
 from lab.gateway import Gateway as LabGateway
 from lab.kamailio import Kamailio
 from lab.sip import Login, SipClient
+from provisioning.core.calls import Category
 from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.core.sip import ha1 as ha1_of
 from provisioning.drivers.base import Kind
-from provisioning.drivers.routing import Category, RouteRow
+from provisioning.drivers.routing import RouteRow
 from provisioning.models import AuditEvent, Gateway, PendingChange, Route, SipServer, TrustedHost
 from provisioning.services.actor import Actor
 from provisioning.services.push import outbox

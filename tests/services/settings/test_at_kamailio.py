@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from lab.gateway import Gateway as LabGateway
 from lab.kamailio import Kamailio
 from lab.sip import Login, Response, SipClient
 from provisioning.core.settings.catalogue import CATALOGUE
@@ -234,3 +235,26 @@ def test_a_store_without_the_tables_takes_accounts_and_tells_what_it_cannot_hold
     assert stores.lacking(CATALOGUE["min_expires"]) == [site.store.name]
     assert stores.lacking(CATALOGUE["messaging"]) == []
     assert stores.lacking(CATALOGUE["video"]) == []
+
+
+def test_an_account_calls_what_its_class_of_service_allows_and_emergency_numbers_always(
+    field: Field,
+) -> None:
+    with LabGateway() as gateway, field.phone() as phone:
+        line = factories.make_gateway(host="127.0.0.1", port=gateway.port)
+        for prefix, category in (("+44", "national"), ("+4490", "premium"), ("112", "emergency")):
+            factories.make_route(prefix, line, category=category)
+        outbox.mark_store(field.site.store)
+        field.give(field.of("ann"), "call_classes", ("national",))
+
+        def call(user: str, number: str) -> int:
+            login = field.login(user)
+            return phone.invite(f"sip:{number}@{login.domain}", login).status
+
+        assert call("ann", "+442079460000") == 200
+        assert call("ann", "+449012345678") == 403
+        assert call("bob", "+449012345678") == 200
+        field.give(EVERYWHERE, "call_classes", ())
+        assert call("bob", "+442079460000") == 403
+        assert call("ann", "+442079460000") == 200
+        assert call("bob", "112") == 200
