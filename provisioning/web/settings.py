@@ -82,6 +82,8 @@ class SettingPage(Needs):
     """One setting at one place: its value, its origin, where else it is given, its history."""
 
     capability = Capability.VIEW
+    # For one account; every other place needs more, see capability_at.
+    change_capability = Capability.OPERATE
 
     def get(self, request: ConsoleRequest, scope: str, pk: int, key: str) -> HttpResponse:
         """The form, with what is effective now."""

@@ -15,6 +15,8 @@ from django.utils import timezone
 from lxml import html
 
 from provisioning.core.roles import Role
+from provisioning.core.settings.catalogue import CATALOGUE
+from provisioning.core.settings.setting import SettingScope
 from provisioning.models import (
     AlertChannel,
     Alias,
@@ -36,15 +38,21 @@ from provisioning.models import (
     SipServer,
     WrittenAttribute,
 )
+from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.settings.change import set_value
+from provisioning.services.settings.places import Place
 from tests.factories import (
     make_account,
     make_domain,
+    make_gateway,
     make_group,
     make_person,
     make_pool,
+    make_route,
     make_rule,
     make_site,
     make_store,
+    make_trusted_host,
 )
 from tests.services.company import memory_source
 
@@ -130,7 +138,14 @@ def furnish() -> Furnished:
     channel = AlertChannel.objects.create(
         name="hook", kind="webhook", url="http://127.0.0.1:9/", severities=["critical"]
     )
+    gateway = make_gateway()
+    ranked = Place(SettingScope.GROUP, group)
+    set_value(place=ranked, setting=CATALOGUE["max_devices"], value=3, actor=COMMAND_LINE)
     return Furnished({
+        "routes": make_route("+", gateway).pk, "gateways": gateway.pk,
+        "trusted-hosts": make_trusted_host().pk, "served": server.pk, "path": "auths/single",
+        "settings/groups": group.pk, "settings": account.pk, "scope": "account",
+        "key": "max_devices",
         "alerts/channels": channel.pk,
         "accounts": account.pk, "rules": rule.pk, "administration": user.pk, "changes": run.pk,
         "profiles": profile.pk, "groups": group.pk, "numbers/ranges": numbers.pk,
