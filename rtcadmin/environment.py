@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import ssl
 import tempfile
 from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -20,6 +22,19 @@ def text(name: str, default: str = "") -> str:
     if path:
         return Path(path).read_text(encoding="utf-8").strip()
     return os.environ.get(name, default)
+
+
+def broker_tls(url: str) -> dict[str, Any] | None:
+    """How a broker's TLS is checked: its certificate, for the host name in the URL; None without.
+
+    The words are those of the library that speaks to it; kombu puts the host where None stands.
+    """
+    scheme = urlsplit(url).scheme
+    if scheme == "rediss":
+        return {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
+    if scheme == "amqps":
+        return {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
+    return None
 
 
 def flag(name: str, *, default: bool = False) -> bool:

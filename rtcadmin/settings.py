@@ -176,8 +176,8 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 # Whoever goes on trying neither prolongs the wait of others nor adds to what is kept of it.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_LOCKOUT_CALLABLE = "provisioning.web.sign_in.locked_out"
-AXES_USERNAME_CALLABLE = "provisioning.web.attempts.counted_name"
+AXES_LOCKOUT_CALLABLE = "provisioning.web.console.sign_in.locked_out"
+AXES_USERNAME_CALLABLE = "provisioning.web.console.attempts.counted_name"
 AXES_SENSITIVE_PARAMETERS = ["username", "password", "token"]
 AXES_ENABLE_ACCESS_FAILURE_LOG = False
 # Who signed in is in the audit log.
@@ -188,6 +188,7 @@ AXES_VERBOSE = False
 # Without a broker URL messages are files on this machine: right for one machine, needs no other
 # service. Messages only wake workers; the work itself, its leases and attempts are in the database.
 CELERY_BROKER_URL = env.text("RTCADMIN_BROKER_URL", "filesystem://")
+CELERY_BROKER_USE_SSL = env.broker_tls(CELERY_BROKER_URL)
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {}
 if CELERY_BROKER_URL.startswith("filesystem:"):
     _messages, _control = DATA / "broker" / "messages", DATA / "broker" / "control"

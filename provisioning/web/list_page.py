@@ -14,8 +14,8 @@ from django.shortcuts import render
 
 from provisioning.core.roles import Capability
 from provisioning.web.access import ConsoleRequest, Needs
+from provisioning.web.console.saved_views import change_views, views_of
 from provisioning.web.keyset import KeysetPage, Order, paginate
-from provisioning.web.saved_views import change_views, views_of
 from provisioning.web.search import COUNTED, matching
 
 M = TypeVar("M", bound=Model)

@@ -2,51 +2,51 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from provisioning.web import (
+from provisioning.web.accounts import (
     account,
     account_actions,
     account_life,
     account_links,
     accounts,
     accounts_bulk,
-    administration,
-    adopt,
-    alert_channels,
-    alerts,
-    audit,
-    conflicts,
-    domain_dns,
-    downloads,
-    drift,
-    groups,
-    joins,
-    maintenance,
-    mapping,
     number_actions,
     numbers,
     numbers_import,
-    observe,
+    proposals,
+    ranges,
+)
+from provisioning.web.clients import profiles
+from provisioning.web.console import (
+    administration,
+    alert_channels,
+    alerts,
+    audit,
+    downloads,
     overview,
     palette,
+    sign_in,
+)
+from provisioning.web.people import conflicts, groups, joins, people, rehires
+from provisioning.web.rules import domain_dns, places, rules
+from provisioning.web.runs import run_actions, runs
+from provisioning.web.servers import (
+    adopt,
+    drift,
+    maintenance,
+    observe,
     pause,
-    people,
-    places,
-    profiles,
-    proposals,
     pushes,
-    ranges,
     registration_list,
     registrations,
-    rehires,
     routing,
-    rules,
-    run_actions,
-    runs,
     server_health,
     server_setup,
     servers,
-    settings,
-    sign_in,
+    stores,
+)
+from provisioning.web.settings import settings
+from provisioning.web.sources import (
+    mapping,
     source_form,
     source_key,
     source_page,
@@ -54,7 +54,6 @@ from provisioning.web import (
     source_scim,
     source_trials,
     sources,
-    stores,
     write_back,
 )
 

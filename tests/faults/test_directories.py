@@ -96,7 +96,7 @@ FAULTS = {
     "somebody blocked is enabled again": [f"{HERE}::test_a_block_outlives_what_the_directory_says"],
     "a filter in a search": [
         "directory/test_probe.py::test_what_is_typed_into_the_search_stays_a_text",
-        "web/test_directory_sign_in.py::test_a_user_name_is_never_read_as_a_filter",
+        "web/sources/test_directory_sign_in.py::test_a_user_name_is_never_read_as_a_filter",
     ],
     "lists where a text is expected": [
         "security/test_hostile_input.py::test_no_post_breaks_an_action"

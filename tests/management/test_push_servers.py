@@ -15,7 +15,7 @@ from provisioning.models import AuditEvent, ConfigStore, PendingChange
 from provisioning.services import leases
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.push import outbox, pause
-from tests.factories import make_account, make_domain, make_pool, make_store
+from tests.factories import make_account, make_domain, make_store
 from tests.push_site import Site, cluster, either_site, mariadb, new_lab, new_site, quick, site
 
 __all__ = ["cluster", "either_site", "mariadb", "new_lab", "new_site", "quick", "site"]
@@ -82,7 +82,7 @@ def test_a_preview_tells_creates_changes_and_deletes_apart(site: Site, run: Run)
     counts = [kinds["subscriber"][name] for name in ("create", "change", "delete")]
     assert counts == [0, 1, 0]
     assert kinds["sip_domain"]["create"] == 2
-    site.store.pool.accounts.filter(user_part="bob").update(pool=make_pool("Elsewhere"))
+    site.store.pool.accounts.filter(user_part="bob").update(state="removed")
     assert run()["kinds"]["subscriber"]["delete"] == 1
 
 

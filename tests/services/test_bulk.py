@@ -17,8 +17,8 @@ _TABLE = ServerPool._meta.db_table
 def test_what_is_there_already_is_not_among_the_new_rows() -> None:
     make_pool("Known")
     sql = f"""
-        INSERT INTO {_TABLE} (name)
-        SELECT name FROM (SELECT %(known)s AS name UNION SELECT %(new)s) AS named WHERE TRUE
+        INSERT INTO {_TABLE} (name, maintenance_reason)
+        SELECT name, '' FROM (SELECT %(known)s AS name UNION SELECT %(new)s) AS named WHERE TRUE
     """  # noqa: S608
     names = {"known": "Known", "new": "New"}
     assert list(bulk.insert_new(sql, names, "name")) == [("New",)]

@@ -30,7 +30,7 @@ SCIM = {
     "scim", "scim-config", "scim-types", "scim-type", "scim-schemas", "scim-schema", "scim-users",
     "scim-user", "scim-groups", "scim-group", "scim-other",
 }  # fmt: skip
-OPEN = {"healthz", "provisioning-link", "readyz", "setup", "sign-in", *SCIM}
+OPEN = {"healthz", "provisioning-link", "readyz", "served", "setup", "sign-in", *SCIM}
 # Clients of SCIM bring a token instead of signing in.
 TOKEN = "scim"
 # Leaving takes no capability.

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from provisioning.core.states import MEANINGS
-from provisioning.web.plan_rows import LOOKS
+from provisioning.web.runs.plan_rows import LOOKS
 from provisioning.web.shell import SECTIONS
 from provisioning.web.words import BADGES
 

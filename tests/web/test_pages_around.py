@@ -14,7 +14,7 @@ from django.utils import timezone
 from provisioning.models import AuditEvent, ConsoleUser, Number, PushPause, Run
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.push import pause
-from provisioning.web import overview
+from provisioning.web.console import overview
 from tests.factories import make_account, make_group, make_person, make_source, make_store
 
 pytestmark = pytest.mark.django_db
@@ -179,7 +179,9 @@ def hits(client: Client, query: str) -> list[str]:
 @pytest.fixture
 def everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if every page existed: the search offers only what it can lead to."""
-    monkeypatch.setattr("provisioning.web.palette.href_of", lambda name, *pk: f"/{name}/{pk}")
+    monkeypatch.setattr(
+        "provisioning.web.console.palette.href_of", lambda name, *pk: f"/{name}/{pk}"
+    )
 
 
 @pytest.mark.usefixtures("everywhere")

@@ -15,7 +15,7 @@ from provisioning.services.push.revert import HOLD_DAYS
 from provisioning.services.servers.adopt_choice import MATCHES, Portion, read_aors
 from provisioning.web.forms.accounts import DATE
 from provisioning.web.ids import row_id
-from provisioning.web.stores import KINDS
+from provisioning.web.servers.stores import KINDS
 
 _LINES = forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "rt-mono"})
 

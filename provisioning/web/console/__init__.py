@@ -1,0 +1,1 @@
+"""The console itself: overview, alerts, audit log, who signs in."""

@@ -1,0 +1,1 @@
+"""People and groups as directories know them."""

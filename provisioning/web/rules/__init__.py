@@ -1,0 +1,1 @@
+"""Account rules, SIP domains, sites."""

@@ -1,0 +1,1 @@
+"""SIP servers, pools, stores, routes: set up, watched, taken over."""

@@ -1,0 +1,1 @@
+"""Directory sources: what is read, how, and when."""
