@@ -30,6 +30,8 @@ def not_yet_served(*, store: ConfigStore, kind: Kind, keys: Collection[str]) -> 
 
     Each with the reason. Only of accounts that may register: whoever lost service loses it at once.
     """
+    if kind is Kind.PREFERENCE:
+        return _with_their_accounts(store, keys)
     if kind not in _MOVING or not keys:
         return {}
     pools = _new_pools(store, kind, keys)
@@ -65,6 +67,13 @@ def tell_others(*, store: ConfigStore, done: Iterable[tuple[Kind, str]]) -> None
         waiting.update(not_before=None)
         for store_id in stores:
             wake.push(store_id=store_id)
+
+
+def _with_their_accounts(store: ConfigStore, keys: Collection[str]) -> dict[str, str]:
+    """What an account has for settings goes when the account itself goes."""
+    aors = {key: key.partition("/")[2] for key in keys}
+    kept = not_yet_served(store=store, kind=Kind.SUBSCRIBER, keys=set(aors.values()))
+    return {key: kept[aor] for key, aor in aors.items() if aor in kept}
 
 
 def _new_pools(store: ConfigStore, kind: Kind, keys: Collection[str]) -> dict[str, int]:

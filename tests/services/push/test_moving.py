@@ -8,9 +8,14 @@ import pytest
 
 from lab.kamailio import Kamailio
 from lab.sip import Login, SipClient
+from provisioning.core.settings.catalogue import CATALOGUE
+from provisioning.core.settings.setting import SettingScope
 from provisioning.core.states import State
 from provisioning.models import Account, ConfigStore, Number, PendingChange
+from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.push import outbox
+from provisioning.services.settings.change import set_value
+from provisioning.services.settings.places import Place
 from tests.factories import make_account, make_pool
 from tests.push_site import Site, make_server
 
@@ -46,6 +51,11 @@ def move(account: Account) -> None:
     Account.objects.filter(pk=account.pk).update(pool=make_pool("Tokyo"))
     account.refresh_from_db()
     outbox.mark_account(account, numbers=[NUMBER])
+
+
+def preferences(site: Site) -> list[tuple[str, ...]]:
+    """Who has which setting of their own at the store."""
+    return site.rows("SELECT username, attribute FROM usr_preferences")
 
 
 def test_the_old_store_keeps_an_account_until_the_new_one_serves_it(
@@ -155,3 +165,24 @@ def test_at_every_moment_one_of_two_real_servers_lets_the_client_register(
     assert accepted() == [401, 200]
     with pytest.raises(Exception, match="not found"):
         here.rpc("ul.lookup", ["location", ANN])
+
+
+def test_what_an_account_may_not_holds_at_the_old_store_until_it_lets_go(
+    old: Site, new: Site, ann: Account
+) -> None:
+    set_value(
+        place=Place(SettingScope.ACCOUNT, ann), setting=CATALOGUE["messaging"], value=False,
+        actor=COMMAND_LINE,
+    )  # fmt: skip
+    old.push()
+    assert preferences(old) == [("ann", "messaging")]
+    move(ann)
+    outbox.mark_store(old.store)
+    outbox.mark_store(new.store)
+    old.push()
+    assert preferences(old) == [("ann", "messaging")]
+    new.push()
+    assert preferences(new) == [("ann", "messaging")]
+    old.end_backoff()
+    old.push()
+    assert (old.subscribers(), preferences(old)) == ({}, [])
