@@ -161,12 +161,13 @@ def test_a_row_that_somebody_locks_the_other_way_round_is_tried_again_later(
 
 
 def _wait_for_a_lock(backend: Backend) -> None:
-    for _ in range(500):
+    for _ in range(50):
         if backend.rows(
             "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
         ):
             return
-        threading.Event().wait(0.01)
+        # The table is made anew only when nobody has looked at it for 0.1 s.
+        threading.Event().wait(0.2)
     raise AssertionError("nobody waits for a lock")
 
 
