@@ -92,6 +92,15 @@ class RouteForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
             "first_gateway": "None: calls to these numbers are refused",
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        empty = {"first_gateway": "None", "second_gateway": "None", "third_gateway": "None",
+                 "site": "Everywhere"}  # fmt: skip
+        for name, label in empty.items():
+            self.fields[name].empty_label = label  # type: ignore[attr-defined]
+        category = self.fields["category"]
+        category.choices = [("", "Choose"), *Route.CATEGORIES]  # type: ignore[attr-defined]
+
 
 class TrustedHostForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at runtime
     """Addresses from which SIP servers treat requests alike."""

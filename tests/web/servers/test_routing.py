@@ -94,3 +94,9 @@ def test_a_gateway_in_use_says_what_uses_it(as_administrator: Client) -> None:
     make_route("+", gateway)
     answer = as_administrator.post(reverse("gateway-delete", args=[gateway.pk]), follow=True)
     assert "still used by 1 route" in text_of(answer)
+
+
+def test_no_choice_of_a_route_is_a_row_of_dashes(as_administrator: Client) -> None:
+    page = as_administrator.get(reverse("route-new")).content.decode()
+    assert "-----" not in page
+    assert "Everywhere" in page
