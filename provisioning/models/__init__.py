@@ -12,6 +12,7 @@ from provisioning.models.group import DirectoryGroup, GroupMember, GroupNesting
 from provisioning.models.guessing import WrongSecrets
 from provisioning.models.health import HealthSample
 from provisioning.models.joining import Apart, Joining
+from provisioning.models.limits import LimitUse
 from provisioning.models.number import Number, NumberRange
 from provisioning.models.person import Person
 from provisioning.models.pool import ConfigStore, ServerPool, SipServer
@@ -56,6 +57,7 @@ __all__ = [
     "GroupRank",
     "HealthSample",
     "Joining",
+    "LimitUse",
     "Number",
     "NumberRange",
     "OwnedRow",

@@ -1,11 +1,11 @@
-"""Limits as columns of whatever they protect."""
+"""Limits as columns of whatever they protect, and what administrators used of them."""
 
 from __future__ import annotations
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from provisioning.core.limits import Limit
+from provisioning.core.limits import Category, Limit
 
 
 class Limited(models.Model):
@@ -25,3 +25,23 @@ class Limited(models.Model):
     def limit(self) -> Limit:
         """The limit as a value."""
         return Limit(self.limit_percent, self.limit_ceiling, self.limit_membership_percent)
+
+
+class LimitUse(models.Model):
+    """An account that an administrator put at risk without a plan, within the limits.
+
+    It counts for 24 hours, as what runs applied does; what was approved is not kept here.
+    """
+
+    account = models.ForeignKey("provisioning.Account", on_delete=models.CASCADE, related_name="+")
+    category = models.CharField(max_length=12, choices=[(c.value, c.value) for c in Category])
+    # Where the account was then.
+    domain_id = models.BigIntegerField()
+    pool_id = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = (models.Index(fields=["at"], name="limit_use_by_moment"),)
+
+    def __str__(self) -> str:
+        return f"{self.category} of {self.account_id}"

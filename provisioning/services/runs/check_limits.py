@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-
-from django.db.models import Count, Q
-from django.utils import timezone
 
 from provisioning.core.limits import Breach, Category, Limit, find_breaches
 from provisioning.core.states import MEANINGS
@@ -16,12 +12,12 @@ from provisioning.models import (
     ConfigStore,
     DirectorySource,
     Person,
-    PlannedChange,
     Run,
     SipDomain,
 )
 from provisioning.services import bulk
-from provisioning.services.runs.plan import APPLIED, TABLE, Tally, replaced_by
+from provisioning.services.runs.limit_use import by_hand_before, planned_before
+from provisioning.services.runs.plan import TABLE, Tally
 from provisioning.services.runs.together import whole_people
 
 _JOINING = (Run.Kind.JOIN, Run.Kind.UNDO)
@@ -101,21 +97,7 @@ def _scopes(tally: Tally) -> Iterator[_Scope]:
 
 
 def _earlier(run: Run, scope: _Scope) -> Mapping[Category, int]:
-    """People at risk in other runs of the last 24 hours.
-
-    A waiting run that this one replaces does not count, nor does what an administrator approved: it
-    was held once, so it has a message.
-    """
-    statuses = PlannedChange.Status
-    rows = (
-        PlannedChange.objects.filter(
-            (APPLIED & Q(message=""))
-            | (Q(status=statuses.HELD, run__dry=False) & ~Q(run__in=replaced_by(run))),
-            **{scope.column: scope.id},
-            at__gte=timezone.now() - timedelta(hours=24),
-        )
-        .exclude(category__in=["", Category.MEMBERSHIP])
-        .exclude(run=run)
+    """What the last 24 hours had, by other runs and by hand."""
+    return planned_before(run=run, column=scope.column, scope_id=scope.id) + by_hand_before(
+        column=scope.column, scope_id=scope.id
     )
-    counted = rows.values("category").annotate(people=Count("subject", distinct=True))
-    return {Category(row["category"]): row["people"] for row in counted}

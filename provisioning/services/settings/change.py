@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from provisioning.core.errors import InvalidInput, UnsafePlan
-from provisioning.core.roles import Capability
+from provisioning.core.errors import InvalidInput
+from provisioning.core.limits import Category
 from provisioning.core.settings.catalogue import conflicts
 from provisioning.core.settings.resolver import Effective
 from provisioning.core.settings.setting import Family, Setting, SettingScope
@@ -24,6 +24,7 @@ from provisioning.models import (
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit
 from provisioning.services.directory.group_uses import follow_used_groups
+from provisioning.services.runs.limit_use import check_approval, note_use
 from provisioning.services.settings.affected import Snapshot
 from provisioning.services.settings.effective import effective_at
 from provisioning.services.settings.loss import SettingChange, weigh
@@ -58,12 +59,14 @@ def set_value(
         after = _effective(place, setting)
         _check_whole(place, setting)
         change = weigh(snapshot=snapshot, before=before, after=after)
-        if change.breaches and not dry:
-            _check_approval(change, actor, approved=approved)
+        if not dry:
+            check_approval(change.breaches, actor, approved=approved)
         if dry:
             transaction.set_rollback(True)
         elif given != checked:
             _record(change, given, checked, actor)
+            if not change.breaches:
+                note_use(category=Category.SERVICE, at_risk=change.limited)
             mark_change(change)
     return change
 
@@ -135,15 +138,6 @@ def _places_to_check(place: Place, setting: Setting) -> Iterator[Place]:
         yield from (Place(SettingScope.POOL, pool) for pool in pools.distinct())
     if place.scope is not SettingScope.SERVER:
         yield from (Place(SettingScope.SERVER, server) for server in servers.distinct())
-
-
-def _check_approval(change: SettingChange, actor: Actor, *, approved: bool) -> None:
-    if approved and (actor.user is None or actor.user.may(Capability.APPROVE)):
-        return
-    raise UnsafePlan(
-        f"{' '.join(change.breaches)} Nothing was changed. Change fewer at a time, or let somebody "
-        "who may approve confirm it."
-    )
 
 
 def _record(change: SettingChange, before: Value | None, after: Value | None, actor: Actor) -> None:
