@@ -10,8 +10,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from provisioning.core.states import State
-from provisioning.models import Proposal, Rehire, Run
+from provisioning.models import Proposal, Rehire, Run, SipDomain
 from provisioning.services.runs.runs import execute_run
+from tests.factories import make_pool
 from tests.services.company import Company, Somebody, company
 
 __all__ = ["company"]
@@ -83,3 +84,48 @@ def test_a_rehire_is_listed_accepted_and_undone(company: Company, ann: Somebody)
         said("rehires", "--accept", offer.pk, "--apply")
     with pytest.raises(CommandError, match="no offer"):
         said("rehires", "--accept", 999, "--apply")
+
+
+def test_accounts_move_to_another_pool_only_with_apply(company: Company, ann: Somebody) -> None:
+    make_pool("Berlin")
+    go = ("move_accounts", "Berlin", "sip:ann@voice.example.com", "--reason", "New building")
+    assert "1 would move to Berlin" in said(*go)
+    assert company.account(ann).pool.name == "Frankfurt"
+    told: dict[str, Any] = json.loads(said(*go, "--apply", "--json"))
+    assert told == {
+        "pool": "Berlin", "moving": 1, "there": 0, "leaving": {"Frankfurt": 1}, "repinned": 0,
+        "refused": [], "limits": [], "dry": False,
+    }  # fmt: skip
+    assert company.account(ann).pool.name == "Berlin"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("Berlin",), "Name SIP URIs"),
+        (("Nowhere", "--from", "Frankfurt"), "There are: Berlin, Frankfurt"),
+        (("Berlin", "nobody@voice.example.com"), "No such account: nobody"),
+        (("Berlin", "--site", "Atlantis"), "no such account"),
+        (("Berlin", "--from", "Frankfurt", "--apply"), "Say why"),
+    ],
+)
+def test_accounts_that_cannot_move_are_told(
+    company: Company, ann: Somebody, arguments: tuple[str, ...], says: str
+) -> None:
+    make_pool("Berlin")
+    with pytest.raises(CommandError, match=says):
+        said("move_accounts", *arguments)
+    assert company.account(ann).pool.name == "Frankfurt"
+
+
+def test_a_passed_limit_stops_a_move_on_the_command_line(company: Company, ann: Somebody) -> None:
+    make_pool("Berlin")
+    company.source.limit_percent = 5
+    SipDomain.objects.update(limit_percent=5)
+    everybody = ("move_accounts", "Berlin", "--from", "Frankfurt", "--reason", "New", "--apply")
+    with pytest.raises(CommandError) as stopped:
+        said(*everybody)
+    assert stopped.value.returncode == 2
+    assert company.account(ann).pool.name == "Frankfurt"
+    said(*everybody, "--approve")
+    assert company.account(ann).pool.name == "Berlin"

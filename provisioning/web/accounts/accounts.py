@@ -191,5 +191,6 @@ def _bulk_actions(request: ConsoleRequest) -> list[dict[str, Any]]:
             "confirm_button": "Unblock",
         },
         {"value": "rotate", "label": "New credential…", "icon": "key"},
+        {"value": "move", "label": "Move to pool…", "icon": "arrow-right"},
         {"value": "export", "label": "Export profiles…", "icon": "file-zip"},
     ]

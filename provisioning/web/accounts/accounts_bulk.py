@@ -17,6 +17,7 @@ from provisioning.services.servers.registrations import find_clients
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.accounts.account_filter import AccountFilter
 from provisioning.web.accounts.accounts import list_with
+from provisioning.web.accounts.accounts_move import ask_where
 from provisioning.web.forms.accounts import BlockManyForm, ManyForm
 from provisioning.web.ids import row_id
 
@@ -32,6 +33,8 @@ def bulk(request: ConsoleRequest) -> HttpResponse:
         messages.warning(request, "Nothing was chosen.\nTick accounts in the list first.")
         return redirect(list_with(request.GET))
     action = request.POST.get("action")
+    if action == "move":
+        return ask_where(request, [] if request.POST.get("all") == "1" else ids)
     if action == "block":
         return _ask_why(request, ids, BlockManyForm(initial={"ids": ",".join(map(str, ids))}))
     if action == "rotate":

@@ -27,7 +27,12 @@ class ManyForm(forms.Form):
 
     def clean_ids(self) -> list[int]:
         """The ids as numbers."""
-        parts = [row_id(part) for part in self.cleaned_data["ids"].split(",")]
+        return self.ids_of(self.cleaned_data["ids"])
+
+    @staticmethod
+    def ids_of(text: str) -> list[int]:
+        """The ids in `text`; raises ValidationError where one is none."""
+        parts = [row_id(part) for part in text.split(",") if text]
         ids = [part for part in parts if part is not None]
         if len(ids) != len(parts):
             raise forms.ValidationError("Choose the accounts in the list again.")
@@ -36,6 +41,34 @@ class ManyForm(forms.Form):
 
 class BlockManyForm(ManyForm, ReasonForm):
     """Which accounts are blocked, and why."""
+
+
+class MoveManyForm(ReasonForm):
+    """Which accounts move, those that were ticked or all that match, where to, how long and why."""
+
+    ids = forms.CharField(max_length=20_000, required=False, widget=forms.HiddenInput)
+    all = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    pool = forms.ModelChoiceField(
+        ServerPool.objects.order_by("name"), label="New home pool", empty_label="Choose"
+    )
+    ends_on = forms.DateField(
+        label="Until",
+        required=False,
+        widget=forms.DateInput(attrs=DATE),
+        help_text="The account rules decide again from the next day. Empty: until you end the pin.",
+    )
+    approved = forms.BooleanField(
+        label="Move them although a limit is passed", required=False, widget=forms.HiddenInput
+    )
+    field_order = ("ids", "all", "pool", "ends_on", "reason", "approved")
+
+    def clean_ids(self) -> list[int]:
+        """The ids as numbers; none where all that match are meant."""
+        return ManyForm.ids_of(self.cleaned_data["ids"])
+
+    def ask_for_approval(self) -> None:
+        """Show the tick that confirms what passes a limit."""
+        self.fields["approved"].widget = forms.CheckboxInput()
 
 
 class RestoreForm(ReasonForm):
