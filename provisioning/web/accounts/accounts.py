@@ -192,5 +192,5 @@ def _bulk_actions(request: ConsoleRequest) -> list[dict[str, Any]]:
         },
         {"value": "rotate", "label": "New credential…", "icon": "key"},
         {"value": "move", "label": "Move to pool…", "icon": "arrow-right"},
-        {"value": "export", "label": "Export profiles…", "icon": "file-zip"},
+        {"value": "export", "label": "Export…", "icon": "file-zip"},
     ]
