@@ -20,28 +20,45 @@ _REPEATED = ("via", "from", "to", "call-id", "cseq", "record-route")
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as it came; header names in lower case, the first of several values."""
+    """A request as it came; header names in lower case, the first of several values.
+
+    `lines` are all of its headers.
+    """
 
     method: str
     uri: str
     headers: Mapping[str, str]
+    lines: tuple[str, ...] = ()
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a header, in their order."""
+        split = (line.partition(":") for line in self.lines)
+        return [value.strip() for found, _, value in split if found.strip().lower() == name]
 
 
 class Gateway:
-    """One UDP socket; `status` is what calls are answered with, None for silence.
+    """One UDP socket; `status` is what calls are answered with, None for silence; `rings` says so.
 
-    With a `login` a REGISTER must carry its digest; the realm is the login's domain.
+    At a `port` where a phone has registered it is that phone. With a `login` a REGISTER must carry its digest; the realm is the login's domain.
     """
 
-    def __init__(self, status: int | None = 200, *, login: Login | None = None) -> None:
+    def __init__(
+        self,
+        status: int | None = 200,
+        *,
+        login: Login | None = None,
+        rings: bool = False,
+        port: int = 0,
+    ) -> None:
         self.status = status
+        self.rings = rings
         self.login = login
         self.registered: list[str] = []
         self.asked: list[Asked] = []
         self._closing = False
         self._nonce = secrets.token_hex(8)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((HOST, 0))
+        self._socket.bind((HOST, port))
         self.port: int = self._socket.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -77,13 +94,14 @@ class Gateway:
             for line in lines:
                 name, _, value = line.partition(":")
                 headers.setdefault(name.strip().lower(), value.strip())
-            asked = Asked(method, uri, headers)
+            asked = Asked(method, uri, headers, tuple(lines))
             self.asked.append(asked)
-            status, more = self._answer(asked)
-            if status is not None:
-                repeated = [line for line in lines if line.split(":")[0].lower() in _REPEATED]
-                reply = [f"SIP/2.0 {status} Lab", *repeated, *more, "Content-Length: 0", "", ""]
-                self._socket.sendto("\r\n".join(reply).encode(), sender)
+            repeated = [line for line in lines if line.split(":")[0].lower() in _REPEATED]
+            ringing = [(180, [])] if self.rings and method == "INVITE" else []
+            for status, more in [*ringing, self._answer(asked)]:
+                if status is not None:
+                    reply = [f"SIP/2.0 {status} Lab", *repeated, *more, "Content-Length: 0", "", ""]
+                    self._socket.sendto("\r\n".join(reply).encode(), sender)
 
     def _answer(self, asked: Asked) -> tuple[int | None, list[str]]:
         if asked.method == "ACK" or self.status is None:

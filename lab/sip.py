@@ -101,7 +101,8 @@ class SipClient:
         if transport == "tls":
             context = ssl.create_default_context(cafile=ca_file)
             self._socket = context.wrap_socket(self._socket, server_hostname=host)
-        self._address = "{}:{}".format(*self._socket.getsockname())
+        address, self.port = self._socket.getsockname()[:2]
+        self._address = f"{address}:{self.port}"
 
     def __enter__(self) -> Self:
         return self
@@ -123,9 +124,12 @@ class SipClient:
     def options(self, uri: str) -> Response:
         return self.request("OPTIONS", uri, uri)
 
-    def invite(self, to: str, login: Login | None = None) -> Response:
+    def invite(
+        self, to: str, login: Login | None = None, headers: Mapping[str, str] | None = None
+    ) -> Response:
         """Calls, and takes whatever is answered; `to` is a SIP URI."""
-        return self.request("INVITE", to, to, login, {"Contact": f"<sip:{self._address}>"})
+        told = {"Contact": f"<sip:{self._address}>", **(headers or {})}
+        return self.request("INVITE", to, to, login, told)
 
     def message(self, login: Login, to: str, text: str) -> Response:
         return self.request("MESSAGE", to, to, login, {"Content-Type": "text/plain"}, text)

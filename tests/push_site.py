@@ -17,7 +17,14 @@ import pytest
 from pytest_django import Settings
 
 from lab.authority import Authority
-from lab.kamailio import Kamailio, MariadbStore, PostgresqlStore, SqliteStore
+from lab.kamailio import (
+    KAMAILIO_5_6,
+    Kamailio,
+    MariadbStore,
+    PostgresqlStore,
+    Release,
+    SqliteStore,
+)
 from lab.mariadb import Mariadb, temporary_mariadb
 from lab.ports import HOST
 from lab.postgresql import Postgresql, temporary_postgresql
@@ -125,13 +132,13 @@ def mariadb() -> Iterator[Mariadb]:
 @pytest.fixture(scope="session")
 def new_lab(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[str], Lab]:
-    """Makes a fresh database with Kamailio's schema, of the dialect asked for."""
+) -> Callable[..., Lab]:
+    """Makes a fresh database with Kamailio's schema, of the dialect and release asked for."""
     numbers = count()
     empty = SqliteStore(tmp_path_factory.mktemp("schema") / "kamailio.db")
     empty.create()
 
-    def make(dialect: str) -> Lab:
+    def make(dialect: str, release: Release = KAMAILIO_5_6) -> Lab:
         if dialect == "sqlite":
             lab = SqliteStore(tmp_path_factory.mktemp("store") / "kamailio.db")
             shutil.copy(empty.file, lab.file)
@@ -139,9 +146,9 @@ def new_lab(
         name = f"push_{next(numbers)}"
         store: Lab
         if dialect == "mysql":
-            store = MariadbStore(request.getfixturevalue("mariadb"), name)
+            store = MariadbStore(request.getfixturevalue("mariadb"), name, release=release)
         else:
-            store = PostgresqlStore(request.getfixturevalue("cluster"), name)
+            store = PostgresqlStore(request.getfixturevalue("cluster"), name, release=release)
         store.create()
         return store
 
@@ -149,11 +156,13 @@ def new_lab(
 
 
 @pytest.fixture
-def new_site(new_lab: Callable[[str], Lab], db: None) -> Callable[..., Site]:
+def new_site(new_lab: Callable[..., Lab], db: None) -> Callable[..., Site]:
     """Makes a managed store on a fresh database; `values` are those of its row."""
 
-    def make(dialect: str = "sqlite", **values: Any) -> Site:
-        lab = new_lab(dialect)
+    def make(
+        dialect: str = "sqlite", *, release: Release = KAMAILIO_5_6, **values: Any
+    ) -> Site:
+        lab = new_lab(dialect, release)
         site = Site(make_store(**{**place_of(lab), **values}), lab)
         if not isinstance(lab, SqliteStore):
             site.store.set_secret(lab.cluster.password(lab.console_role))

@@ -51,3 +51,8 @@ def as_text(value: Value) -> str:
 def preference_key(setting: str, aor: str) -> str:
     """The key at which an address-of-record has a setting of its own."""
     return f"{setting}/{aor}"
+
+
+def main_number_key(site: int) -> str:
+    """The key at which servers find the main number of a site (its id here)."""
+    return f"main_number_of_{site}"

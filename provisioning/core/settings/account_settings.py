@@ -1,12 +1,14 @@
-"""The settings of accounts that SIP servers hold: devices, messages, remote access, federation."""
+"""The settings of accounts that SIP servers hold: devices, messages, calls, federation."""
 
 from __future__ import annotations
 
 from provisioning.core.calls import CLASSES, check_class
+from provisioning.core.settings import texts
 from provisioning.core.settings.setting import Area, Family, Setting
-from provisioning.core.settings.types import Integer, Several, Switch
+from provisioning.core.settings.types import Choice, Integer, Several, Switch
 
 _ALLOWED = Switch("Allowed", "Not allowed")
+PRESENTED_NUMBER, OF_SITE = "presented_number", "site"
 
 ACCOUNT_SETTINGS = (
     Setting(
@@ -41,6 +43,35 @@ ACCOUNT_SETTINGS = (
         default=CLASSES,
         covers=(),
         serves=True,
+    ),
+    Setting(
+        key=PRESENTED_NUMBER,
+        label="Presented number",
+        help="What is shown of it beyond a gateway; emergency services are always shown a number.",
+        area=Area.CALLS,
+        family=Family.ACCOUNT,
+        type=Choice(
+            (
+                ("own", "Its own"),
+                (OF_SITE, "The main number of its site"),
+                ("withheld", "Withheld"),
+            )
+        ),
+        default="own",
+        covers=(),
+    ),
+    Setting(
+        key="asserted_numbers",
+        label="Numbers it may assert",
+        help="Its clients may say that they call from numbers that begin so; whatever else they "
+        "say about themselves is taken away.",
+        area=Area.CALLS,
+        family=Family.ACCOUNT,
+        type=Several(
+            texts.beginning_of_numbers, "beginnings such as +4420794600; + is any number"
+        ),
+        default=(),
+        covers=(),
     ),
     Setting(
         key="remote_access",

@@ -1,7 +1,8 @@
-"""The forms of texts that settings hold: networks, domains, hosts with a port, addresses."""
+"""The forms of texts that settings hold: networks, domains, hosts with a port, addresses, numbers."""
 
 from __future__ import annotations
 
+import re
 from ipaddress import IPv6Address, ip_network
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from provisioning.core.errors import InvalidInput
 from provisioning.core.sip import check_domain, check_user_part
 
 _PORTS = range(1, 65_536)
+_BEGINNING = re.compile(r"\+([1-9][0-9]{0,14})?", re.ASCII)
 
 
 def network(text: str) -> str:
@@ -61,3 +63,13 @@ def sip_address(text: str) -> str:
     if scheme:
         raise InvalidInput(f"“{text[:60]}” is not a SIP URI such as sip:meet@example.com.")
     return f"sip:{check_user_part(user)}@{check_domain(host)}"
+
+
+def beginning_of_numbers(text: str) -> str:
+    """The first characters of E.164 numbers; + is any."""
+    if not _BEGINNING.fullmatch(text):
+        raise InvalidInput(
+            f"“{text[:40]}” is not the beginning of numbers with a country code, such as "
+            "+4420794600. Nothing was changed."
+        )
+    return text

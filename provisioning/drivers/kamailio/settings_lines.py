@@ -19,6 +19,8 @@ ACCOUNT_KEYS = (
     "max_devices",
     "messaging",
     "call_classes",
+    "presented_number",
+    "asserted_numbers",
     "remote_access",
     "federation",
     "federated_messaging",
@@ -34,7 +36,7 @@ def settings_routes(*, server: str) -> str:
     """The routes RTC_… for the server whose own values begin with `server` and a colon."""
     text = (_SETUP / "settings.cfg").read_text()
     settings = [_loaded(CATALOGUE[key]) for key in (*SERVER_KEYS, *ACCOUNT_KEYS)]
-    forget = [f"    $avp({key}) = $null;" for key in ACCOUNT_KEYS]
+    forget = [f"    $(avp({key})[*]) = $null;" for key in ACCOUNT_KEYS]
     account = [
         f"    if ($avp({key}) == $null) {{ $avp({key}) = $var({key}); }}" for key in ACCOUNT_KEYS
     ]

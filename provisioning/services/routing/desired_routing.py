@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 
 from provisioning.core.calls import Category
 from provisioning.core.dialling import read_rules
 from provisioning.core.sealing import SealBroken
+from provisioning.core.settings.account_settings import OF_SITE, PRESENTED_NUMBER
 from provisioning.core.sip import ha1
 from provisioning.drivers.base import Kind
 from provisioning.drivers.routing import (
@@ -22,7 +23,8 @@ from provisioning.drivers.routing import (
     TrunkRow,
     TrustedHostRow,
 )
-from provisioning.models import Gateway, Route, Site, TrustedHost
+from provisioning.drivers.setting_rows import main_number_key
+from provisioning.models import Gateway, Route, SettingValue, Site, TrustedHost
 
 _ERASED = (
     "The password of its registration was erased when it moved. What stands at the server was left "
@@ -48,7 +50,18 @@ def routing_rows(*, kind: Kind) -> RoutingRows:
 def sites_that_dial() -> QuerySet[Site]:
     """The sites whose callers differ from others: servers must know who belongs to them."""
     differ = ~Q(dial_rules="") | ~Q(emergency_callback="") | Q(routes__isnull=False)
-    return Site.objects.filter(differ).distinct()
+    return Site.objects.filter(differ | _shows_main_number()).distinct()
+
+
+def main_numbers() -> dict[str, str]:
+    """The main number of each site, by the key of its row; none where no account presents any."""
+    shown = Site.objects.filter(_shows_main_number()).values_list("pk", "main_number")
+    return {main_number_key(site): number for site, number in shown}
+
+
+def _shows_main_number() -> Q:
+    presented = SettingValue.objects.filter(key=PRESENTED_NUMBER, value=OF_SITE)
+    return ~Q(main_number="") & Q(Exists(presented))
 
 
 def gateway_row(gateway: Gateway) -> GatewayRow:

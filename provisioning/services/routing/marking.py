@@ -10,20 +10,26 @@ from django.db import transaction
 from provisioning.drivers.base import Kind
 from provisioning.models import PendingChange
 from provisioning.services.push import outbox
-from provisioning.services.routing.desired_routing import MAKERS, routing_rows, sites_that_dial
+from provisioning.services.routing.desired_routing import (
+    MAKERS,
+    main_numbers,
+    routing_rows,
+    sites_that_dial,
+)
 
 
 @contextmanager
 def marking_routing() -> Iterator[None]:
     """One transaction around a change; rows of routing that are others behind it are marked.
 
-    So are the accounts of all stores where other sites than before have rules or routes of their
-    own.
+    So are main numbers of sites, and the accounts of all stores where callers of other sites than
+    before differ from the rest.
     All rows are made before and after it: they are few, and one change may concern many of them.
     """
     with transaction.atomic():
         before = {kind: routing_rows(kind=kind) for kind in MAKERS}
         dialled = set(sites_that_dial().values_list("pk", flat=True))
+        numbers = main_numbers()
         yield
         stores = outbox.manageable_stores()
         for kind, old in before.items():
@@ -35,5 +41,7 @@ def marking_routing() -> Iterator[None]:
                 != (new.rows.get(key), new.failed.get(key))
             ]
             outbox.mark(store_ids=stores, kind=kind, keys=keys)
+        changed = [key for key, _ in numbers.items() ^ main_numbers().items()]
+        outbox.mark(store_ids=stores, kind=Kind.SETTING, keys=changed)
         if dialled != set(sites_that_dial().values_list("pk", flat=True)):
             outbox.mark(store_ids=stores, kind=Kind.PREFERENCE, keys=[PendingChange.ALL])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 from django.db import transaction
 from django.db.models import Max
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput
 from provisioning.core.limits import Category
+from provisioning.core.settings.account_settings import PRESENTED_NUMBER
 from provisioning.core.settings.catalogue import conflicts
 from provisioning.core.settings.resolver import Effective
 from provisioning.core.settings.setting import Family, Setting, SettingScope
@@ -24,6 +26,7 @@ from provisioning.models import (
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit
 from provisioning.services.directory.group_uses import follow_used_groups
+from provisioning.services.routing.marking import marking_routing
 from provisioning.services.runs.limit_use import check_approval, note_use
 from provisioning.services.settings.affected import Snapshot
 from provisioning.services.settings.effective import effective_at
@@ -55,7 +58,9 @@ def set_value(
     with transaction.atomic():
         snapshot = Snapshot(place=place, setting=setting)
         before = _effective(place, setting)
-        given = _write(place, setting, checked, actor)
+        # Presenting the number of a site makes servers know the sites and their numbers.
+        with marking_routing() if setting.key == PRESENTED_NUMBER else nullcontext():
+            given = _write(place, setting, checked, actor)
         after = _effective(place, setting)
         _check_whole(place, setting)
         change = weigh(snapshot=snapshot, before=before, after=after)

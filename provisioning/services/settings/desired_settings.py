@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from provisioning.core.settings.account_settings import PRESENTED_NUMBER
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.resolver import resolve
 from provisioning.core.settings.setting import Family, SettingScope
@@ -16,7 +17,7 @@ from provisioning.drivers.registry import DRIVERS
 from provisioning.drivers.setting_rows import CALLER_SITE, PreferenceRow, SettingRow, as_text
 from provisioning.models import Account, ConfigStore, GroupMember, OwnedRow, SettingValue, SipDomain
 from provisioning.services.bulk import among
-from provisioning.services.routing.desired_routing import sites_that_dial
+from provisioning.services.routing.desired_routing import main_numbers, sites_that_dial
 from provisioning.services.servers.scope import narrow
 from provisioning.services.settings.effective import HOLDER_COLUMNS, Desk, Holder
 from provisioning.services.settings.places import EVERYWHERE, as_given
@@ -38,6 +39,8 @@ def held_keys(store: ConfigStore, family: Family) -> list[str]:
 def setting_rows(*, store: ConfigStore) -> dict[str, Row]:
     """What the servers of `store` should hold, by key: what somebody gave, and nothing else.
 
+    And main numbers of sites, where accounts present them.
+
     Where nothing is given, what stands in the server's own configuration goes on counting.
     """
     rows: dict[str, Row] = {}
@@ -50,6 +53,9 @@ def setting_rows(*, store: ConfigStore) -> dict[str, Row]:
         everybody = [each for each in given.get(key, ()) if each.scope is SettingScope.GLOBAL]
         if everybody:
             _keep(rows, SettingRow(key, as_text(everybody[0].value)))
+    if PRESENTED_NUMBER in DRIVERS[store.driver].settings:
+        for key, number in main_numbers().items():
+            _keep(rows, SettingRow(key, number))
     own = SettingValue.objects.filter(server__store=store).select_related("server")
     for row in own:
         for key, (single, *_) in as_given([row]).items():

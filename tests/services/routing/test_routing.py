@@ -302,7 +302,7 @@ def test_what_people_at_a_site_dial_becomes_a_number_and_emergencies_call_back_t
         numbers = [asked.uri.partition("@")[0] for asked in gateway.calls]
         assert numbers == ["sip:+442079460001", "sip:+442079460002", "sip:112", "sip:112"]
         told = [asked.headers.get("p-asserted-identity") for asked in gateway.calls]
-        assert told == [None, None, "<sip:+442079460000@voice.example.com>", None]
+        assert told == [None, None, "<sip:+442079460000@voice.example.com;user=phone>", None]
 
         london.dial_rules = ""
         save_site(site=london, actor=ACTOR)
