@@ -159,9 +159,7 @@ def new_lab(
 def new_site(new_lab: Callable[..., Lab], db: None) -> Callable[..., Site]:
     """Makes a managed store on a fresh database; `values` are those of its row."""
 
-    def make(
-        dialect: str = "sqlite", *, release: Release = KAMAILIO_5_6, **values: Any
-    ) -> Site:
+    def make(dialect: str = "sqlite", *, release: Release = KAMAILIO_5_6, **values: Any) -> Site:
         lab = new_lab(dialect, release)
         site = Site(make_store(**{**place_of(lab), **values}), lab)
         if not isinstance(lab, SqliteStore):

@@ -67,9 +67,7 @@ ACCOUNT_SETTINGS = (
         "say about themselves is taken away.",
         area=Area.CALLS,
         family=Family.ACCOUNT,
-        type=Several(
-            texts.beginning_of_numbers, "beginnings such as +4420794600; + is any number"
-        ),
+        type=Several(texts.beginning_of_numbers, "beginnings such as +4420794600; + is any number"),
         default=(),
         covers=(),
     ),

@@ -54,9 +54,7 @@ class Field:
     def phone(self, transport: str = "udp") -> SipClient:
         return SipClient(self.kamailio.sip_port, transport)  # type: ignore[arg-type]
 
-    def answering(
-        self, user: str, status: int | None = 200, *, rings: bool = False
-    ) -> LabGateway:
+    def answering(self, user: str, status: int | None = 200, *, rings: bool = False) -> LabGateway:
         """A registered phone that answers calls so, once it is entered."""
         with self.phone() as phone:
             assert phone.register(self.login(user)).status == 200

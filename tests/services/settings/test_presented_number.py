@@ -47,9 +47,7 @@ def give_line(field: Field, *gateways: LabGateway) -> None:
 
 
 def give_number(field: Field, user: str, number: str) -> None:
-    Number.objects.create(
-        e164=number, state=Number.State.ASSIGNED, account=field.accounts[user]
-    )
+    Number.objects.create(e164=number, state=Number.State.ASSIGNED, account=field.accounts[user])
 
 
 @pytest.fixture
@@ -187,6 +185,7 @@ def test_main_numbers_are_at_servers_only_while_somebody_presents_them(site: Sit
         )
 
     assert held() == ([], [])
+
     def give(value: str | None) -> None:
         setting = CATALOGUE["presented_number"]
         place = Place(SettingScope.ACCOUNT, ann)
