@@ -37,9 +37,10 @@ class Asked:
 
 
 class Gateway:
-    """One UDP socket; `status` is what calls are answered with, None for silence; `rings` says so.
+    """One UDP socket; `status` is what calls are answered with, None for silence.
 
-    At a `port` where a phone has registered it is that phone. With a `login` a REGISTER must carry its digest; the realm is the login's domain.
+    Before it `rings`. At a `port` where a phone has registered it is that phone. With a `login` a
+    REGISTER must carry its digest; the realm is the login's domain.
     """
 
     def __init__(
@@ -97,8 +98,10 @@ class Gateway:
             asked = Asked(method, uri, headers, tuple(lines))
             self.asked.append(asked)
             repeated = [line for line in lines if line.split(":")[0].lower() in _REPEATED]
-            ringing = [(180, [])] if self.rings and method == "INVITE" else []
-            for status, more in [*ringing, self._answer(asked)]:
+            answers = [self._answer(asked)]
+            if self.rings and method == "INVITE":
+                answers.insert(0, (180, []))
+            for status, more in answers:
                 if status is not None:
                     reply = [f"SIP/2.0 {status} Lab", *repeated, *more, "Content-Length: 0", "", ""]
                     self._socket.sendto("\r\n".join(reply).encode(), sender)

@@ -1,4 +1,4 @@
-"""The forms of texts that settings hold: networks, domains, hosts with a port, addresses, numbers."""
+"""The forms of texts that settings hold: networks, domains, hosts, addresses, numbers."""
 
 from __future__ import annotations
 

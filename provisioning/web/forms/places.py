@@ -65,7 +65,11 @@ class SiteForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
         widget=forms.TextInput(attrs={"autocapitalize": "characters"}),
     )
     time_zone = forms.ChoiceField(choices=())
-    main_number = forms.CharField(max_length=40, required=False)
+    main_number = forms.CharField(
+        max_length=40,
+        required=False,
+        help_text="Shown beyond gateways of accounts whose presented number is that of their site",
+    )
     emergency_callback = forms.CharField(
         label="Emergency callback number",
         max_length=40,

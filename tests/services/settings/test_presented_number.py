@@ -66,7 +66,10 @@ def told(either_field: Field) -> Any:
         yield call
 
 
-def shown(asked: Asked) -> tuple[list[str], str, list[str]]:
+Shown = tuple[list[str], str, list[str]]
+
+
+def shown(asked: Asked) -> Shown:
     """Asserted identities, the URI of From, and Privacy."""
     sender = asked.headers["from"].partition("<")[2].partition(">")[0]
     return asked.all("p-asserted-identity"), sender, asked.all("privacy")
@@ -75,7 +78,7 @@ def shown(asked: Asked) -> tuple[list[str], str, list[str]]:
 def test_a_gateway_is_shown_the_number_that_the_account_may_present(
     either_field: Field, told: Callable[..., Asked]
 ) -> None:
-    own = ([asserted(ANN)], f"sip:{ANN}@voice.example.com;user=phone", [])
+    own: Shown = ([asserted(ANN)], f"sip:{ANN}@voice.example.com;user=phone", [])
     assert shown(told()) == own
     # Without a number nothing is asserted.
     assert shown(told(user="bob")) == ([], "sip:bob@voice.example.com", [])
@@ -87,7 +90,7 @@ def test_a_gateway_is_shown_the_number_that_the_account_may_present(
     london.main_number = MAIN
     save_site(site=london, actor=COMMAND_LINE)
     either_field.push()
-    of_site = ([asserted(MAIN)], f"sip:{MAIN}@voice.example.com;user=phone", [])
+    of_site: Shown = ([asserted(MAIN)], f"sip:{MAIN}@voice.example.com;user=phone", [])
     assert shown(told()) == of_site
     either_field.give(either_field.of("ann"), "presented_number", "own")
     assert shown(told()) == own
