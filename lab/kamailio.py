@@ -19,7 +19,7 @@ from lab.process import Counterpart, LabError, Process
 from lab.state import State, write_private
 from lab.suite import Suite
 from provisioning.drivers.kamailio.settings_lines import settings_modules, settings_routes
-from provisioning.drivers.kamailio.setup import routing_modules, routing_routes
+from provisioning.drivers.kamailio.setup import forwarding_routes, routing_modules, routing_routes
 
 CONFIGURATION = Path(__file__).with_name("kamailio.cfg")
 # `standard` makes the table of versions that the others write to.
@@ -49,6 +49,7 @@ include_file "{directory}/routing_modules.cfg"
 include_file "{directory}/routing.cfg"
 include_file "{directory}/settings_modules.cfg"
 include_file "{directory}/settings.cfg"
+include_file "{directory}/forwarding.cfg"
 """
 TLS = """\
 [server:default]
@@ -358,6 +359,7 @@ class Kamailio(Counterpart):
             ("routing.cfg", routing_routes()),
             ("settings_modules.cfg", settings_modules()),
             ("settings.cfg", settings_routes(server=str(self.server_id))),
+            ("forwarding.cfg", forwarding_routes()),
         ):
             lines = lines.replace("@DATABASE@", self.store.server_url)
             lines = lines.replace("@ADDRESS@", f"{HOST}:{self.sip_port}")

@@ -8,12 +8,21 @@ from types import MappingProxyType
 from provisioning.core.errors import InvalidInput
 from provisioning.core.settings.account_settings import ACCOUNT_SETTINGS
 from provisioning.core.settings.client_policies import CLIENT_POLICIES
+from provisioning.core.settings.forwarding_settings import FORWARDING_SETTINGS
 from provisioning.core.settings.server_settings import SERVER_SETTINGS
 from provisioning.core.settings.setting import Setting, SettingScope
 from provisioning.core.settings.types import Value
 
 CATALOGUE: Mapping[str, Setting] = MappingProxyType(
-    {each.key: each for each in (*SERVER_SETTINGS, *ACCOUNT_SETTINGS, *CLIENT_POLICIES)}
+    {
+        each.key: each
+        for each in (
+            *SERVER_SETTINGS,
+            *ACCOUNT_SETTINGS,
+            *FORWARDING_SETTINGS,
+            *CLIENT_POLICIES,
+        )
+    }
 )
 
 

@@ -79,6 +79,7 @@ class Area(StrEnum):
     REMOTE = "Remote access"
     FEDERATION = "Federation"
     CALLS = "Calls"
+    FORWARDING = "Forwarding"
     SECURITY = "Security"
     NETWORK = "Network"
     PRESENCE = "Presence"

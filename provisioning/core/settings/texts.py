@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from provisioning.core.errors import InvalidInput
 from provisioning.core.sip import check_domain, check_user_part
+from provisioning.core.telephone import normalise
 
 _PORTS = range(1, 65_536)
 _BEGINNING = re.compile(r"\+([1-9][0-9]{0,14})?", re.ASCII)
@@ -63,6 +64,11 @@ def sip_address(text: str) -> str:
     if scheme:
         raise InvalidInput(f"“{text[:60]}” is not a SIP URI such as sip:meet@example.com.")
     return f"sip:{check_user_part(user)}@{check_domain(host)}"
+
+
+def call_target(text: str) -> str:
+    """Where a call may go: a number as E.164, or a SIP URI of a user."""
+    return sip_address(text) if text.startswith("sip:") else normalise(text)
 
 
 def beginning_of_numbers(text: str) -> str:

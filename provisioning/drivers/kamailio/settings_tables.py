@@ -44,7 +44,11 @@ SETTINGS_TABLES: Mapping[Kind, KindTable] = MappingProxyType(
             HTABLE, ("key_name",), ("key_value",), unique=False, optional=("key_value",)
         ),
         Kind.PREFERENCE: KindTable(
-            USR_PREFERENCES, ("attribute", "username", "domain"), ("value",), unique=False
+            USR_PREFERENCES,
+            ("attribute", "username", "domain"),
+            ("value",),
+            unique=False,
+            optional=("value",),
         ),
     }
 )

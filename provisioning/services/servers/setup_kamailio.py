@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote, urlsplit
 
 from provisioning.drivers.kamailio.settings_lines import settings_modules, settings_routes
-from provisioning.drivers.kamailio.setup import routing_modules, routing_routes
+from provisioning.drivers.kamailio.setup import forwarding_routes, routing_modules, routing_routes
 from provisioning.models import ConfigStore, SipServer
 from provisioning.services.servers import targets
 from provisioning.services.servers.setup_lines import (
@@ -119,6 +119,7 @@ _CALLS = """\
     route(RTC_CALLER);
     route(RTC_DIALLED);
     # With the lines for settings below: route(RTC_SENDER);
+    # With those for forwarding, in place of all that follows: route(RTC_DELIVER);
     # Numbers become the SIP URI of their account.
     if (alias_db_lookup("dbaliases")) {
         $avp(inside) = 1;
@@ -245,6 +246,13 @@ def kamailio_guide(server: SipServer) -> Guide:
             "RTC_FEDERATION and RTC_RECIPIENT in where the sections above name them.",
             "kamailio.cfg",
             settings_routes(server=str(server.pk)),
+        ),
+        Section(
+            "Forward calls",
+            "Only with the lines for routing and for settings. RTC_DELIVER looks numbers and "
+            "accounts up itself, forwards, and answers: it stands last in request_route.",
+            "kamailio.cfg",
+            forwarding_routes(),
         ),
     ]
     if not sqlite:

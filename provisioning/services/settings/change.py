@@ -13,6 +13,7 @@ from provisioning.core.errors import InvalidInput
 from provisioning.core.limits import Category
 from provisioning.core.settings.account_settings import PRESENTED_NUMBER
 from provisioning.core.settings.catalogue import conflicts
+from provisioning.core.settings.forwarding_settings import TARGETS
 from provisioning.core.settings.resolver import Effective
 from provisioning.core.settings.setting import Family, Setting, SettingScope
 from provisioning.core.settings.types import Value
@@ -30,6 +31,7 @@ from provisioning.services.routing.marking import marking_routing
 from provisioning.services.runs.limit_use import check_approval, note_use
 from provisioning.services.settings.affected import Snapshot
 from provisioning.services.settings.effective import effective_at
+from provisioning.services.settings.forwarding import check_target
 from provisioning.services.settings.loss import SettingChange, weigh
 from provisioning.services.settings.marking import mark_change
 from provisioning.services.settings.places import Place
@@ -63,6 +65,8 @@ def set_value(
             given = _write(place, setting, checked, actor)
         after = _effective(place, setting)
         _check_whole(place, setting)
+        if checked and setting.key in TARGETS:
+            check_target(place=place, target=checked)
         change = weigh(snapshot=snapshot, before=before, after=after)
         if not dry:
             check_approval(change.breaches, actor, approved=approved)

@@ -79,11 +79,13 @@ def test_kamailio_runs_with_the_lines_and_answers_the_console(
     lab = SqliteStore(tmp_path / "kamailio.sqlite")
     lab.create()
     server = a_server(dialect="sqlite", database=str(lab.file), algorithm=algorithm)
-    control, tables, checks, modules, routes, calls, settings_modules, settings = (
+    control, tables, checks, modules, routes, calls, settings_modules, settings, forwarding = (
         section.lines for section in setup_guide(server=server).sections
     )
     hooks = "# With the lines for settings below: "
     assert (checks + calls).count(hooks) == 3
+    deliver = "# With those for forwarding, in place of all that follows: "
+    assert calls.count(deliver) == 1
     file = tmp_path / "kamailio.cfg"
     file.write_text(
         "#!KAMAILIO\n"
@@ -94,7 +96,8 @@ def test_kamailio_runs_with_the_lines_and_answers_the_console(
         + routes
         + settings_modules
         + settings
-        + f"request_route {{\n{checks}{calls}}}\n".replace(hooks, "")
+        + forwarding
+        + f"request_route {{\n{checks}{calls}}}\n".replace(hooks, "").replace(deliver, "")
     )
     kamailio = shutil.which("kamailio", path="/usr/sbin:/usr/bin")
     assert kamailio is not None

@@ -15,3 +15,8 @@ def routing_modules() -> str:
 def routing_routes() -> str:
     """The routes RTC_CALLER and RTC_OUT, and what they need."""
     return (_HERE / "routing.cfg").read_text(encoding="utf-8")
+
+
+def forwarding_routes() -> str:
+    """The route RTC_DELIVER and what it needs; needs the routes for routing and for settings."""
+    return (_HERE / "forwarding.cfg").read_text(encoding="utf-8")

@@ -1,0 +1,50 @@
+"""Where calls of accounts go that nobody there takes."""
+
+from __future__ import annotations
+
+from provisioning.core.settings import texts
+from provisioning.core.settings.setting import Area, Family, Setting
+from provisioning.core.settings.types import Duration, Text
+
+_TARGET = Text(
+    texts.call_target,
+    "a number such as +442079460000, or a SIP URI such as sip:desk@example.com",
+    none="Not forwarded",
+)
+
+
+def _forward(key: str, label: str, help: str) -> Setting:
+    return Setting(
+        key=key,
+        label=label,
+        help=help,
+        area=Area.FORWARDING,
+        family=Family.ACCOUNT,
+        type=_TARGET,
+        default="",
+        covers=(),
+    )
+
+
+FORWARDING_SETTINGS = (
+    _forward("forward_always", "All calls", "Its own phones do not ring."),
+    _forward("forward_busy", "When busy", "Its phones are busy, or decline the call."),
+    _forward("forward_no_answer", "When nobody answers", "Its phones ring, and nobody answers."),
+    Setting(
+        key="forward_after",
+        label="Nobody answers after",
+        help="How long its phones ring before a call that nobody answers goes on.",
+        area=Area.FORWARDING,
+        family=Family.ACCOUNT,
+        type=Duration(5, 120),
+        default=20,
+        covers=(),
+    ),
+    _forward(
+        "forward_unreachable",
+        "When not reachable",
+        "No phone of it is registered, or none answers at all.",
+    ),
+)
+# Those that name a target.
+TARGETS = tuple(each.key for each in FORWARDING_SETTINGS if each.type is _TARGET)
