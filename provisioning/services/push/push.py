@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import closing
 from dataclasses import dataclass
 
 import structlog
@@ -16,6 +17,7 @@ from provisioning.core.errors import Busy, ProvisioningError
 from provisioning.drivers.base import Kind, StoreDriver
 from provisioning.models import ConfigStore, PendingChange
 from provisioning.services import bulk, leases, wake
+from provisioning.services.ahead import read_ahead
 from provisioning.services.push import outbox, pause
 from provisioning.services.push.activation import (
     activate_servers,
@@ -23,9 +25,9 @@ from provisioning.services.push.activation import (
     reloads_pending,
 )
 from provisioning.services.push.comparison import Difference, Result, find_difference, make_so
-from provisioning.services.push.desired import Page, derive, page_of
+from provisioning.services.push.desired import Desired, Page, derive, page_of
 from provisioning.services.push.moving import tell_others
-from provisioning.services.push.proof import Look
+from provisioning.services.push.proof import PROVEN, Look
 from provisioning.services.push.push_record import Journal, end_doubt, in_doubt
 from provisioning.services.servers.driver_access import open_store
 from provisioning.services.servers.maintenance import POOL_MAINTAINED
@@ -41,6 +43,8 @@ _INTERNAL = "An internal error stopped this change; the log has the details. The
 _GENERAL = (ProvisioningError, OperationalError, InterfaceError)
 
 Tell = Callable[[int], None]
+# A page, with what should be there; None where that is still to be made.
+Prepared = tuple[Page, Desired | None]
 Doubt = Set[tuple[Kind, str]]
 
 
@@ -173,8 +177,7 @@ class _StorePush:
         differences = []
         for kind in Kind:
             if keys := [each.key for each in claimed if each.kind is kind]:
-                page = page_of(store=self.store, kind=kind, keys=keys)
-                differences.append(self._difference(kind, page))
+                differences.append(self._difference(kind, self._page_of(kind, keys)))
         moving = {
             by_address[difference.kind, key]: reason
             for difference in differences
@@ -211,11 +214,11 @@ class _StorePush:
         dead = _claim(PendingChange.objects.filter(store=self.store, kind__in=whole, dead=True))
         doubt = in_doubt(store=self.store) if passes and not self.mend else None
         for kind, pages in passes:
-            for page in pages(kind):
-                if self._is_over():
-                    return
-                failed |= {(kind, key) for key in self._page(kind, page, dead, doubt)}
-                self._single_keys()
+            with closing(self._prepared(kind, pages(kind))) as all_prepared:
+                for prepared in all_prepared:
+                    if self._is_over():
+                        return
+                    failed |= {(kind, key) for key in self._page(kind, prepared, dead, doubt)}
             if pages == look.wanted_pages:
                 # What was given up before and looks right now is tried once more by itself.
                 others = [each.key for each in dead if each.kind is kind]
@@ -225,12 +228,36 @@ class _StorePush:
         if len(whole) == len(Kind):
             end_doubt(store=self.store)
 
+    def _prepared(self, kind: Kind, pages: Iterator[Page]) -> Generator[Prepared]:
+        """Each page, with what should be there; single keys are brought after each of them.
+
+        Where pages are large, the next one is made meanwhile. Not what was made before single keys
+        were brought, for it may say what they were then.
+        """
+        if kind not in PROVEN:
+            for page in pages:
+                yield page, None
+                self._single_keys()
+            return
+        outdated = False
+        with closing(read_ahead(self._prepare(kind, page) for page in pages)) as ahead:
+            for page, desired in ahead:
+                yield (page, desired) if not outdated else (self._page_of(kind, page.keys), None)
+                outdated = self._single_keys()
+
+    def _prepare(self, kind: Kind, page: Page) -> Prepared:
+        try:
+            return page, derive(store=self.store, kind=kind, page=page)
+        except Exception:  # noqa: BLE001  # raised again where the page is tried key by key
+            return page, None
+
     def _page(
-        self, kind: Kind, page: Page, dead: Sequence[Claimed], doubt: Doubt | None
+        self, kind: Kind, prepared: Prepared, dead: Sequence[Claimed], doubt: Doubt | None
     ) -> list[str]:
         """Make one page of a full pass so; returns the keys that failed."""
+        page, desired = prepared
         try:
-            difference = self._difference(kind, page, doubt)
+            difference = self._difference(kind, page, desired, doubt)
             # Noted before the rows change, so that no crash forgets their registrations.
             self._mark(kind, [*difference.revoked(), *difference.moving])
             results = self._write([difference])
@@ -246,8 +273,14 @@ class _StorePush:
         self._mark(kind, [key for key in failed if key not in given_up])
         return failed
 
-    def _difference(self, kind: Kind, page: Page, doubt: Doubt | None = None) -> Difference:
-        desired = derive(store=self.store, kind=kind, page=page)
+    def _page_of(self, kind: Kind, keys: Sequence[str]) -> Page:
+        return page_of(store=self.store, kind=kind, keys=keys)
+
+    def _difference(
+        self, kind: Kind, page: Page, desired: Desired | None = None, doubt: Doubt | None = None
+    ) -> Difference:
+        if desired is None:
+            desired = derive(store=self.store, kind=kind, page=page)
         return find_difference(
             store=self.store, driver=self.driver, kind=kind, desired=desired, doubt=doubt
         )

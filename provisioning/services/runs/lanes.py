@@ -12,7 +12,6 @@ from django.db import connection, connections
 _LANES = 2
 
 R = TypeVar("R")
-T = TypeVar("T")
 # Returns when all work before it has ended; raises when that failed.
 Turn = Callable[[], None]
 
@@ -43,21 +42,6 @@ def side_by_side(works: Sequence[Callable[[Turn], R]]) -> Iterator[R]:
         for lane in lanes:
             lane.submit(connections.close_all)
             lane.shutdown()
-
-
-def read_ahead(pages: Iterator[T]) -> Iterator[T]:
-    """`pages`, each read from the database while the one before it is used, where it has lanes."""
-    if not has_lanes():
-        yield from pages
-        return
-    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as ahead:
-        try:
-            following = ahead.submit(next, pages, None)
-            while (page := following.result()) is not None:
-                following = ahead.submit(next, pages, None)
-                yield page
-        finally:
-            ahead.submit(connections.close_all)
 
 
 def _after(before: Future[R] | None) -> Turn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import orjson
@@ -11,8 +12,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS
 from provisioning.models import DirectorySource, GroupMember, Person, PlannedChange, Run
 from provisioning.services import bulk
+from provisioning.services.ahead import read_ahead
 from provisioning.services.rules.decide import PersonView
-from provisioning.services.runs.lanes import read_ahead
 from provisioning.services.runs.plan import TABLE
 
 _VALUES = ("dn", *PERSON_FIELDS, *PERSON_FLAGS)
@@ -102,11 +103,13 @@ def affected_by(
     questions = find_open_questions(source)
     foreign = {**foreign, **{guid: at for guid, at in questions.items() if at != source.pk}}
     others = {*moved, *questions}.difference(unreadable)
-    for chunk in read_ahead(_planned_people(run, until)):
-        known = _known(source.pk, [key for _, key, action, _ in chunk if action != "create"])
-        for _, key, action, after in chunk:
-            others.discard(key)
-            yield _changed(source, key, action, orjson.loads(after), known.get(key), memberships)
+    with closing(read_ahead(_planned_people(run, until))) as chunks:
+        for chunk in chunks:
+            known = _known(source.pk, [key for _, key, action, _ in chunk if action != "create"])
+            for _, key, action, after in chunk:
+                others.discard(key)
+                values = orjson.loads(after)
+                yield _changed(source, key, action, values, known.get(key), memberships)
     waiting: dict[int, list[str]] = {}
     for guid in sorted(others):
         waiting.setdefault(foreign.get(guid, source.pk), []).append(guid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from provisioning.models import (
     TrustedHost,
 )
 from provisioning.services.actor import Actor
-from provisioning.services.push import desired, outbox
+from provisioning.services.push import desired, outbox, push
 from provisioning.services.push.dead_letters import dead_changes, retry_dead
 from provisioning.services.servers.stores import set_store_mode
 from tests.factories import (
@@ -196,6 +197,38 @@ def test_a_leaver_who_is_marked_during_a_full_pass_does_not_wait_for_its_end(
     # The second page marks, a single key follows, and the third page finds it done.
     assert seen[0] == 4
     assert len(site.subscribers()) == 21
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_that_was_made_ahead_never_undoes_what_single_keys_did_since(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leaver = make_accounts(2 * PAGE)[PAGE + 1]
+    made: list[Collection[str]] = []
+    second_page = threading.Event()
+
+    def derive(*, store: ConfigStore, kind: Kind, page: desired.Page) -> desired.Desired:
+        rows = desired.derive(store=store, kind=kind, page=page)
+        if kind is Kind.SUBSCRIBER:
+            made.append(page.keys)
+            if leaver.aor in page.keys:
+                second_page.set()
+        return rows
+
+    def act(call: int) -> None:
+        if made and Account.objects.get(pk=leaver.pk).state == "active":
+            assert second_page.wait(10), "the second page was not made ahead"
+            Account.objects.filter(pk=leaver.pk).update(state="disabled")
+            outbox.mark_account(leaver)
+
+    monkeypatch.setattr(push, "derive", derive)
+    before_each_apply(monkeypatch, act)
+    outbox.mark(store_ids=[site.store.pk], kind=Kind.SUBSCRIBER, keys=["*"])
+    site.push()
+    usable = {aor for aor, ha1 in site.subscribers().items() if ha1 != "!"}
+    assert len(usable) == 2 * PAGE - 1
+    assert leaver.aor not in usable
+    assert len([keys for keys in made if leaver.aor in keys]) > 1
 
 
 def test_a_pass_never_holds_more_than_a_page(
