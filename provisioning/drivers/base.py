@@ -72,14 +72,17 @@ class SipDomainRow:
         return self.domain
 
 
+_NOTHING_FURTHER = (None,) * 5
+
+
 @dataclass(frozen=True, slots=True)
 class SubscriberRow:
     """Credentials of one address-of-record.
 
-    `ha1` None means: known, but nobody can register. `ha1b`, `password` and, beside an `ha1` of
-    MD5, `ha1_sha256` are further credentials that some servers verify by; None means that nobody
-    can register by them. `auth_user` and `realm` are those that the digests were made for; empty
-    where a store does not keep them. Key: user@domain.
+    `ha1` None means: known, but nobody can register. `ha1b`, `password` and the digests by another
+    algorithm than that of `ha1` are further credentials that some servers verify by; None means
+    that nobody can register by them. `auth_user` and `realm` are those that the digests were made
+    for; empty where a store does not keep them. Key: user@domain.
     """
 
     user: str
@@ -90,10 +93,18 @@ class SubscriberRow:
     ha1_sha256: str | None = field(default=None, repr=False)
     auth_user: str = field(default="", compare=False)
     realm: str = field(default="", compare=False)
+    ha1_md5: str | None = field(default=None, repr=False)
+    ha1_sha512t256: str | None = field(default=None, repr=False)
 
     @property
     def key(self) -> str:
         return f"{self.user}@{self.domain}"
+
+    @property
+    def tells_further(self) -> bool:
+        """Whether it says anything of credentials beside `ha1`."""
+        told = (self.ha1b, self.password, self.ha1_sha256, self.ha1_md5, self.ha1_sha512t256)
+        return told != _NOTHING_FURTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +184,7 @@ class StoreDriver(Protocol):
 
     Of those KindUnavailable says that the store cannot hold one kind as it is now.
 
-    `algorithm` says which HA1 the store's servers verify. Kinds in `reload_kinds` take effect
-    only after ServerDriver.activate; the others at once.
+    Kinds in `reload_kinds` take effect only after ServerDriver.activate; the others at once.
     """
 
     kinds: Mapping[Kind, KindSupport]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from provisioning.drivers.kamailio.contacts import transport_of, unix_seconds
+from provisioning.drivers.database.contacts import transport_of, unix_seconds
 
 
 @pytest.mark.parametrize(

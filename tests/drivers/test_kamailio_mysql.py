@@ -15,7 +15,7 @@ from lab.kamailio import MariadbStore
 from lab.mariadb import Mariadb, temporary_mariadb
 from provisioning.core.errors import Rejected, Unreachable
 from provisioning.drivers.base import Kind, SubscriberRow
-from provisioning.drivers.kamailio import inspection
+from provisioning.drivers.database import inspection
 from provisioning.drivers.kamailio.store import KamailioStore
 from tests.drivers.conftest import Backend
 from tests.drivers.rows import DOMAIN, alias, gone, subscriber, wanted

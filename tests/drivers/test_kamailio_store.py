@@ -19,8 +19,7 @@ from provisioning.drivers.base import (
     SipDomainRow,
     SubscriberRow,
 )
-from provisioning.drivers.database import writing
-from provisioning.drivers.kamailio import store as store_module
+from provisioning.drivers.database import table_store, writing
 from provisioning.drivers.kamailio.store import KamailioStore
 from tests.drivers.conftest import DIALECTS, Backend
 from tests.drivers.rows import DOMAIN, ROUTING, SETTINGS, alias, gone, subscriber, wanted
@@ -141,7 +140,7 @@ def test_a_row_that_cannot_be_written_differs_and_hides_no_other(
 def test_a_long_stream_and_a_long_push_miss_nothing_between_pages(
     store: KamailioStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "_PAGE", 7)
+    monkeypatch.setattr(table_store, "_PAGE", 7)
     monkeypatch.setattr(writing, "_BLOCK", dict.fromkeys(DIALECTS, 5))
     rows = [subscriber(f"user{number}") for number in range(21)]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from sys import maxsize
 
@@ -14,8 +15,9 @@ class KindTable:
     """A table with an `id`: `key` and `values` are the columns that the console owns.
 
     `unique` says whether the database itself keeps the key unique. `credentials` are columns that
-    may be empty, and in which one unusable value is as good as another; `secrets` those of them
-    that verify nobody unless a row says otherwise. Further columns are `optional`: they may be
+    may be empty, by the length of what verifies nobody there: one such value is as good as another;
+    `secrets` are those of them, the last of `values`, that verify nobody unless a row says
+    otherwise. Further columns are `optional`: they may be
     empty. Where `within` is given, only rows that it holds for are of this kind.
     """
 
@@ -23,7 +25,7 @@ class KindTable:
     key: tuple[str, ...]
     values: tuple[str, ...]
     unique: bool
-    credentials: tuple[str, ...] = ()
+    credentials: Mapping[str, int] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     within: ColumnElement[bool] | None = None
@@ -46,7 +48,7 @@ class KindTable:
     @cached_property
     def may_be_empty(self) -> tuple[str, ...]:
         """The owned columns that may hold nothing."""
-        return self.credentials + self.optional
+        return (*self.credentials, *self.optional)
 
     @cached_property
     def integers(self) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from provisioning.drivers.database.exact import distinct, same
 from provisioning.drivers.database.kind_table import KindTable
-from provisioning.drivers.database.unusable import LIKE_UNUSABLE
+from provisioning.drivers.database.unusable import like_unusable
 
 Values = Sequence[tuple[str, ...]]
 
@@ -193,12 +193,12 @@ def _new_rows(target: KindTable, source: FromClause) -> tuple[list[str], Select[
 def _differs(target: KindTable, name: str, wanted: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether a column must be written; one unusable value is as good as another."""
     existing = target.table.c[name]
-    if isinstance(wanted, Null):
-        return existing.not_like(LIKE_UNUSABLE)
-    different = distinct(existing, wanted)
     if name not in target.credentials:
-        return different
-    return and_(different, not_(and_(existing.like(LIKE_UNUSABLE), wanted.like(LIKE_UNUSABLE))))
+        return distinct(existing, wanted)
+    nobody = like_unusable(target.credentials[name])
+    if isinstance(wanted, Null):
+        return existing.not_like(nobody)
+    return and_(distinct(existing, wanted), not_(and_(existing.like(nobody), wanted.like(nobody))))
 
 
 def _key_stands_in(target: KindTable, source: FromClause, dialect: str) -> ColumnElement[bool]:

@@ -4,6 +4,8 @@ Kamailio takes the first 32 (MD5) or 64 (SHA-256) bytes of a credential column f
 they are: a hash behind a `!` still lets its owner in, a known placeholder lets everybody in, and
 behind a short one lies memory of earlier requests. An empty `password` lets everybody in where a
 server is set to calculate the HA1 from it. Only a random value of full length verifies nobody.
+OpenSIPS refuses a value of another length than the digest's with an internal error: there it is cut
+to that length.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ from __future__ import annotations
 import secrets
 
 _PREFIX = "!unusable-"
-_LENGTH = 64  # the width of `password`, and of the longest HA1
-_RANDOM_BYTES = (_LENGTH - len(_PREFIX)) // 2
+LONGEST = 64  # the width of `password`, and of the longest HA1
+_RANDOM_BYTES = (LONGEST - len(_PREFIX)) // 2
 
-LIKE_UNUSABLE = _PREFIX + "_" * (_LENGTH - len(_PREFIX))
-"""Matches what `unusable` made, as an SQL LIKE pattern."""
+
+def like_unusable(length: int) -> str:
+    """Matches what `unusable` made and was cut to `length`, as an SQL LIKE pattern."""
+    return _PREFIX + "_" * (length - len(_PREFIX))
 
 
 def unusable(count: int) -> list[str]:
@@ -25,6 +29,6 @@ def unusable(count: int) -> list[str]:
     return [_PREFIX + random[at : at + digits] for at in range(0, count * digits, digits)]
 
 
-def is_unusable(value: str) -> bool:
-    """Whether `value` came from `unusable`."""
-    return len(value) == _LENGTH and value.startswith(_PREFIX)
+def is_unusable(value: str, length: int = LONGEST) -> bool:
+    """Whether `value` came from `unusable` and was cut to `length`."""
+    return len(value) == length and value.startswith(_PREFIX)

@@ -11,8 +11,8 @@ from typing import Any
 from provisioning.core.errors import Rejected, Unreachable
 from provisioning.core.records import Registration, ServerHealth, ServerRecord
 from provisioning.drivers.base import Kind
+from provisioning.drivers.jsonrpc import RpcClient, RpcFault
 from provisioning.drivers.kamailio.contacts import registrations_from_lookup
-from provisioning.drivers.kamailio.rpc import RpcClient, RpcFault
 
 _LOCATION = "location"
 _RELOADS: dict[Kind, tuple[str, tuple[str, ...]]] = {
