@@ -72,6 +72,9 @@ class Release:
 
     version: str
     suite: Suite | None = None
+    # What the console may write and read in its database.
+    writes: tuple[str, ...] = CONSOLE_WRITES
+    reads: tuple[str, ...] = CONSOLE_READS
 
     @property
     def command(self) -> list[str]:
@@ -194,14 +197,14 @@ class PostgresqlStore:
             self.cluster.create_role(role)
         self.cluster.create_database(self.template)
         everything = "ALL TABLES IN SCHEMA public"
-        sequences = ", ".join(f"{table}_id_seq" for table in CONSOLE_WRITES)
+        sequences = ", ".join(f"{table}_id_seq" for table in self.release.writes)
         self.cluster.sql(
             f"{self.release.schema(self.dialect)}"
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {everything} TO {self.server_role};"
             f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {self.server_role};"
-            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(CONSOLE_WRITES)} "
+            f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(self.release.writes)} "
             f"TO {self.console_role};"
-            f"GRANT SELECT ON {', '.join(CONSOLE_READS)} TO {self.console_role};"
+            f"GRANT SELECT ON {', '.join(self.release.reads)} TO {self.console_role};"
             f"GRANT USAGE ON {sequences} TO {self.console_role};",
             database=self.template,
         )
@@ -244,8 +247,8 @@ class MariadbStore:
         rights = {
             self.server_role: {"*": "SELECT, INSERT, UPDATE, DELETE"},
             self.console_role: {
-                **dict.fromkeys(CONSOLE_WRITES, "SELECT, INSERT, UPDATE, DELETE"),
-                **dict.fromkeys(CONSOLE_READS, "SELECT"),
+                **dict.fromkeys(self.release.writes, "SELECT, INSERT, UPDATE, DELETE"),
+                **dict.fromkeys(self.release.reads, "SELECT"),
             },
         }
         grants = (

@@ -1,6 +1,7 @@
 """A small SIP client for UDP, TCP and TLS: enough to prove that a server accepts or refuses.
 
-RFC 3261 (client transactions), RFC 7616 and RFC 8760 (digest with MD5 or SHA-256, qop=auth).
+RFC 3261 (client transactions), RFC 7616 and RFC 8760 (digest with MD5, SHA-256 or SHA-512-256,
+qop=auth).
 """
 
 import hashlib
@@ -9,8 +10,9 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -21,7 +23,11 @@ Transport = Literal["udp", "tcp", "tls"]
 # RFC 3261, 17.1.2.2: the first repetition over UDP, doubling up to the second.
 T1, T2 = 0.5, 4.0
 DATAGRAM = 65_535
-HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+HASHES: Mapping[str, Callable[[bytes], "hashlib._Hash"]] = {
+    "MD5": hashlib.md5,
+    "SHA-256": hashlib.sha256,
+    "SHA-512-256": partial(hashlib.new, "sha512_256"),
+}
 CHALLENGES = {
     401: ("www-authenticate", "Authorization"),
     407: ("proxy-authenticate", "Proxy-Authorization"),
@@ -240,7 +246,7 @@ class SipClient:
 
 def digest(challenge: str, method: str, uri: str, login: Login) -> str:
     """The value of an Authorization header that answers a challenge; raises KeyError for an
-    algorithm other than MD5 and SHA-256."""
+    algorithm that is not in HASHES."""
     found = re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', challenge)
     asked = {name.lower(): quoted or plain for name, quoted, plain in found}
     algorithm = asked.get("algorithm", "MD5").upper()

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from provisioning.core.sip import Digests
+
 TlsMode = Literal["ldaps", "starttls", "none"]
 BindMethod = Literal["simple", "gssapi", "external"]
 Transport = Literal["tls", "tcp", "udp"]
@@ -76,7 +78,8 @@ class StoreRecord:
 
     `database` is a database name, or for SQLite the path of a file, already checked to be below the
     allowed folder. `addresses`, where given, are the only ones that `host` is reached at. Where it
-    is `served`, SIP servers do not read it themselves: they ask the console.
+    is `served`, SIP servers do not read it themselves: they ask the console. `algorithm` says which
+    digests its servers verify.
     """
 
     name: str
@@ -93,6 +96,7 @@ class StoreRecord:
     statement_timeout: float = 10.0
     addresses: tuple[str, ...] = ()
     served: bool = False
+    algorithm: Digests = "MD5"
 
 
 @dataclass(frozen=True, slots=True)

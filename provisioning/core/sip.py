@@ -5,21 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal, Self
+from functools import partial
+from typing import Literal, Self, cast
 
 from provisioning.core.errors import InvalidInput
 
-Algorithm = Literal["MD5", "SHA-256"]
+Algorithm = Literal["MD5", "SHA-256", "SHA-512-256"]
 # What servers verify: one algorithm, or the one of both that the client chooses.
-Digests = Literal["MD5", "SHA-256", "MD5+SHA-256"]
+Digests = Literal["MD5", "SHA-256", "SHA-512-256", "MD5+SHA-256"]
 
 # The part of RFC 3261's `user` that servers, clients and database columns all take unescaped.
 _USER_PART = re.compile(r"[a-z0-9+*][a-z0-9._+*~'-]{0,63}", re.ASCII)
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,64}}\Z){_LABEL}(\.{_LABEL})*", re.ASCII)
 _HA1 = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}", re.ASCII)
-_HASHES = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+_HASHES: Mapping[Algorithm, Callable[[bytes], hashlib._Hash]] = {
+    "MD5": hashlib.md5,
+    "SHA-256": hashlib.sha256,
+    "SHA-512-256": partial(hashlib.new, "sha512_256"),
+}
+# How many hexadecimal digits an HA1 has.
+_DIGITS: Mapping[Algorithm, int] = {"MD5": 32, "SHA-256": 64, "SHA-512-256": 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +59,21 @@ class ImportedDigest:
         return cls(**json.loads(text))
 
 
-def algorithm_of(digest: str) -> Algorithm | None:
-    """The algorithm that a stored HA1 was made with, by its length; None where it is no HA1."""
+def main_algorithm(digests: str) -> Algorithm:
+    """The algorithm of the digest that every account has; MD5 where there are two."""
+    return "MD5" if digests == "MD5+SHA-256" else cast("Algorithm", digests)
+
+
+def algorithm_of(digest: str, wanted: Algorithm = "MD5") -> Algorithm | None:
+    """The algorithm that a stored HA1 was made with; None where it is no HA1.
+
+    Its length tells, save that SHA-256 and SHA-512-256 have the same: then it is `wanted`.
+    """
     if not _HA1.fullmatch(digest):
         return None
-    return "MD5" if len(digest) == 32 else "SHA-256"
+    if len(digest) == _DIGITS[wanted]:
+        return wanted
+    return "MD5" if len(digest) == _DIGITS["MD5"] else "SHA-256"
 
 
 def check_user_part(value: str) -> str:

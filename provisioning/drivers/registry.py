@@ -8,6 +8,8 @@ from provisioning.drivers.base import Driver
 from provisioning.drivers.kamailio.server import KamailioServer
 from provisioning.drivers.kamailio.settings_lines import ACCOUNT_KEYS, SERVER_KEYS
 from provisioning.drivers.kamailio.store import KamailioStore
+from provisioning.drivers.opensips.server import OpenSipsServer
+from provisioning.drivers.opensips.store import OpenSipsStore
 
 DRIVERS: dict[str, Driver] = {
     "kamailio": Driver(
@@ -27,5 +29,13 @@ DRIVERS: dict[str, Driver] = {
         dialects=("postgresql",),
         digests=("MD5", "SHA-256", "MD5+SHA-256"),
         serving=AsteriskStore,
+    ),
+    "opensips": Driver(
+        name="opensips",
+        label="OpenSIPS",
+        store=OpenSipsStore,
+        server=OpenSipsServer,
+        dialects=("postgresql", "mysql", "sqlite"),
+        digests=("MD5", "SHA-256", "SHA-512-256", "MD5+SHA-256"),
     ),
 }

@@ -8,7 +8,7 @@ from django.utils.functional import cached_property
 
 from provisioning.core.records import Listener, ServerRecord, StoreRecord
 from provisioning.core.scope import Scope
-from provisioning.core.sip import Algorithm
+from provisioning.core.sip import Algorithm, main_algorithm
 from provisioning.models.fields import keyring
 from provisioning.models.limits import Limited
 from provisioning.models.maintenance import Maintained
@@ -42,7 +42,7 @@ class ConfigStore(Limited):
     pool = models.ForeignKey(ServerPool, on_delete=models.PROTECT, related_name="stores")
     driver = models.CharField(
         max_length=20,
-        choices=[("kamailio", "Kamailio"), ("asterisk", "Asterisk")],
+        choices=[("kamailio", "Kamailio"), ("asterisk", "Asterisk"), ("opensips", "OpenSIPS")],
         default="kamailio",
     )
     dialect = models.CharField(
@@ -61,6 +61,7 @@ class ConfigStore(Limited):
         choices=[
             ("MD5", "MD5"),
             ("SHA-256", "SHA-256"),
+            ("SHA-512-256", "SHA-512-256"),
             ("MD5+SHA-256", "MD5 and SHA-256, as the client chooses"),
         ],
         default="MD5",
@@ -115,7 +116,7 @@ class ConfigStore(Limited):
     @property
     def main_algorithm(self) -> Algorithm:
         """The algorithm of the digest that every account has there; MD5 where there are two."""
-        return "SHA-256" if self.algorithm == "SHA-256" else "MD5"
+        return main_algorithm(self.algorithm)
 
     @property
     def adds_sha256(self) -> bool:
@@ -147,6 +148,7 @@ class ConfigStore(Limited):
             tls=self.tls,
             ca_pem=self.ca_pem,
             served=self.served,
+            algorithm=self.algorithm,  # type: ignore[arg-type]
             connect_timeout=settings.SERVER_CONNECT_TIMEOUT,
             statement_timeout=settings.SERVER_TOTAL_TIMEOUT,
         )
@@ -170,7 +172,8 @@ class SipServer(Maintained):
     rpc_url = models.CharField(
         "control address",
         max_length=255,
-        help_text="Such as https://sip1.example.com:8443/RPC; without /RPC for an Asterisk",
+        help_text="Such as https://sip1.example.com:8443/RPC; /mi in place of /RPC for an "
+        "OpenSIPS, and neither for an Asterisk",
     )
     sealed_rpc_secret = models.BinaryField(null=True, editable=False)
     ca_pem = models.TextField("certificate authority (PEM)", blank=True)

@@ -119,7 +119,12 @@ def _credential(account: ProfileAccount) -> str:
     """The account's authentication; nothing without HA1 and secret: Linphone then asks for one."""
     if account.ha1:
         form = _HA1.get(account.algorithm)
-        if form is None or not form.fullmatch(account.ha1):
+        if form is None:
+            raise InvalidInput(
+                f"Linphone answers MD5 and SHA-256 challenges only, and the servers ask for "
+                f"{account.algorithm}."
+            )
+        if not form.fullmatch(account.ha1):
             raise InvalidInput(
                 f"The stored credential is no {account.algorithm} digest that Linphone can use; "
                 "create a new credential."

@@ -77,7 +77,7 @@ class Backend:
 def _record(lab: Lab) -> StoreRecord:
     on_sqlite = StoreRecord(
         name="Test store",
-        driver="kamailio",
+        driver="opensips" if lab.release.version.startswith("opensips") else "kamailio",
         dialect="sqlite",
         host="",
         port=0,

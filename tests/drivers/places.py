@@ -14,12 +14,14 @@ import psycopg
 from lab.asterisk import Asterisk, AsteriskStore
 from lab.authority import Authority
 from lab.kamailio import Kamailio
+from lab.opensips import OpenSips
 from lab.ports import HOST
 from lab.postgresql import Postgresql
 from provisioning.core.records import ServerRecord, StoreRecord
 from provisioning.drivers import registry
 from provisioning.drivers.base import Driver, ServerDriver, StoreDriver
 from tests.drivers.conftest import Backend
+from tests.drivers.opensips.recorded import RecordedOpenSips
 from tests.drivers.rows import DOMAIN
 
 
@@ -87,6 +89,10 @@ class KamailioPlace(Place):
         self.backend.insert("subscriber", row)
 
 
+class OpenSipsPlace(KamailioPlace):
+    """An OpenSIPS, or what answers as one did, on one of its databases."""
+
+
 class AsteriskPlace(Place):
     """An Asterisk on PostgreSQL."""
 
@@ -123,6 +129,20 @@ def kamailio_place(
             f"kamailio on {backend.record.dialect}", registry.DRIVERS["kamailio"], backend.record,
             record, server.sip_port,
         )  # fmt: skip
+        place.backend = backend
+        yield place
+
+
+@contextmanager
+def opensips_place(backend: Backend, server: OpenSips | RecordedOpenSips) -> Iterator[Place]:
+    """A running OpenSIPS that offers MD5 and SHA-256, or what answers as one did."""
+    with server:
+        record = ServerRecord(
+            "Test server", "opensips", server.rpc_url, server.rpc_secret, "", total_timeout=5.0
+        )
+        place = OpenSipsPlace(
+            "opensips", registry.DRIVERS["opensips"], backend.record, record, server.sip_port
+        )
         place.backend = backend
         yield place
 

@@ -218,6 +218,8 @@ def fingerprint(row: Row) -> str:
             text = f"{text}\n{row.ha1b}\n{row.password}"
         if row.ha1_sha256 is not None:
             text = f"{text}\nSHA-256\n{row.ha1_sha256}"
+        if row.ha1_md5 is not None or row.ha1_sha512t256 is not None:
+            text = f"{text}\nothers\n{row.ha1_md5}\n{row.ha1_sha512t256}"
     elif isinstance(row, AliasRow):
         text = f"{row.key}\n{row.user}\n{row.domain}"
     elif isinstance(row, SipDomainRow):

@@ -104,9 +104,9 @@ def _taken(store: ConfigStore, row: Row | None, actor: Actor) -> Account:
     account = _find(row.key)
     credential = Credential.objects.select_for_update().filter(account=account).first()
     algorithm = store.main_algorithm
-    if credential is None or row.ha1 is None or algorithm_of(row.ha1) != algorithm:
+    if credential is None or row.ha1 is None or algorithm_of(row.ha1, algorithm) != algorithm:
         raise InvalidInput("What stands there is no digest of the store's. Nothing was changed.")
-    ha1b = row.ha1b if row.ha1b and algorithm_of(row.ha1b) == algorithm else ""
+    ha1b = row.ha1b if row.ha1b and algorithm_of(row.ha1b, algorithm) == algorithm else ""
     digest = ImportedDigest(
         credential.auth_user, account.domain.realm, algorithm, row.ha1, ha1b, row.ha1_sha256 or ""
     )

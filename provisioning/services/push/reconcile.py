@@ -222,7 +222,9 @@ _SECRET: Mapping[str, str] = {
     "ha1": "password",
     "ha1b": "password for user@domain",
     "password": "password in clear text",
+    "ha1_md5": "password for MD5",
     "ha1_sha256": "password for SHA-256",
+    "ha1_sha512t256": "password for SHA-512-256",
 }
 
 

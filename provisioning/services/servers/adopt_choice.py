@@ -220,14 +220,14 @@ class _Search:
                 return row.password, None, ""
         if not row.ha1:
             return None, None, _CLEAR if row.password else _NO_DIGEST
-        algorithm = algorithm_of(row.ha1)
+        algorithm = algorithm_of(row.ha1, wanted)
         if algorithm is None:
             return None, None, _NO_DIGEST
         if algorithm != wanted:
             return None, None, _ALGORITHM
         if row.auth_user not in ("", row.user) or row.realm not in ("", realm):
             return None, None, _NAMES
-        ha1b = row.ha1b if row.ha1b and algorithm_of(row.ha1b) == algorithm else ""
+        ha1b = row.ha1b if row.ha1b and algorithm_of(row.ha1b, algorithm) == algorithm else ""
         sha256 = row.ha1_sha256 or ""
         return None, ImportedDigest(row.user, realm, algorithm, row.ha1, ha1b, sha256), ""
 

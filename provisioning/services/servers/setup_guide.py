@@ -8,10 +8,12 @@ from provisioning.models import SipServer
 from provisioning.services.servers.setup_asterisk import asterisk_guide
 from provisioning.services.servers.setup_kamailio import kamailio_guide
 from provisioning.services.servers.setup_lines import Guide
+from provisioning.services.servers.setup_opensips import opensips_guide
 
 _GUIDES: dict[str, Callable[[SipServer], Guide]] = {
     "kamailio": kamailio_guide,
     "asterisk": asterisk_guide,
+    "opensips": opensips_guide,
 }
 
 

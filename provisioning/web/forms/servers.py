@@ -49,7 +49,7 @@ class StoreForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
             "database": "For SQLite the file's path on this machine",
             "ca_pem": _PEM_HELP,
             "algorithm": "What the servers of this store verify. MD5 unless every client can do "
-            "SHA-256; Asterisk can offer both.",
+            "SHA-256; Asterisk and OpenSIPS can offer both, OpenSIPS SHA-512-256 too.",
             "limit_percent": "So many of its accounts, in percent, may lose service or change "
             "within 24 hours; more waits for an approval",
             "limit_ceiling": "And never more accounts than this",
@@ -75,8 +75,8 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
 
     secret = SecretField(
         label="Control secret",
-        help_text="What a Kamailio expects in the header X-RPC-Secret; the password that an "
-        "Asterisk has for the user rtcadmin",
+        help_text="What a Kamailio, or the nginx of an OpenSIPS, expects in the header "
+        "X-RPC-Secret; the password that an Asterisk has for the user rtcadmin",
     )
 
     class Meta:

@@ -1,0 +1,124 @@
+"""What the administrator of an OpenSIPS server puts in place for the console to work with it."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+from provisioning.drivers.opensips.setup import control, proxy, registration, tables
+from provisioning.models import ConfigStore, SipServer
+from provisioning.services.servers import targets
+from provisioning.services.servers.setup_lines import (
+    DATABASE,
+    SECRET,
+    Guide,
+    Section,
+    console_address,
+    filled,
+)
+
+_TLS = """\
+    ssl_certificate /etc/ssl/certs/PUT-ITS-CERTIFICATE-HERE.pem;
+    ssl_certificate_key /etc/ssl/private/PUT-ITS-KEY-HERE.pem;
+"""
+
+_GRANTS = """\
+GRANT SELECT, INSERT, UPDATE, DELETE ON subscriber, dbaliases, domain TO "@USER@";
+GRANT USAGE ON subscriber_id_seq, dbaliases_id_seq, domain_id_seq TO "@USER@";
+GRANT SELECT ON version, location TO "@USER@";
+"""
+
+# A name may hold a quote of its own, doubled.
+_MYSQL_GRANTS = """\
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.subscriber TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dbaliases TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.domain TO '@USER@'@'@FROM@';
+GRANT SELECT ON `@NAME@`.version TO '@USER@'@'@FROM@';
+GRANT SELECT ON `@NAME@`.location TO '@USER@'@'@FROM@';
+"""
+
+_MODULES = {
+    ConfigStore.Dialect.POSTGRESQL: "db_postgres.so",
+    ConfigStore.Dialect.MYSQL: "db_mysql.so",
+    ConfigStore.Dialect.SQLITE: "db_sqlite.so",
+}
+
+
+def opensips_guide(server: SipServer) -> Guide:
+    """What to put in place for this server, in order; secrets are stand-ins.
+
+    The realm of the challenges is the SIP domain; where a domain has another one, the guide's
+    `$td` is that realm instead.
+    """
+    store = server.store
+    endpoint = targets.parse_url(
+        url=server.rpc_url, schemes=targets.HTTP, what="The control address"
+    )
+    sqlite = store.dialect == ConfigStore.Dialect.SQLITE
+    tls = endpoint.scheme == "https"
+    known = {
+        "LISTEN": f"{endpoint.port} ssl" if tls else str(endpoint.port),
+        "TLS": _TLS if tls else "",
+        "PATH": quote(urlsplit(server.rpc_url).path or "/"),
+        "CONSOLE": console_address(endpoint),
+        "SECRET": SECRET,
+        "DATABASE": f"sqlite:///{store.database}" if sqlite else DATABASE,
+        "MODULE": _MODULES[ConfigStore.Dialect(store.dialect)],
+        "ALGORITHMS": store.algorithm.replace("+", ","),
+    }
+    sections = [
+        Section(
+            "Let this machine alone reach its management interface",
+            "OpenSIPS asks nobody for a password there. Never open this port to a network.",
+            "opensips.cfg",
+            filled(control(), known),
+        ),
+        Section(
+            "Let the console in",
+            "nginx on the same machine takes what the console sends: only from its own address, "
+            "only with the secret. Whoever has both can do everything that the interface can.",
+            "/etc/nginx/conf.d/opensips.conf",
+            filled(proxy(), known),
+        ),
+        Section(
+            "Read accounts, numbers and SIP domains",
+            "The console writes these tables; digests only, never a password.",
+            "opensips.cfg",
+            filled(tables(), known),
+        ),
+        Section(
+            "Check registrations against them",
+            "A realm other than the SIP domain stands in place of $td in the two checks.",
+            "opensips.cfg, in route",
+            filled(registration(), known),
+        ),
+    ]
+    if not sqlite:
+        sections.append(_grants(store))
+    return Guide(
+        "For OpenSIPS 3.4 and later. Lines that your configuration has already stay once. Routes, "
+        "gateways, trusted hosts and settings of an OpenSIPS are not kept here.",
+        sections,
+        "checks the configuration; then restart OpenSIPS, and nginx.",
+        "opensips -C -f /etc/opensips/opensips.cfg",
+    )
+
+
+def _grants(store: ConfigStore) -> Section:
+    user = store.user or "rtcadmin"
+    if store.dialect == ConfigStore.Dialect.MYSQL:
+        place = targets.Endpoint("mysql", store.host, store.port)
+        known = {
+            "NAME": store.database.replace("`", "``"),
+            "USER": user.replace("'", "''"),
+            "FROM": console_address(place),
+        }
+        file, lines = "mysql", filled(_MYSQL_GRANTS, known)
+    else:
+        file, lines = "psql", filled(_GRANTS, {"USER": user.replace('"', '""')})
+    return Section(
+        "Give the console its rights in the database",
+        "It writes three tables and reads two. While the store is only observed, SELECT on all of "
+        "them is enough.",
+        file,
+        lines,
+    )

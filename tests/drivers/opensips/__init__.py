@@ -1,0 +1,1 @@
+"""OpenSIPS as it answered: what was recorded, and a server made of it."""
