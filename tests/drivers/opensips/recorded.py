@@ -1,7 +1,8 @@
 """A server that answers as a real OpenSIPS did: MI as recorded, REGISTER and MESSAGE by its rules.
 
 The recording is of 3.6.8; 3.4.18 answered alike in all but its numbers. The tables are those that
-the real one reads. test_contract.py runs over either: the real one where RTCADMIN_OPENSIPS names it.
+the real one reads. test_contract.py runs over either: the real one where RTCADMIN_OPENSIPS names
+its folder.
 """
 
 from __future__ import annotations

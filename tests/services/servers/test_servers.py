@@ -319,6 +319,7 @@ def test_a_changed_profile_gets_a_new_version_and_an_unchanged_one_does_not(acto
     [
         ("driver", "nonesuch", "Choose one of the drivers"),
         ("algorithm", "MD5+SHA-256", "Kamailio verifies MD5 or SHA-256."),
+        ("algorithm", "SHA-512-256", "Kamailio verifies MD5 or SHA-256."),
     ],
 )
 def test_a_store_is_set_up_only_as_its_servers_can_do_with_it(

@@ -47,8 +47,9 @@ def server_of(store: ConfigStore, url: str = "") -> SipServer:
     return server
 
 
-def test_the_lines_hold_stand_ins_and_no_secret() -> None:
-    store = {"host": "127.0.0.1", "user": "rtcadmin"}
+@pytest.mark.parametrize("driver", ["kamailio", "opensips"])
+def test_the_lines_hold_stand_ins_and_no_secret(driver: str) -> None:
+    store = {"host": "127.0.0.1", "user": "rtcadmin", "driver": driver}
     text = "".join(section.lines for section in setup_guide(server=a_server(**store)).sections)
     assert lines.SECRET in text
     assert lines.DATABASE in text
@@ -64,6 +65,28 @@ def test_the_rights_are_those_that_mysql_understands() -> None:
     assert (
         "GRANT SELECT ON `kamailio`.version TO 'o''brien'@'127.0.0.1';" in rights.lines.splitlines()
     )
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "offered"),
+    [("MD5", "MD5"), ("SHA-512-256", "SHA-512-256"), ("MD5+SHA-256", "MD5,SHA-256")],
+)
+def test_an_opensips_offers_what_its_store_holds(algorithm: str, offered: str) -> None:
+    server = a_server(driver="opensips", host="127.0.0.1", algorithm=algorithm)
+    text = "".join(section.lines for section in setup_guide(server=server).sections)
+    assert f'www_challenge($td, "auth", "{offered}");' in text
+
+
+def test_the_interface_of_an_opensips_is_reached_through_a_proxy_alone() -> None:
+    server = a_server(driver="opensips", host="127.0.0.1")
+    control, proxy, *_ = setup_guide(server=server).sections
+    assert 'modparam("httpd", "ip", "127.0.0.1")' in control.lines
+    assert "allow 127.0.0.1;" in proxy.lines
+    assert "ssl" not in proxy.lines
+    server.rpc_url = "https://127.0.0.1:8443/mi"
+    _, proxy, *_ = setup_guide(server=server).sections
+    assert "listen 8443 ssl;" in proxy.lines
+    assert "location = /mi {" in proxy.lines
 
 
 def test_a_name_that_does_not_resolve_leaves_a_stand_in_for_the_console() -> None:
