@@ -101,6 +101,11 @@ def _record(lab: Lab) -> StoreRecord:
     )
 
 
+def backend_of(lab: Lab) -> Backend:
+    """The database that a lab made, as the console and others see it."""
+    return Backend(_record(lab), lab)
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Postgresql]:
     """A PostgreSQL cluster of this worker."""
@@ -143,7 +148,7 @@ def new_backend(
         else:
             lab = MariadbStore(request.getfixturevalue("mariadb"), name, release=release)
         lab.create()
-        return Backend(_record(lab), lab)
+        return backend_of(lab)
 
     return make
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -14,7 +15,7 @@ import psycopg
 from lab.asterisk import Asterisk, AsteriskStore
 from lab.authority import Authority
 from lab.kamailio import Kamailio
-from lab.opensips import OpenSips
+from lab.opensips import ENVIRONMENT, OpenSips
 from lab.ports import HOST
 from lab.postgresql import Postgresql
 from provisioning.core.records import ServerRecord, StoreRecord
@@ -131,6 +132,15 @@ def kamailio_place(
         )  # fmt: skip
         place.backend = backend
         yield place
+
+
+def either_opensips(
+    backend: Backend, directory: Path, algorithms: str
+) -> OpenSips | RecordedOpenSips:
+    """The real one where the environment names it, or what answers as one did."""
+    if os.environ.get(ENVIRONMENT):
+        return OpenSips(directory, backend.lab, algorithms=algorithms)
+    return RecordedOpenSips(backend, algorithms)
 
 
 @contextmanager

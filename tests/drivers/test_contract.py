@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ import pytest
 
 from lab.authority import Authority
 from lab.kamailio import Release
-from lab.opensips import ENVIRONMENT, OPENSIPS_3_4, OPENSIPS_3_6, OpenSips, OpenSipsRelease
+from lab.opensips import OPENSIPS_3_4, OPENSIPS_3_6, OpenSipsRelease
 from lab.ports import free_port
 from lab.postgresql import Postgresql
 from lab.proxy import BlackHole, Proxy
@@ -19,8 +18,13 @@ from provisioning.core.errors import Rejected, Unreachable
 from provisioning.core.sip import Algorithm
 from provisioning.drivers.base import ENDING, AliasRow, Kind, Row, SipDomainRow, SubscriberRow
 from tests.drivers.conftest import SCHEMAS, NewBackend
-from tests.drivers.opensips.recorded import RecordedOpenSips
-from tests.drivers.places import Place, asterisk_place, kamailio_place, opensips_place
+from tests.drivers.places import (
+    Place,
+    asterisk_place,
+    either_opensips,
+    kamailio_place,
+    opensips_place,
+)
 from tests.drivers.rows import DOMAIN, SECRET, alias, gone, subscriber, wanted
 
 # What the OpenSIPS of these tests offers to clients.
@@ -64,13 +68,8 @@ def _opensips(
     def make(request: pytest.FixtureRequest) -> Iterator[Place]:
         new_backend: NewBackend = request.getfixturevalue("new_backend")
         backend = new_backend(dialect, release)
-        server: OpenSips | RecordedOpenSips
-        if os.environ.get(ENVIRONMENT):
-            directory = request.getfixturevalue("tmp_path_factory").mktemp("opensips")
-            server = OpenSips(directory, backend.lab, algorithms=OFFERED)
-        else:
-            server = RecordedOpenSips(backend, OFFERED)
-        with opensips_place(backend, server) as place:
+        directory = request.getfixturevalue("tmp_path_factory").mktemp("opensips")
+        with opensips_place(backend, either_opensips(backend, directory, OFFERED)) as place:
             yield place
 
     return make

@@ -44,7 +44,8 @@ class RecordedOpenSips:
         self.sip_port = free_port()
         self.rpc_secret = secrets.token_urlsafe(12)
         self.domains: set[str] = set()
-        self.contacts: dict[str, dict[str, Any]] = {}
+        # By address-of-record and contact, as table `location` has them.
+        self.contacts: dict[str, dict[str, dict[str, Any]]] = {}
         self.asked: list[dict[str, Any]] = []
         self._mi = ThreadingHTTPServer((HOST, 0), partial(_Mi, self))
         self.rpc_url = f"http://{HOST}:{self._mi.server_port}/mi"
@@ -86,25 +87,26 @@ class RecordedOpenSips:
             return RECORDED["no such table"]
         if "@" not in aor:
             return RECORDED["no domain"]
-        known = self.contacts.get(aor)
+        known = self.contacts.get(aor, {})
         if method == "ul_show_contact" and known:
             told = RECORDED["ul_show_contact"]
             (model,) = told["result"]["Contacts"]
-            live = {"Expires": known["expires"] - int(time.time())}
-            live |= {"Contact": known["contact"], "ContactID": str(known["contact_id"])}
-            live |= {"Socket": known["socket"]}
-            return {**told, "result": {"AOR": aor, "Contacts": [{**model, **live}]}}
-        if method == "ul_rm" or (known and known["contact"] == contact):
-            self._forget(aor)
+            live = [{**model, **_as_told(each)} for each in known.values()]
+            return {**told, "result": {"AOR": aor, "Contacts": live}}
+        if method == "ul_rm" or contact in known:
+            for each in [contact] if contact else list(known):
+                self._forget(aor, each)
             return RECORDED["ul_rm"]
         return RECORDED["no such contact" if known else "no such address"]
 
-    def _forget(self, aor: str) -> None:
-        known = self.contacts.pop(aor, None)
-        if known:
+    def _forget(self, aor: str, contact: str) -> None:
+        known = self.contacts.get(aor, {})
+        if gone := known.pop(contact, None):
             self.backend.execute(
-                f"DELETE FROM location WHERE contact_id = {known['contact_id']}"  # noqa: S608
+                f"DELETE FROM location WHERE contact_id = {gone['contact_id']}"  # noqa: S608
             )
+        if not known:
+            self.contacts.pop(aor, None)
 
     def _listen(self) -> None:
         while True:
@@ -139,7 +141,7 @@ class RecordedOpenSips:
         if not status.startswith("200"):
             return status, []
         contact = re.sub(r"^<|>.*$", "", headers["contact"])
-        self._forget(f"{user}@{domain}")
+        self._forget(f"{user}@{domain}", contact)
         known = {
             "contact_id": secrets.randbelow(1 << 61), "username": user, "domain": domain,
             "contact": contact, "expires": int(time.time()) + int(headers["expires"]),
@@ -147,7 +149,7 @@ class RecordedOpenSips:
             "last_modified": time.strftime("%Y-%m-%d %H:%M:%S"),
         }  # fmt: skip
         self.backend.insert("location", {name: str(value) for name, value in known.items()})
-        self.contacts[f"{user}@{domain}"] = known
+        self.contacts.setdefault(f"{user}@{domain}", {})[contact] = known
         return status, [f"Contact: <{contact}>;expires={headers['expires']}"]
 
     def _verified(self, user: str, domain: str, given: Mapping[str, str]) -> str:
@@ -185,7 +187,7 @@ class RecordedOpenSips:
             f"WHERE alias_username = '{user}' AND alias_domain = '{domain}'"
         )
         user, domain = alias[0] if alias else (user, domain)
-        contact = self.contacts[f"{user}@{domain}"]["contact"]
+        contact = next(iter(self.contacts[f"{user}@{domain}"]))
         method, _, _ = first.split(" ")
         via = f"Via: SIP/2.0/UDP {HOST}:{self.sip_port};branch=z9hG4bK{secrets.token_hex(8)}"
         rest = packet.partition(b"\r\n")[2]
@@ -233,6 +235,16 @@ class _Mi(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""
+
+
+def _as_told(contact: Mapping[str, Any]) -> dict[str, Any]:
+    """What ul_show_contact says of a contact beside what is always the same."""
+    return {
+        "Contact": contact["contact"],
+        "ContactID": str(contact["contact_id"]),
+        "Expires": contact["expires"] - int(time.time()),
+        "Socket": contact["socket"],
+    }
 
 
 def _headers(lines: list[str]) -> dict[str, str]:
