@@ -9,13 +9,14 @@ from lab.ports import HOST
 from lab.postgresql import Postgresql
 from lab.process import Counterpart, LabError, Process, run
 from lab.state import State, write_private
+from provisioning.drivers.asterisk import setup
 
 FILES = Path(__file__).with_name("asterisk_etc")
 SCHEMA = Path(__file__).with_name("asterisk.sql")
 PROGRAM = "usr/sbin/asterisk"
 FOLDERS = ("cache", "etc", "lib", "log", "run", "spool")
 TABLES = ("ps_endpoints", "ps_auths", "ps_aors", "ps_contacts", "extensions")
-CONTEXT = "[{}]\nswitch => Realtime\ninclude => users\n"
+CONTEXT = "[{}]\ninclude => rtcadmin-users\n"
 # The console's user on both of Asterisk's interfaces for control.
 CONTROL_USER = "rtcadmin"
 
@@ -57,16 +58,25 @@ class AsteriskStore:
         self.cluster.sql(
             f"{SCHEMA.read_text()}"
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {written} TO {both};"
-            f"GRANT USAGE ON SEQUENCE extensions_id_seq TO {both};",
+            f"GRANT USAGE ON SEQUENCE extensions_id_seq TO {both};"
+            f"{self._own_tables()}",
             database=self.template,
         )
+
+    def _own_tables(self) -> str:
+        roles = {"@USER@": self.console_role, "@ROLE@": self.server_role}
+        text = setup.tables()
+        for stand_in, role in roles.items():
+            text = text.replace(stand_in, role)
+        return text
 
 
 class Asterisk(Counterpart):
     """A registrar on UDP and TCP (`sip_port`) and TLS (`tls_port`), for SIP `domains`.
 
     `control_url` is where its manager and REST interfaces answer the user `rtcadmin`, whose
-    password for both is `control_secret`. `files` replaces configuration files by name.
+    password for both is `control_secret`. `files` replaces configuration files by name; dialplan
+    and sorcery are what the setup guide gives to the administrators of real servers.
     """
 
     def __init__(
@@ -142,6 +152,9 @@ class Asterisk(Counterpart):
             "DATABASE_USER": self.store.server_role,
             "DATABASE_PASSWORD": cluster.password(self.store.server_role),
             "CONTEXTS": "\n".join(CONTEXT.format(domain) for domain in self.domains),
+            "DIALPLAN": setup.dialplan(),
+            "SORCERY": setup.sorcery(),
+            "CONTACTS": "contact = realtime,ps_contacts",
         }
         for file in FILES.iterdir():
             text = self.files.get(file.name, file.read_text())

@@ -8,7 +8,7 @@ import binascii
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.services.servers.served import Refusal, answer_server
@@ -17,7 +17,7 @@ from provisioning.services.servers.served import Refusal, answer_server
 # A secret is asked for, and cookies are never looked at: so nobody's browser can be made to ask.
 @login_not_required
 @csrf_exempt
-@require_POST
+@require_http_methods(["GET", "POST"])
 def answer(request: HttpRequest, pk: int, path: str) -> HttpResponse:
     """What the SIP server asked for; 401, 404 or 503 without a word why."""
     response = _answer(request, pk, path)
@@ -32,7 +32,8 @@ def _answer(request: HttpRequest, pk: int, path: str) -> HttpResponse:
             secret=_password(request.headers.get("Authorization", "")),
             address=request.META.get("REMOTE_ADDR", ""),
             path=path,
-            asked=request.POST.dict(),
+            # Files are asked for by GET, rows by a form.
+            asked=(request.GET if request.method == "GET" else request.POST).dict(),
         )
     except ProvisioningError:
         return HttpResponse(status=503, headers={"Retry-After": "10"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from provisioning.drivers.asterisk.own_tables import HELD_SETTINGS
 from provisioning.drivers.asterisk.server import AsteriskServer
 from provisioning.drivers.asterisk.store import AsteriskStore
 from provisioning.drivers.base import Driver
@@ -29,6 +30,7 @@ DRIVERS: dict[str, Driver] = {
         dialects=("postgresql",),
         digests=("MD5", "SHA-256", "MD5+SHA-256"),
         serving=AsteriskStore,
+        settings=HELD_SETTINGS,
     ),
     "opensips": Driver(
         name="opensips",

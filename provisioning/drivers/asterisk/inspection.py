@@ -9,6 +9,7 @@ from sqlalchemy import MetaData, Table, func, select, text
 
 from provisioning.core.errors import Rejected
 from provisioning.core.records import StoreRecord
+from provisioning.drivers.asterisk.own_tables import OWN_TABLES, VIEWS
 from provisioning.drivers.database.connection import Database, Rendered, Transaction
 from provisioning.drivers.database.rights import rights
 
@@ -59,6 +60,7 @@ def findings(database: Database, store: StoreRecord) -> list[str]:
         ((ends_contacts,),) = transaction.rows(
             select(func.has_table_privilege(_CONTACTS, "DELETE"))
         )
+        own = list(_own(transaction, store))
     lines = [f"Table {name}: {len(columns[name])} columns." for name in COLUMNS]
     if not ends_contacts:
         held.append(f"Read only: the role lacks DELETE on {_CONTACTS}.")
@@ -68,7 +70,35 @@ def findings(database: Database, store: StoreRecord) -> list[str]:
             f"Read only: {' and '.join(lacking)} need a default, or new accounts could not "
             "register and call; the guide of a server has the lines."
         )
-    return [*lines, *held]
+    return [*lines, *own, *held]
+
+
+def _own(transaction: Transaction, store: StoreRecord) -> Iterator[str]:
+    """A line per table and view of the console's own, without which it still holds accounts."""
+    names = [target.table.name for target in OWN_TABLES.values()]
+    (found,) = transaction.rows(
+        select(*(func.to_regclass(name).is_not(None) for name in (*names, *VIEWS)))
+    )
+    there = dict(zip((*names, *VIEWS), found, strict=True))
+    for kind, target in OWN_TABLES.items():
+        name = target.table.name
+        if not there[name]:
+            yield (
+                f"Table {name} is missing: no {kind.label} is written here until the lines for "
+                "the database in the server's setup guide made it."
+            )
+            continue
+        told = rights(transaction, store, [target.table])[-1]
+        if told.startswith("Read only"):
+            yield f"Table {name}: no {kind.label} is written here. {told}"
+        else:
+            yield f"Table {name}: may be written."
+    for view in VIEWS:
+        if not there[view]:
+            yield (
+                f"View {view} is missing: Asterisk does not see what stands in the console's "
+                "tables. The lines for the database in the server's setup guide make it."
+            )
 
 
 def holds_contacts(transaction: Transaction) -> bool:

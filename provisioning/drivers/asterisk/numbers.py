@@ -49,6 +49,12 @@ def values_of(rows: Sequence[AliasRow]) -> list[tuple[str, ...]]:
     ]
 
 
+def key_of(key: str) -> tuple[str, ...]:
+    """The values of NUMBERS.key; empty where no extension can have them."""
+    parts = key_parts(key)
+    return (*parts, FIRST) if parts else ()
+
+
 def defect(row: object) -> str:
     """Why a row cannot be written; empty where it can be."""
     if isinstance(row, AliasRow):

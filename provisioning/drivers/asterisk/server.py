@@ -6,8 +6,9 @@ import base64
 import json
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -23,6 +24,19 @@ from provisioning.drivers.http import Answer, HttpClient, Request
 _LARGEST_ANSWER = 1_000_000  # bytes; an endpoint with ten contacts takes 10 KB
 # What res_sorcery_memory_cache may hold of an account.
 _CACHES = ("res_pjsip/auth", "res_pjsip/aor", "res_pjsip/endpoint")
+_LIMITS = _CACHES[1:2]
+_FORGETS: Mapping[Kind, Sequence[str]] = MappingProxyType(
+    {Kind.SUBSCRIBER: _CACHES, Kind.SETTING: _LIMITS, Kind.PREFERENCE: _LIMITS}
+)
+# The modules that read configuration anew, in the order in which they need each other.
+_MODULES: Mapping[str, frozenset[Kind]] = MappingProxyType(
+    {
+        "res_pjsip.so": frozenset({Kind.GATEWAY, Kind.TRUNK, Kind.TRUSTED_HOST}),
+        "res_pjsip_endpoint_identifier_ip.so": frozenset({Kind.TRUSTED_HOST}),
+        "res_pjsip_outbound_registration.so": frozenset({Kind.TRUNK}),
+        "pbx_config.so": frozenset({Kind.GATEWAY, Kind.TRUNK, Kind.ROUTE, Kind.DIAL_RULE}),
+    }
+)
 _NO_CACHE = "cache does not exist"
 _NOT_CACHED = "could not be expired"
 _UNKNOWN = "unable to retrieve endpoint"
@@ -45,11 +59,14 @@ class AsteriskServer:
         self._basic = f"Basic {base64.b64encode(secret).decode()}"
 
     def activate(self, kinds: Iterable[Kind]) -> None:
-        """Let the server forget the accounts that it keeps in a cache, where it has one."""
-        until = self._http.deadline()
-        if Kind.SUBSCRIBER in kinds:
-            for cache in _CACHES:
-                self._unless(_NO_CACHE, "SorceryMemoryCacheExpire", until, cache=cache)
+        """Let the server forget what it caches of accounts, and read routing anew."""
+        until, wanted = self._http.deadline(), set(kinds)
+        forgotten = {cache for kind in wanted for cache in _FORGETS.get(kind, ())}
+        for cache in sorted(forgotten):
+            self._unless(_NO_CACHE, "SorceryMemoryCacheExpire", until, cache=cache)
+        for module, read in _MODULES.items():
+            if wanted & read:
+                self._manager.act("Reload", until, module=module)
 
     def health(self) -> ServerHealth:
         """Ask the server how it is; the latency is that of an action on the open connection."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cache
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import bindparam, not_, select
-
+from provisioning.core.errors import KindUnavailable
 from provisioning.core.records import Presence, Registration, StoreRecord
-from provisioning.drivers.asterisk import accounts, lookups, numbers, statements
+from provisioning.drivers.asterisk import accounts, lookups, statements, tables
 from provisioning.drivers.asterisk.contacts import registration_from_row
 from provisioning.drivers.asterisk.inspection import findings, holds_contacts
+from provisioning.drivers.asterisk.own_tables import OWN_TABLES
 from provisioning.drivers.base import (
-    AliasRow,
     ForeignAccount,
     Kind,
     KindSupport,
@@ -25,24 +24,16 @@ from provisioning.drivers.base import (
     Served,
     SubscriberRow,
 )
-from provisioning.drivers.database.connection import Database, Rendered, render
-from provisioning.drivers.database.standing import digests
-from provisioning.drivers.database.statements import (
-    Incoming,
-    delete_keys,
-    differing,
-    join_keys,
-    merge,
-)
-from provisioning.drivers.database.writing import write
+from provisioning.drivers.database.connection import Database, Rendered
+from provisioning.drivers.database.faults import TableRefused
+from provisioning.drivers.database.statements import Incoming
+from provisioning.drivers.database.writing import Item, write
 
 # Rows per answer: what reading holds in memory.
 _PAGE = 10_000
-_DIALECT = "postgresql"
-_INTEGERS = numbers.NUMBERS.integers
-_KEYS = Incoming(_DIALECT, numbers.NUMBERS.key, integers=_INTEGERS)
-_NUMBERS = Incoming(_DIALECT, numbers.NUMBERS.owned, integers=_INTEGERS)
-_HELD = (Kind.SUBSCRIBER, Kind.ALIAS)
+_HELD = tuple(kind for kind in Kind if kind is not Kind.SIP_DOMAIN)
+# Kinds with a row for each account or number; of the others there are few.
+_MANY = (Kind.SUBSCRIBER, Kind.ALIAS)
 # An Asterisk that reads its database goes through all endpoints when it starts: a minute with
 # 20,000. One that asks the console gets no list.
 _CAPACITY = {False: 10_000, True: 1_000_000}
@@ -59,8 +50,8 @@ class AsteriskStore:
     kinds: Mapping[Kind, KindSupport] = MappingProxyType(
         {kind: "pushed" if kind in _HELD else "unsupported" for kind in Kind}
     )
-    # Servers keep accounts in a cache. Numbers they look up at each call.
-    reload_kinds: frozenset[Kind] = frozenset({Kind.SUBSCRIBER})
+    # Servers keep accounts in a cache, and routing as configuration. Numbers they look up.
+    reload_kinds: frozenset[Kind] = frozenset(_HELD) - {Kind.ALIAS}
 
     def __init__(self, store: StoreRecord) -> None:
         self._store = store
@@ -78,12 +69,7 @@ class AsteriskStore:
                 return (accounts.row_from(values) for values in self._all(statements.PAGE))
             found = self._those(statements.NAMED, statements.THOSE, _named(keys))
             return map(accounts.row_from, found)
-        if kind is Kind.ALIAS:
-            if keys is None:
-                return map(numbers.row_from, self._all(_every_number(), first=-1))
-            found = self._those(_KEYS, _read_numbers(), _split(keys))
-            return map(numbers.row_from, found)
-        return iter(())
+        return self._read_table(kind, keys) if kind in _HELD else iter(())
 
     def differing(self, kind: Kind, rows: Sequence[Row]) -> dict[str, Row | None]:
         """What stands at the keys of those `rows` that `apply` would write; None for nothing."""
@@ -94,15 +80,18 @@ class AsteriskStore:
         for start in range(0, len(good), _PAGE):
             page = good[start : start + _PAGE]
             parameters = incoming.parameters(_values(kind, page))
-            with self._database.transaction() as transaction:
+            with _about(kind), self._database.transaction() as transaction:
                 found = transaction.rows(statement, parameters)
             for n, *values in found:
                 answer[page[n].key] = _standing(kind, values)
         return answer
 
     def digests(self, kind: Kind) -> Mapping[str, str] | None:
-        """A hash of all that stands there, by the last characters of the keys' user parts."""
-        if kind not in _HELD:
+        """A hash of all that stands there, by the last characters of the keys' user parts.
+
+        None for kinds of which there are few, or that stand in the console's own tables.
+        """
+        if kind not in _MANY:
             return None
         with self._database.transaction() as transaction:
             return dict(transaction.rows(_hashing(kind)))
@@ -140,12 +129,14 @@ class AsteriskStore:
         return (each for each in live if each.expires_at == 0 or each.expires_at > now)
 
     def answer(self, path: str, asked: Mapping[str, str]) -> Served | None:
-        """What an Asterisk is told that asks the console: one row, or nothing."""
-        question = lookups.statement_of(path, asked)
-        if not isinstance(question, Rendered):
+        """What an Asterisk is told that asks the console: one row or one file, or nothing."""
+        question = lookups.question_of(path, asked)
+        if not isinstance(question, lookups.Question):
             return question
         with self._database.transaction() as transaction:
-            rows = transaction.rows(question, dict(asked))
+            if question.reader:
+                transaction.rows(lookups.AS_SERVER, {"reader": question.reader})
+            rows = transaction.rows(question.statement, dict(asked))
         return lookups.answer(row for (row,) in rows)
 
     def presence(self, aors: Collection[str]) -> list[Presence] | None:
@@ -165,6 +156,15 @@ class AsteriskStore:
     def close(self) -> None:
         """Give connections back; the driver is not used afterwards."""
         self._database.close()
+
+    def _read_table(self, kind: Kind, keys: Collection[str] | None) -> Iterator[Row]:
+        with _about(kind):
+            if keys is None:
+                found = self._all(tables.every(kind), first=-1)
+            else:
+                found = self._those(*tables.reading(kind), tables.keys_of(kind, keys))
+            for values in found:
+                yield tables.row_from(kind, values)
 
     def _all(self, page: Rendered, *, first: str | int = "") -> Iterator[tuple[Any, ...]]:
         """What a statement finds, page by page; its first column is the order."""
@@ -187,12 +187,10 @@ class AsteriskStore:
             yield from rows
 
     def _delete(self, kind: Kind, keys: Sequence[str]) -> dict[str, str]:
-        refused = {key: _NO_KEY.format(key[:80]) for key in keys if not accounts.key_parts(key)}
-        good = [key for key in keys if key not in refused]
-        values = _named(good) if kind is Kind.SUBSCRIBER else _split(good)
-        incoming, merging = _deleting(kind)
-        items = list(zip(sorted(good), values, strict=True))
-        return refused | write(self._database, self._store, incoming, merging, items)
+        refused = {key: _NO_KEY.format(key[:80]) for key in keys if not _key(kind, key)}
+        good = sorted(key for key in keys if key not in refused)
+        items = [(key, _key(kind, key)) for key in good]
+        return refused | self._write(kind, *_deleting(kind), items)
 
     def _merge(self, kind: Kind, rows: Mapping[str, Row]) -> dict[str, str]:
         refused = {key: said for key, row in rows.items() if (said := _defect(kind, row))}
@@ -200,9 +198,18 @@ class AsteriskStore:
             if row.key != key:
                 refused[key] = f"The row does not belong to the key “{key[:80]}”."
         good = {key: row for key, row in rows.items() if key not in refused}
-        incoming, merging = _merging(kind)
         items = list(zip(good, _values(kind, list(good.values())), strict=True))
-        return refused | write(self._database, self._store, incoming, merging, items)
+        return refused | self._write(kind, *_merging(kind), items)
+
+    def _write(
+        self, kind: Kind, incoming: Incoming, made: Sequence[Rendered], items: Sequence[Item]
+    ) -> dict[str, str]:
+        """The server's words by key of those it refused: all, where it cannot hold the kind."""
+        try:
+            with _about(kind):
+                return write(self._database, self._store, incoming, made, items)
+        except KindUnavailable as error:
+            return dict.fromkeys((key for key, _ in items), error.message)
 
 
 def _named(keys: Collection[str]) -> list[tuple[str, ...]]:
@@ -210,73 +217,61 @@ def _named(keys: Collection[str]) -> list[tuple[str, ...]]:
     return [(key, key.rpartition("@")[0]) for key in sorted(set(keys)) if accounts.key_parts(key)]
 
 
-def _split(keys: Collection[str]) -> list[tuple[str, ...]]:
-    """The values of a number's key, likewise."""
-    parts = filter(None, map(accounts.key_parts, sorted(set(keys))))
-    return [(*each, numbers.FIRST) for each in parts]
+def _key(kind: Kind, key: str) -> tuple[str, ...]:
+    if kind is Kind.SUBSCRIBER:
+        return (key, key.rpartition("@")[0]) if accounts.key_parts(key) else ()
+    return tables.key_of(kind, key)
 
 
 def _values(kind: Kind, rows: Sequence[Row]) -> list[tuple[str, ...]]:
     if kind is Kind.SUBSCRIBER:
         return accounts.values_of([row for row in rows if isinstance(row, SubscriberRow)])
-    return numbers.values_of([row for row in rows if isinstance(row, AliasRow)])
+    return tables.values_of(kind, rows)
 
 
 def _defect(kind: Kind, row: Row) -> str:
-    return accounts.defect(row) if kind is Kind.SUBSCRIBER else numbers.defect(row)
+    return accounts.defect(row) if kind is Kind.SUBSCRIBER else tables.defect(kind, row)
 
 
 def _standing(kind: Kind, values: Sequence[Any]) -> Row | None:
     if kind is Kind.SUBSCRIBER:
         there, *known = values
         return accounts.row_from(known) if there else None
-    return None if values[0] is None else numbers.row_from(values)
+    return None if values[0] is None else tables.row_from(kind, values)
 
 
-@cache
-def _every_number() -> Rendered:
-    """Numbers by pages in the order of `id`; patterns of the dialplan are none."""
-    table = numbers.EXTENSIONS
-    names = ("id", *numbers.NUMBERS.owned)
-    page = select(*(table.c[name] for name in names)).where(
-        table.c.priority == 1,
-        not_(table.c.exten.startswith("_", autoescape=True)),
-        table.c.id > bindparam("last"),
-    )
-    return render(page.order_by(table.c.id).limit(bindparam("page")), _DIALECT)
-
-
-@cache
-def _read_numbers() -> Rendered:
-    table, key = numbers.EXTENSIONS, numbers.NUMBERS.key
-    owned = select(*(table.c[name] for name in numbers.NUMBERS.owned))
-    return render(join_keys(owned, table, key, _KEYS.source()), _DIALECT)
-
-
-@cache
 def _hashing(kind: Kind) -> Rendered:
-    if kind is Kind.SUBSCRIBER:
-        return statements.DIGESTS
-    return render(digests(numbers.NUMBERS, _DIALECT), _DIALECT)
+    return statements.DIGESTS if kind is Kind.SUBSCRIBER else tables.hashing(kind)
 
 
-@cache
 def _comparing(kind: Kind) -> tuple[Incoming, Rendered]:
     if kind is Kind.SUBSCRIBER:
         return statements.WRITTEN, statements.DIFFERING
-    return _NUMBERS, render(differing(numbers.NUMBERS, _NUMBERS.source()), _DIALECT)
+    return tables.comparing(kind)
 
 
-@cache
 def _deleting(kind: Kind) -> tuple[Incoming, list[Rendered]]:
     if kind is Kind.SUBSCRIBER:
         return statements.NAMED, statements.DELETE
-    return _KEYS, [render(delete_keys(numbers.NUMBERS, _KEYS.source(), _DIALECT), _DIALECT)]
+    return tables.deleting(kind)
 
 
-@cache
 def _merging(kind: Kind) -> tuple[Incoming, list[Rendered]]:
     if kind is Kind.SUBSCRIBER:
         return statements.WRITTEN, statements.MERGE
-    made = merge(numbers.NUMBERS, _NUMBERS.source(), _DIALECT)
-    return _NUMBERS, [render(statement, _DIALECT) for statement in made]
+    return tables.merging(kind)
+
+
+@contextmanager
+def _about(kind: Kind) -> Iterator[None]:
+    """A table of the console's own that is not as it should be leaves accounts alone."""
+    try:
+        yield
+    except TableRefused as error:
+        if kind not in OWN_TABLES:
+            raise
+        raise KindUnavailable(
+            f"{error.message} A {kind.label} stands in the table {OWN_TABLES[kind].table.name}: "
+            "make it with the lines for the database in the server's setup guide, which grant the "
+            "rights too. Then try again."
+        ) from error

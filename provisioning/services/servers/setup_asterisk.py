@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from provisioning.drivers.asterisk import setup
 from provisioning.drivers.asterisk.ami import USER
 from provisioning.models import SipDomain, SipServer
 from provisioning.services.servers import targets
@@ -66,19 +67,6 @@ password_format = plain
 password = @SECRET@
 """
 
-_SORCERY = """\
-[res_pjsip]
-endpoint/cache = memory_cache,object_lifetime_stale=600,object_lifetime_maximum=3600,expire_on_reload=yes
-endpoint = realtime,ps_endpoints
-; Your own endpoints, such as trunks, stay in pjsip.conf.
-endpoint = config,pjsip.conf,criteria=type=endpoint
-auth/cache = memory_cache,object_lifetime_stale=600,object_lifetime_maximum=3600,expire_on_reload=yes
-auth = realtime,ps_auths
-auth = config,pjsip.conf,criteria=type=auth
-aor/cache = memory_cache,object_lifetime_stale=600,object_lifetime_maximum=3600,expire_on_reload=yes
-aor = realtime,ps_aors
-aor = config,pjsip.conf,criteria=type=aor
-"""  # noqa: E501 - a setting has no line breaks
 _CONTACTS = """\
 ; Written to the database, so that the console sees who is registered.
 contact = realtime,ps_contacts
@@ -88,9 +76,14 @@ _EXTCONFIG = """\
 [settings]
 ps_endpoints => pgsql,@NAME@
 ps_auths => pgsql,@NAME@
-ps_aors => pgsql,@NAME@
+ps_aors => pgsql,@NAME@,rtcadmin_aors
 ps_contacts => pgsql,@NAME@
 extensions => pgsql,@NAME@
+rtcadmin_numbers => pgsql,@NAME@
+rtcadmin_settings => pgsql,@NAME@
+rtcadmin_preferences => pgsql,@NAME@
+rtcadmin_pjsip.conf => pgsql,@NAME@,rtcadmin_config
+rtcadmin_extensions.conf => pgsql,@NAME@,rtcadmin_config
 """
 
 _CURL = """\
@@ -98,8 +91,13 @@ _CURL = """\
 ; The secret stands for a password: what is neither letter nor digit there is written like %2F.
 ps_endpoints => curl,@ASK@/ps_endpoints
 ps_auths => curl,@ASK@/ps_auths
-ps_aors => curl,@ASK@/ps_aors
+ps_aors => curl,@ASK@/rtcadmin_aors/@READER@
 extensions => curl,@ASK@/extensions
+rtcadmin_numbers => curl,@ASK@/rtcadmin_numbers
+rtcadmin_settings => curl,@ASK@/rtcadmin_settings
+rtcadmin_preferences => curl,@ASK@/rtcadmin_preferences
+rtcadmin_pjsip.conf => curl,@ASK@/rtcadmin_config
+rtcadmin_extensions.conf => curl,@ASK@/rtcadmin_config
 """
 
 _PGSQL = """\
@@ -109,23 +107,20 @@ dbport = @DATABASE_PORT@
 dbname = @NAME@
 dbuser = @ROLE@
 dbpass = @PASSWORD@
+; By this name the database knows which server's settings it reads.
+dbappname = @READER@
 requirements = warn
 """
 
 _DIALPLAN = """\
-; A context for each SIP domain. Numbers come from the console's table and lead to an account; the
-; lines in [rtcadmin-users] say how an account rings: add voicemail and what else you have there.
+; A context for each SIP domain.
 @CONTEXTS@
-[rtcadmin-users]
-exten => _[a-z0-9+*]!,1,Set(to=${EXTEN}@${CONTEXT})
- same => n,GotoIf($["${MESSAGE(from)}" != ""]?message)
- same => n,Dial(PJSIP/${to},30)
- same => n,Hangup()
- same => n(message),MessageSend(pjsip:${to}/${to},${MESSAGE(from)})
+; Gateways, routes and dial rules as the console keeps them.
+#include "@DIALPLAN_FILE@"
+
 """
 _CONTEXT = """\
 [@DOMAIN@]
-switch => Realtime
 include => rtcadmin-users
 
 """
@@ -140,6 +135,13 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON ps_endpoints, ps_auths, ps_aors, extensi
 GRANT SELECT, DELETE ON ps_contacts TO "@USER@";
 GRANT USAGE ON SEQUENCE extensions_id_seq TO "@USER@";
 """
+
+
+# What the lines need beside what every Asterisk has.
+_MODULES = (
+    "res_sorcery_realtime, res_sorcery_memory_cache, pbx_realtime, res_ari_asterisk, "
+    "res_pjsip_header_funcs, func_realtime, func_dialplan, func_hangupcause and func_pjsip_aor"
+)
 
 
 def asterisk_guide(server: SipServer) -> Guide:
@@ -158,6 +160,9 @@ def asterisk_guide(server: SipServer) -> Guide:
         "CONSOLE": console_address(endpoint),
         "CONTROL_USER": USER,
         "SECRET": SECRET,
+        "READER": f"rtcadmin-{server.pk}",
+        "DIALPLAN_FILE": setup.DIALPLAN_FILE,
+        "CONTACTS": "" if store.served else _CONTACTS,
         "ASK": f"{scheme}://{USER}:{SECRET}@{console}/served/{server.pk}",
         "NAME": store.database,
         "HOST": store.host,
@@ -170,6 +175,14 @@ def asterisk_guide(server: SipServer) -> Guide:
         ),
     }
     sections = [
+        Section(
+            "Defaults of new accounts, tables of the console, and its rights",
+            "Run this first. Choose contacts and codecs to your liking. Gateways, routes and "
+            "settings stand in tables of the console's own; views make of them what Asterisk "
+            "reads. While the store is only observed, SELECT on all of them is enough.",
+            "psql",
+            filled(_SQL + setup.tables(), known),
+        ),
         Section(
             "Let Asterisk answer over HTTP",
             "The console speaks to the manager and the REST interface at the control address.",
@@ -191,25 +204,20 @@ def asterisk_guide(server: SipServer) -> Guide:
             filled(_ARI, known),
         ),
         Section(
-            "Read accounts from the database",
-            "With a cache: without one, an Asterisk asks its database about ten questions for "
-            "each REGISTER. The console lets it forget what changed.",
+            "Read accounts, gateways, trunks and trusted hosts",
+            "Accounts with a cache: without one, an Asterisk asks about ten questions for each "
+            "REGISTER. The console lets it forget what changed. In pjsip.conf, "
+            "endpoint_identifier_order begins with ip, as it does unless you changed it.",
             "sorcery.conf",
-            filled(_SORCERY if store.served else _SORCERY + _CONTACTS, known),
+            filled(setup.sorcery(), known),
         ),
         *(_asking(known) if store.served else _reading(known)),
         Section(
-            "Ring accounts and numbers",
-            "The context of an account is its SIP domain.",
+            "Ring accounts and numbers, and route calls",
+            "The context of an account is its SIP domain. Without gateways here, numbers that are "
+            "nobody's are answered 404.",
             "extensions.conf",
-            filled(_DIALPLAN, known),
-        ),
-        Section(
-            "Defaults of new accounts, and the console's rights",
-            "Choose contacts and codecs to your liking. While the store is only observed, SELECT "
-            "on the five tables is enough.",
-            "psql",
-            filled(_SQL, known),
+            filled(_DIALPLAN, known) + setup.dialplan(),
         ),
     ]
     return Guide(
@@ -232,8 +240,7 @@ def _reading(known: Mapping[str, str]) -> list[Section]:
         Section(
             "Where the database is",
             "Asterisk signs in with a role of its own. The modules res_config_pgsql, "
-            "res_sorcery_realtime, res_sorcery_memory_cache, pbx_realtime, res_ari_asterisk and "
-            "func_pjsip_aor must be loaded.",
+            f"{_MODULES} must be loaded.",
             "res_pgsql.conf",
             filled(_PGSQL, known),
         ),
@@ -246,8 +253,7 @@ def _asking(known: Mapping[str, str]) -> list[Section]:
         Section(
             "Ask the console",
             "Keep the file to Asterisk alone. The modules res_curl, func_curl, res_config_curl, "
-            "res_sorcery_realtime, res_sorcery_memory_cache, pbx_realtime, res_ari_asterisk and "
-            "func_pjsip_aor must be loaded. The console's certificate must be one that the machine "
+            f"{_MODULES} must be loaded. The console's certificate must be one that the machine "
             "trusts.",
             "extconfig.conf",
             filled(_CURL, known),
