@@ -65,7 +65,7 @@ class AsteriskStore:
 
     def _own_tables(self) -> str:
         roles = {"@USER@": self.console_role, "@ROLE@": self.server_role}
-        text = setup.tables()
+        text = setup.tables(read_by_servers=True)
         for stand_in, role in roles.items():
             text = text.replace(stand_in, role)
         return text

@@ -16,7 +16,14 @@ from lab.postgresql import Postgresql
 from provisioning.models import ConfigStore, SipServer
 from provisioning.services.push import outbox
 from provisioning.services.push.push import push_store
-from tests.factories import make_account, make_domain, make_pool, make_store
+from tests.factories import (
+    make_account,
+    make_domain,
+    make_gateway,
+    make_pool,
+    make_route,
+    make_store,
+)
 from tests.lab.fixtures import postgresql
 
 __all__ = ["postgresql"]
@@ -146,8 +153,29 @@ def test_whoever_guesses_has_to_wait_and_the_right_secret_does_not(server: SipSe
     assert Asking(server)("ps_auths/single", id=ANN)[0] == 200
 
 
-def test_it_is_posted_to_and_nothing_else(server: SipServer) -> None:
-    response = Client().get(f"/served/{server.pk}/ps_auths/single", {"id": ANN})
+def test_a_file_is_asked_for_by_get_and_given_whole(server: SipServer) -> None:
+    gateway = make_gateway(number=101, host="sbc.carrier.example")
+    make_route("+44", gateway)
+    outbox.mark_store(server.store)
+    push_store(store_id=server.store_id)
+    asking = Asking(server)
+    path = f"/served/{server.pk}/rtcadmin_config/static"
+
+    def lines(file: str) -> list[dict[str, list[str]]]:
+        response = Client().get(path, {"file": file}, headers=asking.headers)
+        assert response.status_code == 200
+        return [parse_qs(line) for line in response.content.decode().splitlines()]
+
+    assert [each["var_val"][0].split(",")[0] for each in lines("rtcadmin_extensions.conf")] == [
+        "_+44!", "101",
+    ]  # fmt: skip
+    assert {each["category"][0] for each in lines("rtcadmin_pjsip.conf")} == {"rtcadmin-101"}
+    assert lines("extensions.conf") == []
+    assert Client().get(path, {"file": "rtcadmin_pjsip.conf"}).status_code == 401
+
+
+def test_nothing_else_than_get_and_post_is_answered(server: SipServer) -> None:
+    response = Client().put(f"/served/{server.pk}/ps_auths/single")
     assert response.status_code == 405
 
 

@@ -5,19 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from lab.asterisk import AsteriskStore as Lab
 from lab.postgresql import Postgresql
-from provisioning.core.errors import Rejected
+from provisioning.core.calls import Category
+from provisioning.core.errors import KindUnavailable, Rejected
 from provisioning.core.sip import ha1
+from provisioning.drivers.asterisk.own_tables import OWN_TABLES, VIEWS
 from provisioning.drivers.asterisk.store import AsteriskStore
-from provisioning.drivers.base import AliasRow, Kind, SipDomainRow, SubscriberRow
+from provisioning.drivers.base import AliasRow, Kind, Row, SipDomainRow, SubscriberRow
+from provisioning.drivers.routing import DialRuleRow, GatewayRow, RouteRow, TrunkRow
 from tests.drivers.places import asterisk_record
-from tests.drivers.rows import DOMAIN, SECRET, alias, gone, subscriber, wanted
+from tests.drivers.rows import (
+    DOMAIN,
+    ROUTING,
+    SECRET,
+    SETTINGS,
+    alias,
+    gone,
+    subscriber,
+    wanted,
+)
 
+GOLDEN = Path(__file__).with_name("golden") / "asterisk_routing.conf"
 _NUMBERS = count()
 CLEAR = "in clear"
 
@@ -277,7 +291,7 @@ def test_values_that_a_column_cannot_hold_are_refused_in_the_databases_words(
     ("damage", "said"),
     [
         ("DROP TABLE ps_auths", "Table ps_auths is missing."),
-        ("DROP TABLE extensions", "Table extensions is missing."),
+        ("DROP TABLE extensions CASCADE", "Table extensions is missing."),
         ("ALTER TABLE ps_auths DROP password_digest", "ps_auths has no column password_digest"),
     ],
 )
@@ -287,6 +301,110 @@ def test_a_check_names_what_does_not_fit(
     lab.execute(damage)
     with pytest.raises(Rejected, match=said):
         store.check()
+
+
+@pytest.mark.parametrize("table", [target.table.name for target in OWN_TABLES.values()])
+def test_a_missing_table_of_the_consoles_own_concerns_its_own_kind_alone(
+    store: AsteriskStore, lab: Lab, table: str
+) -> None:
+    (kind,) = (kind for kind, target in OWN_TABLES.items() if target.table.name == table)
+    lab.execute(f"DROP TABLE {table} CASCADE")
+    mine = [row for row in (*ROUTING, *SETTINGS) if wanted(row)[0].kind is kind]
+
+    assert any(f"Table {table} is missing: no {kind.label} is written" in s for s in store.check())
+    with pytest.raises(KindUnavailable, match=table):
+        store.differing(kind, mine)
+    with pytest.raises(KindUnavailable, match=table):
+        list(store.read(kind))
+    outcomes = store.apply(wanted(subscriber("ann"), *mine))
+    assert [bool(outcome.error) for outcome in outcomes] == [False, *[True] * len(mine)]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_missing_view_is_told(store: AsteriskStore, lab: Lab, view: str) -> None:
+    lab.execute(f"DROP VIEW {view}")
+    (told,) = [line for line in store.check() if f"View {view} is missing" in line]
+    assert "setup guide" in told
+
+
+def test_a_right_that_lacks_on_a_table_of_the_consoles_own_concerns_its_kind_alone(
+    store: AsteriskStore, lab: Lab
+) -> None:
+    lab.execute("REVOKE INSERT ON rtcadmin_gateways FROM rtcadmin")
+    found = store.check()
+    assert found[-1] == "The role may read and write."
+    assert any("no gateway is written here. Read only: the role lacks INSERT" in s for s in found)
+    row = GatewayRow(7, "x", "192.0.2.1", 5060, "udp")
+    refused, accepted = store.apply(wanted(row, subscriber("ann")))
+    assert "permission denied for table rtcadmin_gateways" in refused.error
+    assert accepted.error == ""
+
+
+def test_routing_and_settings_are_compiled_to_exactly_their_golden_lines(
+    store: AsteriskStore, lab: Lab
+) -> None:
+    changes = wanted(*ROUTING, *SETTINGS)
+    assert not [outcome for outcome in store.apply(changes) if outcome.error]
+    for kind in OWN_TABLES:
+        mine = [row for row in (*ROUTING, *SETTINGS) if wanted(row)[0].kind is kind]
+        assert set(store.read(kind)) == set(mine)
+        assert set(store.read(kind, [mine[0].key])) == {mine[0]}
+        assert store.differing(kind, mine) == {}
+    assert compiled(lab) == GOLDEN.read_text()
+    assert not [outcome for outcome in store.apply(changes) if outcome.error]
+    assert compiled(lab) == GOLDEN.read_text()
+    store.apply(gone(*ROUTING, *SETTINGS))
+    assert compiled(lab) == ""
+
+
+def compiled(lab: Lab) -> str:
+    """The files that an Asterisk reads, as text."""
+    lines: list[str] = []
+    last: object = None
+    for file, category, metric, name, value in rows(
+        lab,
+        "SELECT filename, category, cat_metric, var_name, var_val FROM rtcadmin_config "
+        "ORDER BY filename, cat_metric, var_metric, var_name, var_val",
+    ):
+        if metric != last:
+            lines += ["", f"; {file}", f"[{category}]"]
+            last = metric
+        lines.append(f"{name} = {value}")
+    return "\n".join([*lines[1:], ""]) if lines else ""
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (DialRuleRow(7, 1, r"0(\d)(\d+)", r"+\1\2"), "more than the first group"),
+        (DialRuleRow(7, 1, r"0(\d+)|1(\d+)", r"+\1"), "a choice between several"),
+        (DialRuleRow(7, 1, r'0"(\d+)', r"+\1"), "means something else in a dialplan"),
+        (GatewayRow(7, "x", "a)b", 5060, "udp"), "means something else in a dialplan"),
+        (GatewayRow(7, "x" * 65, "a.example", 5060, "udp"), "65 characters; the column holds 64"),
+        (GatewayRow(7, "x\ny", "a.example", 5060, "udp"), "no place for"),
+        (RouteRow("+44${SHELL(id)}", Category.NATIONAL, ()), "means something else"),
+        (TrunkRow(7, "", "d", "r", "u", "a" * 32, "sip:p", 60), "username is empty"),
+    ],
+)
+def test_what_a_dialplan_cannot_hold_is_refused_alone(
+    store: AsteriskStore, row: Row, said: str
+) -> None:
+    refused, accepted = store.apply(wanted(row, subscriber("ann")))
+    assert said in refused.error
+    assert accepted.error == ""
+
+
+def test_what_somebody_wrote_by_hand_differs_from_what_is_wanted(
+    store: AsteriskStore, lab: Lab
+) -> None:
+    lab.execute(
+        "INSERT INTO rtcadmin_routes (site, prefix, category, gateways, callback) "
+        "VALUES (0, '+44', 'by hand', 'x', '')"
+    )
+    row = RouteRow("+44", Category.INTERNAL, ())
+    assert set(store.differing(Kind.ROUTE, [row])) == {"+44"}
+    assert store.apply(wanted(row))[0].error == ""
+    assert store.differing(Kind.ROUTE, [row]) == {}
 
 
 @pytest.mark.parametrize(

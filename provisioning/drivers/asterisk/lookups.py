@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from provisioning.drivers.base import Served
 from provisioning.drivers.database.connection import Rendered
@@ -33,6 +33,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _ROWS = ("single", "multi")
 # Whether the table has the columns that Asterisk knows is checked by the console already.
 _COLUMNS = "require"
+_STATIC = "rtcadmin_config/static"
 _FILE = Rendered(
     "SELECT row_to_json(t) FROM (SELECT category, var_name, var_val, cat_metric "
     "FROM rtcadmin_config WHERE filename = %(file)s "
@@ -64,22 +65,24 @@ def question_of(path: str, asked: Mapping[str, str]) -> Question | Served | None
 
     A path is TABLE/QUESTION, or TABLE/READER/QUESTION where rows differ from server to server.
     """
-    table, *reader, question = path.split("/")
-    if (table, question) == ("rtcadmin_config", "static"):
+    table, _, rest = path.partition("/")
+    reader, _, question = rest.rpartition("/")
+    if path == _STATIC:
         return Question(_FILE) if set(asked) == {"file"} else _text("")
-    if table not in _KEYS or question not in (*_ROWS, _COLUMNS) or len(reader) > 1:
+    if table not in _KEYS or question not in (*_ROWS, _COLUMNS):
         return None
     if question == _COLUMNS:
         return _text("0")
     if set(asked) != set(_KEYS[table]):
         return _text("")
-    return Question(_STATEMENTS[table], *reader)
+    return Question(_STATEMENTS[table], reader)
 
 
 def answer(rows: Iterable[Mapping[str, Any]]) -> Served:
     """Rows as Asterisk reads them; what is not set is left to Asterisk's own defaults."""
-    lines = (urlencode({name: row[name] for name in row if row[name] is not None}) for row in rows)
-    return _text("".join(f"{line}\n" for line in lines))
+    told = ({name: row[name] for name in row if row[name] is not None} for row in rows)
+    # To Asterisk a plus is a plus, and no space.
+    return _text("".join(f"{urlencode(row, quote_via=quote)}\n" for row in told))
 
 
 def _text(body: str) -> Served:

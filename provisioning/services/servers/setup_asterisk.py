@@ -131,9 +131,11 @@ ALTER TABLE ps_aors ALTER max_contacts SET DEFAULT 5;
 ALTER TABLE ps_endpoints ALTER disallow SET DEFAULT 'all';
 ALTER TABLE ps_endpoints ALTER allow SET DEFAULT 'opus,g722,alaw,ulaw';
 
+-- While the store is only observed, SELECT is enough, here and below.
 GRANT SELECT, INSERT, UPDATE, DELETE ON ps_endpoints, ps_auths, ps_aors, extensions TO "@USER@";
 GRANT SELECT, DELETE ON ps_contacts TO "@USER@";
 GRANT USAGE ON SEQUENCE extensions_id_seq TO "@USER@";
+
 """
 
 
@@ -179,9 +181,9 @@ def asterisk_guide(server: SipServer) -> Guide:
             "Defaults of new accounts, tables of the console, and its rights",
             "Run this first. Choose contacts and codecs to your liking. Gateways, routes and "
             "settings stand in tables of the console's own; views make of them what Asterisk "
-            "reads. While the store is only observed, SELECT on all of them is enough.",
+            "reads.",
             "psql",
-            filled(_SQL + setup.tables(), known),
+            filled(_SQL + setup.tables(read_by_servers=not store.served), known),
         ),
         Section(
             "Let Asterisk answer over HTTP",

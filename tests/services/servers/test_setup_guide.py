@@ -14,12 +14,17 @@ from pytest_django.live_server_helper import LiveServer
 
 from lab.asterisk import TABLES, Asterisk, AsteriskStore
 from lab.authority import Authority
+from lab.gateway import Gateway
 from lab.kamailio import SqliteStore
 from lab.ports import HOST, free_port
 from lab.postgresql import Postgresql
 from lab.sip import Login, SipClient
+from provisioning.core.calls import Category
 from provisioning.core.errors import Unreachable
-from provisioning.drivers.base import Kind
+from provisioning.drivers.asterisk.own_tables import OWN_TABLES, VIEWS
+from provisioning.drivers.base import Kind, Row
+from provisioning.drivers.routing import DialRuleRow, GatewayRow, RouteRow
+from provisioning.drivers.setting_rows import CALLER_SITE, PreferenceRow, SettingRow
 from provisioning.models import ConfigStore, SipServer
 from provisioning.services.servers import setup_asterisk
 from provisioning.services.servers import setup_lines as lines
@@ -31,6 +36,9 @@ from tests.lab.fixtures import postgresql
 
 __all__ = ["postgresql"]
 pytestmark = pytest.mark.django_db
+
+# The console's own tables and views at an Asterisk.
+OWN = (*(target.table.name for target in OWN_TABLES.values()), *VIEWS)
 
 
 def a_server(**values: object) -> SipServer:
@@ -170,9 +178,9 @@ def test_asterisk_runs_with_the_lines_and_answers_the_console(
     lab = AsteriskStore(postgresql, f"guide_{served}".lower())
     lab.create()
     lab.execute("ALTER TABLE ps_aors ALTER max_contacts DROP DEFAULT")
-    lab.execute(f"REVOKE ALL ON {', '.join(TABLES)} FROM {lab.console_role}")
-    if served:
-        lab.execute(f"REVOKE ALL ON {', '.join(TABLES)} FROM {lab.server_role}")
+    lab.execute(f"REVOKE ALL ON {', '.join((*TABLES, *OWN))} FROM {lab.console_role}")
+    theirs = (*TABLES, *OWN) if served else OWN
+    lab.execute(f"REVOKE ALL ON {', '.join(theirs)} FROM {lab.server_role}")
     asterisk = Asterisk(tmp_path, authority, lab)
     store = make_store(
         driver="asterisk", host=HOST, port=postgresql.port, tls=False, database=lab.name,
@@ -197,19 +205,29 @@ def test_asterisk_runs_with_the_lines_and_answers_the_console(
     lab.execute(files.pop("psql"))
     asterisk.files = files
 
-    with asterisk:
+    with asterisk, Gateway() as carrier:
         health = _asked_until_it_answers(server)
         with open_store(store) as driver:
             assert not [line for line in driver.check() if line.startswith("Read only")]
-            changes = wanted(subscriber("ann"), alias("+49301", "ann"))
-            assert [outcome.error for outcome in driver.apply(changes)] == ["", ""]
+            told = driver.check()
+            assert not [line for line in told if "missing" in line or "not written" in line]
+            changes = wanted(subscriber("ann"), alias("+49301", "ann"), *a_route(carrier))
+            assert not [outcome for outcome in driver.apply(changes) if outcome.error]
             assert (driver.registrations() is None) is served
+        with open_server(server) as control:
+            control.activate(driver.reload_kinds)
         with SipClient(asterisk.sip_port) as client:
             login = Login("ann", DOMAIN, SECRET)
             assert client.register(Login("ann", DOMAIN, "wrong")).status == 401
             assert client.register(login).status == 200
             client.message(login, f"sip:+49301@{DOMAIN}", "hello")
             assert client.wait_for_request().startswith("MESSAGE sip:ann@")
+            assert client.invite(f"sip:0207946@{DOMAIN}", login).status == 200
+            assert client.invite(f"sip:+4490@{DOMAIN}", login).status == 403
+            assert carrier.calls[0].uri.startswith("sip:+44207946@")
+            # What is set for this server alone.
+            answer = client.register(login, expires=5000)
+            assert ";expires=12" in answer.headers["contact"]
         with open_store(store) as driver, open_server(server) as control:
             (contact,) = control.registrations_of(f"ann@{DOMAIN}")
             assert contact.contact.startswith("sip:ann@")
@@ -219,6 +237,25 @@ def test_asterisk_runs_with_the_lines_and_answers_the_console(
         with SipClient(asterisk.sip_port) as client:
             assert client.register(login).status == 401
     assert "asterisk" in health.lower()
+    log = (asterisk.directory / "asterisk.log").read_text()
+    for complaint in ("pbx_config.c", "ast_expr2", "message.c", "func_"):
+        assert complaint not in log
+
+
+def a_route(carrier: Gateway) -> list[Row]:
+    """What an account, at a site, calls through a gateway; and how long it may stay registered."""
+    server = SipServer.objects.get()
+    return [
+        GatewayRow(7, "Carrier", HOST, carrier.port, "udp"),
+        RouteRow("+44", Category.NATIONAL, (7,)),
+        RouteRow("+4490", Category.PREMIUM, (7,)),
+        DialRuleRow(1, 1, r"0([1-9]\d+)", r"+44\1"),
+        PreferenceRow(CALLER_SITE, "ann", DOMAIN, "1"),
+        PreferenceRow("call_classes", "ann", DOMAIN, "national"),
+        SettingRow("max_expires", "4000"),
+        SettingRow("max_expires", "1234", str(server.pk)),
+        SettingRow("max_expires", "999", str(server.pk + 1)),
+    ]
 
 
 def _replaced(text: str, known: dict[str, str]) -> str:

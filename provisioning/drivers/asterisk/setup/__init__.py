@@ -6,14 +6,18 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 
-# The files that Asterisk makes of view rtcadmin_config.
-PJSIP_FILE = "rtcadmin_pjsip.conf"
+# The file of view rtcadmin_config that extensions.conf includes.
 DIALPLAN_FILE = "rtcadmin_extensions.conf"
 
 
-def tables() -> str:
-    """Tables and views of the console's own, beside those of Asterisk."""
-    return (_HERE / "rtcadmin.sql").read_text(encoding="utf-8")
+def tables(*, read_by_servers: bool) -> str:
+    """Tables and views of the console's own, beside those of Asterisk; `@USER@` writes them.
+
+    Where servers read the database themselves, they do it as `@ROLE@`.
+    """
+    made = (_HERE / "rtcadmin.sql").read_text(encoding="utf-8")
+    readers = (_HERE / "readers.sql").read_text(encoding="utf-8")
+    return made + readers if read_by_servers else made
 
 
 def dialplan() -> str:
@@ -22,5 +26,5 @@ def dialplan() -> str:
 
 
 def sorcery() -> str:
-    """Where gateways, trunks and trusted hosts are read from; `@CACHE@` is how the rest is kept."""
+    """Where each kind of object is read from; `@CONTACTS@` is where contacts are kept."""
     return (_HERE / "sorcery.conf").read_text(encoding="utf-8")

@@ -158,5 +158,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON rtcadmin_gateways, rtcadmin_trunks, rtca
 GRANT USAGE ON rtcadmin_gateways_id_seq, rtcadmin_trunks_id_seq, rtcadmin_routes_id_seq,
     rtcadmin_trusted_hosts_id_seq, rtcadmin_dial_rules_id_seq, rtcadmin_settings_id_seq,
     rtcadmin_preferences_id_seq TO "@USER@";
-GRANT SELECT ON rtcadmin_config, rtcadmin_numbers, rtcadmin_aors TO "@USER@", "@ROLE@";
-GRANT SELECT ON rtcadmin_settings, rtcadmin_preferences TO "@ROLE@";
+GRANT SELECT ON rtcadmin_config, rtcadmin_numbers, rtcadmin_aors TO "@USER@";
