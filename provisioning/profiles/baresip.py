@@ -65,7 +65,7 @@ class Baresip:
     policies = frozenset(
         {
             "register_interval", "media_encryption", "client_transport", "store_passwords",
-            "nat_traversal", "stun_server",
+            "nat_traversal", "stun_server", "voicemail",
         }
     )  # fmt: skip
 
@@ -118,7 +118,9 @@ def _settings_part(settings: ProfileSettings) -> tuple[str, str]:
 
 
 def _config(settings: ProfileSettings) -> bytes:
-    return _CONFIG.format(cafile="ca.pem" if settings.ca_pem else _SYSTEM_CAFILE).encode()
+    lines = _CONFIG.format(cafile="ca.pem" if settings.ca_pem else _SYSTEM_CAFILE)
+    # Asks for waiting messages at the account's own address.
+    return (lines + "module_app mwi.so\n" if settings.voicemail else lines).encode()
 
 
 def _quoted(value: str, what: str) -> str:

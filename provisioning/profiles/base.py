@@ -28,7 +28,8 @@ class ProfileSettings:
 
     `register_expires` in seconds; `listeners` in order of preference; `gateway` is the PSTN
     gateway's proxy. `stun_server` is host:port, there where `nat_traversal` needs it; `conference`
-    a SIP URI and `file_service` a web address, empty for none.
+    a SIP URI and `file_service` a web address, empty for none. With `voicemail` the account's own
+    address leads to its mailbox.
     """
 
     key: str
@@ -50,6 +51,7 @@ class ProfileSettings:
     stun_server: str = ""
     conference: str = ""
     file_service: str = ""
+    voicemail: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,17 +51,22 @@ class Linphone:
         {
             "messaging", "register_interval", "video", "conference_service", "file_service",
             "media_encryption", "client_transport", "store_passwords", "nat_traversal",
-            "stun_server", "publish_presence",
+            "stun_server", "publish_presence", "voicemail",
         }
     )  # fmt: skip
 
     def render(self, settings: ProfileSettings, account: ProfileAccount) -> list[File]:
         """One document; see `Renderer`. PC-PC and PC-phone have no key here: the servers decide."""
         shared, server = _settings_part(settings)
+        own = f"sip:{check_user_part(account.user)}@{check_domain(account.domain)}"
+        mailbox = own if settings.voicemail else ""
         proxy = _section(
             "proxy_0",
             ("reg_identity", name_addr(account)),
             ("realm", account.realm),
+            # Since 5.3: what the voicemail button calls, and where waiting messages are asked for.
+            ("voicemail_uri", mailbox),
+            ("mwi_server_uri", mailbox),
             rest=server,
         )
         # What a document holds stays in the client's file, whatever `save_auth_info` says.

@@ -8,9 +8,11 @@ import pytest
 
 from lab.authority import Authority
 from lab.baresip import Baresip as BaresipClient
+from lab.gateway import Gateway as LabGateway
 from lab.kamailio import Kamailio, SqliteStore
 from lab.linphone import Linphone as LinphoneClient
 from lab.linphone import Registration
+from lab.process import wait_until
 from provisioning.core.records import Listener
 from provisioning.core.sip import Algorithm, ha1
 from provisioning.profiles.addresses import name_addr
@@ -213,3 +215,26 @@ def test_baresip_registers_with_nat_traversal(
         assert_registered(kamailio, client.registration(), "plain", client.process.log)
         assert f"medianat={way}" in (directory / "accounts").read_text()
         assert "media NAT not found" not in client.process.log.read_text(errors="replace")
+
+
+def test_baresip_asks_the_voicemail_server_for_waiting_messages(
+    kamailio: Kamailio, tmp_path: Path
+) -> None:
+    exported, directory = tmp_path / "exported", tmp_path / "baresip"
+    profile = replace(settings_for(kamailio, "udp"), voicemail=True)
+    for folder in (exported, directory):
+        folder.mkdir()
+        for file in Baresip().render(profile, account("plain")):
+            (folder / file.name).write_bytes(file.content)
+    with LabGateway() as server:
+        for key, value in (("voicemail", "1"), ("voicemail_server", f"127.0.0.1:{server.port}")):
+            kamailio.store.execute(
+                "INSERT INTO usr_preferences (username, domain, attribute, value) "  # noqa: S608
+                f"VALUES ('plain', '{DOMAIN}', '{key}', '{value}')"
+            )
+        with BaresipClient(directory, exported, kamailio.ca_file) as client:
+            assert client.registration().accepted
+            wait_until(lambda: bool(server.asked), timeout=30, what="baresip subscribes")
+    asked = server.asked[0]
+    assert (asked.method, asked.headers["event"]) == ("SUBSCRIBE", "message-summary")
+    assert asked.uri == f"sip:plain@127.0.0.1:{server.port}"

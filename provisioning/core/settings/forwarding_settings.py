@@ -1,10 +1,10 @@
-"""Where calls of accounts go that nobody there takes."""
+"""Where calls of accounts go that nobody there takes: forwarding, voicemail."""
 
 from __future__ import annotations
 
 from provisioning.core.settings import texts
 from provisioning.core.settings.setting import Area, Family, Setting
-from provisioning.core.settings.types import Duration, Text
+from provisioning.core.settings.types import Duration, Switch, Text
 
 _TARGET = Text(
     texts.call_target,
@@ -26,7 +26,7 @@ def _forward(key: str, label: str, help: str) -> Setting:
     )
 
 
-FORWARDING_SETTINGS = (
+_FORWARDS = (
     _forward("forward_always", "All calls", "Its own phones do not ring."),
     _forward("forward_busy", "When busy", "Its phones are busy, or decline the call."),
     _forward("forward_no_answer", "When nobody answers", "Its phones ring, and nobody answers."),
@@ -46,5 +46,32 @@ FORWARDING_SETTINGS = (
         "No phone of it is registered, or none answers at all.",
     ),
 )
+_VOICEMAIL = (
+    Setting(
+        key="voicemail",
+        label="Voicemail",
+        help="Calls that nothing else is said about go to its mailbox; its clients are told as "
+        "well. Needs a voicemail server.",
+        area=Area.FORWARDING,
+        family=Family.ACCOUNT,
+        type=Switch(),
+        default=False,
+        covers=(),
+    ),
+    Setting(
+        key="voicemail_server",
+        label="Voicemail server",
+        help="It has a mailbox for the user part of each account.",
+        area=Area.FORWARDING,
+        family=Family.ACCOUNT,
+        type=Text(
+            texts.sip_host, "a host such as voicemail.example.com or 10.0.0.9:5060;transport=tcp"
+        ),
+        default="",
+        covers=(),
+    ),
+)
+
 # Those that name a target.
-TARGETS = tuple(each.key for each in FORWARDING_SETTINGS if each.type is _TARGET)
+TARGETS = tuple(each.key for each in _FORWARDS if each.type is _TARGET)
+FORWARDING_SETTINGS = (*_FORWARDS, *_VOICEMAIL)

@@ -46,6 +46,19 @@ def host_and_port(text: str) -> str:
     return f"{check_domain(host)}:{int(port)}"
 
 
+def sip_host(text: str) -> str:
+    """A host of SIP servers, with a port and a transport where they are given."""
+    place, semicolon, parameter = text.partition(";")
+    transport = parameter.strip().lower()
+    if semicolon and transport not in ("transport=udp", "transport=tcp", "transport=tls"):
+        raise InvalidInput(
+            f"“{parameter[:40]}” is not a transport such as transport=tcp. Nothing was changed."
+        )
+    host = place.strip()
+    formed = host_and_port(host) if re.search(r":\d*\Z", host) else check_domain(host)
+    return f"{formed};{transport}" if transport else formed
+
+
 def web_address(text: str) -> str:
     """An address that begins with https:// or http://."""
     parts = urlsplit(text)

@@ -26,6 +26,8 @@ ACCOUNT_KEYS = (
     "forward_no_answer",
     "forward_after",
     "forward_unreachable",
+    "voicemail",
+    "voicemail_server",
     "remote_access",
     "federation",
     "federated_messaging",

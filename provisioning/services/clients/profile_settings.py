@@ -83,6 +83,7 @@ def as_settings(
         stun_server=values["stun_server"] if values["nat_traversal"] != "none" else "",
         conference=values["conference_service"],
         file_service=values["file_service"],
+        voicemail=bool(values["voicemail"] and values["voicemail_server"]),
     )
 
 

@@ -248,7 +248,7 @@ def kamailio_guide(server: SipServer) -> Guide:
             settings_routes(server=str(server.pk)),
         ),
         Section(
-            "Forward calls",
+            "Forward calls, and voicemail",
             "Only with the lines for routing and for settings. RTC_DELIVER looks numbers and "
             "accounts up itself, forwards, and answers: it stands last in request_route.",
             "kamailio.cfg",

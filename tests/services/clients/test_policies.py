@@ -64,6 +64,23 @@ def test_messages_are_told_only_where_both_the_account_and_the_profile_allow_the
     assert Session.MESSAGE not in documents.profile_settings(account=account).sessions
 
 
+def test_clients_are_told_of_their_mailbox_only_where_there_is_a_server_for_it(
+    account: Account,
+) -> None:
+    place = Place(SettingScope.ACCOUNT, account)
+    for key, value, told in (
+        ("voicemail", True, ""),
+        ("voicemail_server", "vm.example.com", f"sip:{account.aor}"),
+        ("voicemail", False, ""),
+    ):
+        give(place, key, value)
+        (file,) = export.render_account(
+            account=account, format="linphone", with_secret=False, actor=COMMAND_LINE
+        )
+        for name in ("voicemail_uri", "mwi_server_uri"):
+            assert f'<entry name="{name}" overwrite="true">{told}</entry>' in file.content.decode()
+
+
 def test_a_transport_narrows_the_listeners_and_one_that_is_missing_is_told(
     account: Account,
 ) -> None:
@@ -98,4 +115,4 @@ def test_an_export_of_many_asks_for_policies_once_a_batch(account: Account) -> N
 def test_every_client_policy_is_held_by_a_format_and_formats_hold_only_what_there_is() -> None:
     held = frozenset[str]().union(*(each.policies for each in RENDERERS.values()))
     policies = {key for key, each in CATALOGUE.items() if each.family is Family.CLIENT}
-    assert held - {"messaging"} == policies
+    assert held - {"messaging", "voicemail"} == policies
