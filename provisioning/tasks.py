@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.conf import settings
 
-from provisioning.core.errors import Busy
+from provisioning.core.errors import Busy, InvalidInput
 from provisioning.models import DirectorySource, SipServer
 from provisioning.services.accounts import deadlines
 from provisioning.services.actor import SCHEDULE
@@ -13,6 +13,7 @@ from provisioning.services.alerts import alerts, sending
 from provisioning.services.console import guessing, retention, search_indexes
 from provisioning.services.console import sweep as sweeper
 from provisioning.services.directory import poll
+from provisioning.services.probes import probe
 from provisioning.services.push import push, reconcile
 from provisioning.services.runs import runs
 from provisioning.services.scim import scim_store
@@ -106,6 +107,24 @@ def check_server(server_id: int) -> None:
     server = SipServer.objects.filter(pk=server_id, enabled=True).first()
     if server is not None:
         servers.check_server_health(server=server)
+
+
+@shared_task(name="provisioning.tasks.probe_servers")
+def probe_servers() -> None:
+    """Have the SIP servers tried whose turn it is, each by a worker of its own."""
+    probe.request_due()
+
+
+@shared_task(name="provisioning.tasks.probe_server")
+def probe_server(server_id: int) -> None:
+    """Try what a SIP server does; one that is being probed, or cannot be, is left alone."""
+    server = SipServer.objects.filter(pk=server_id).select_related("store", "pool").first()
+    if server is None:
+        return
+    try:
+        probe.probe_server(server=server)
+    except (Busy, InvalidInput):
+        return
 
 
 @shared_task(name="provisioning.tasks.read_registrations")

@@ -243,6 +243,12 @@ ALERT_PATIENCE = env.number("RTCADMIN_ALERT_PATIENCE", 24 * 3600)
 ALERT_TIMEOUT = env.number("RTCADMIN_ALERT_TIMEOUT", 10)
 # How often everything at a managed store is compared, to find drift.
 RECONCILE_EVERY = env.number("RTCADMIN_RECONCILE_EVERY", 3600)
+# How often every SIP server is probed, and how soon again after something was pushed. A probe waits
+# so long for one answer, and takes no longer than its patience for all of them.
+PROBE_EVERY = env.number("RTCADMIN_PROBE_EVERY", 24 * 3600)
+PROBE_PAUSE = env.number("RTCADMIN_PROBE_PAUSE", 600)
+PROBE_TIMEOUT = env.number("RTCADMIN_PROBE_TIMEOUT", 6)
+PROBE_PATIENCE = env.number("RTCADMIN_PROBE_PATIENCE", 60)
 SYNC_LEASE = env.number("RTCADMIN_SYNC_LEASE", 120)
 # What a SCIM client writes within so long is read at once.
 SCIM_PAUSE = env.number("RTCADMIN_SCIM_PAUSE", 1)

@@ -16,6 +16,7 @@ from provisioning.models.limits import LimitUse
 from provisioning.models.number import Number, NumberRange
 from provisioning.models.person import Person
 from provisioning.models.pool import ConfigStore, ServerPool, SipServer
+from provisioning.models.probe import ProbeAccount, ProbeResult, ServerProbe
 from provisioning.models.profile import ClientProfile, ProvisioningLink
 from provisioning.models.proof import StoreProof
 from provisioning.models.proposal import Proposal
@@ -65,6 +66,8 @@ __all__ = [
     "Person",
     "Pin",
     "PlannedChange",
+    "ProbeAccount",
+    "ProbeResult",
     "Proposal",
     "ProvisioningLink",
     "PushPause",
@@ -82,6 +85,7 @@ __all__ = [
     "ScimToken",
     "SentForm",
     "ServerPool",
+    "ServerProbe",
     "SettingValue",
     "SipDomain",
     "SipServer",

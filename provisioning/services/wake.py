@@ -33,6 +33,11 @@ def check_server(*, server_id: int) -> None:
     _after_commit("provisioning.tasks.check_server", server_id)
 
 
+def probe_server(*, server_id: int) -> None:
+    """Wake a worker to try what a SIP server does."""
+    _after_commit("provisioning.tasks.probe_server", server_id)
+
+
 def send_alerts() -> None:
     """Wake a worker to send what channels are to be told."""
     _after_commit("provisioning.tasks.send_alerts")

@@ -36,6 +36,7 @@ from provisioning.web.servers import (
     maintenance,
     observe,
     pause,
+    probes,
     pushes,
     registration_list,
     registrations,
@@ -297,6 +298,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="server-maintenance",
     ),
     path("servers/<int:pk>/health/", server_health.server_health, name="server-health"),
+    path("servers/<int:pk>/probe/", probes.card, name="server-probe"),
+    path("servers/<int:pk>/probe/accounts/", probes.accounts, name="server-probe-accounts"),
+    path("servers/<int:pk>/probe/ask/", probes.ask, name="server-probe-ask"),
     path("servers/<int:pk>/verify/", server_setup.verify, name="server-verify"),
     path("servers/<int:pk>/test/", servers.try_out, name="server-test"),
     # Sources & sync

@@ -27,6 +27,8 @@ BADGES: dict[str, Badge] = {
     "manage": Badge("Manage", "green", "settings"),
     # what a server can do
     "effective": Badge("Effective", "green", "circle-check"),
+    "ineffective": Badge("Not effective", "red", "circle-x"),
+    "untried": Badge("Not tried", "secondary", "circle-dashed"),
     "unproven": Badge("Stored, unproven", "yellow", "help-circle"),
     "unsupported": Badge("Not supported", "secondary", "circle-minus"),
     "nothing": Badge("Nothing to keep", "secondary", "circle-dashed"),

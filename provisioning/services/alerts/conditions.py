@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from provisioning.core.severity import Severity
+from provisioning.drivers.base import Kind
 from provisioning.models import ConfigStore, Run
 from provisioning.services.alerts.watch import Watched, is_down
 from provisioning.services.directory.source_standing import is_late
@@ -52,6 +53,7 @@ class Condition:
 KINDS = {
     "server-down": "A SIP server does not answer",
     "certificate": "The certificate of a SIP server is about to expire, or clients refuse it",
+    "not-effective": "A SIP server does something else than intended, as a probe found",
     "registrations-dropped": "A SIP server lost many of its registrations within the hour",
     "store-unwritable": "A store cannot be written; changes wait",
     "changes-given-up": "A store refused changes for good",
@@ -81,6 +83,7 @@ def find_conditions(watched: Watched) -> list[Condition]:
     return [
         *_of_servers(watched),
         *_of_certificates(watched),
+        *_of_probes(watched),
         *_of_registrations(watched),
         *_of_stores(watched),
         *_of_lists(watched),
@@ -117,6 +120,19 @@ def _of_certificates(watched: Watched) -> Iterator[Condition]:
                 "certificate", Severity.WARNING, f"Certificate of {server.name}.", said,
                 "server", server.pk,
             )  # fmt: skip
+
+
+def _of_probes(watched: Watched) -> Iterator[Condition]:
+    servers = {server.pk: server for server in watched.servers if server.enabled}
+    for pk, wrong in watched.ineffective.items():
+        if pk not in servers:
+            continue
+        first, others = wrong[0], len(wrong) - 1
+        more = f" {others} more {'is' if others == 1 else 'are'} on its page." if others else ""
+        yield Condition(
+            "not-effective", Severity.CRITICAL, f"{servers[pk].name} does not do as intended.",
+            f"{Kind(first.kind).label.capitalize()}s: {first.told}{more}", "server", pk, first.at,
+        )  # fmt: skip
 
 
 def _of_registrations(watched: Watched) -> Iterator[Condition]:

@@ -17,6 +17,7 @@ from provisioning.models import (
     DirectorySource,
     HealthSample,
     Person,
+    ProbeResult,
     Run,
     SipServer,
 )
@@ -32,7 +33,8 @@ class Watched:
     """Everything that may be wrong, by noun.
 
     `homed` counts active accounts by pool, of pools with a server that is down; `usual` is how many
-    registrations each server had in the hour before now, on average.
+    registrations each server had in the hour before now, on average; `ineffective` is what probes
+    disproved at each server.
     """
 
     servers: list[SipServer]
@@ -44,6 +46,7 @@ class Watched:
     channels: list[AlertChannel]
     homed: dict[int, int] = field(default_factory=dict)
     usual: dict[int, float] = field(default_factory=dict)
+    ineffective: dict[int, list[ProbeResult]] = field(default_factory=dict)
 
 
 def watch() -> Watched:
@@ -60,6 +63,7 @@ def watch() -> Watched:
         channels=list(AlertChannel.objects.filter(enabled=True).exclude(problem="")),
         homed=_homed(servers),
         usual=_usual(),
+        ineffective=_ineffective(),
     )
 
 
@@ -74,6 +78,14 @@ def _homed(servers: list[SipServer]) -> dict[int, int]:
         return {}
     active = Account.objects.filter(pool__in=pools, state=State.ACTIVE).order_by()
     return dict(active.values_list("pool").annotate(count=Count("pk")))
+
+
+def _ineffective() -> dict[int, list[ProbeResult]]:
+    wrong = ProbeResult.objects.filter(outcome=ProbeResult.Outcome.INEFFECTIVE)
+    found: dict[int, list[ProbeResult]] = {}
+    for result in wrong.order_by("server", "kind", "key"):
+        found.setdefault(result.server_id, []).append(result)
+    return found
 
 
 def _usual() -> dict[int, float]:

@@ -102,11 +102,11 @@ class Desk:
 
 
 def with_what_documents_need(accounts: QuerySet[Account]) -> QuerySet[Account]:
-    """`accounts` with all that a document reads, so that none costs a query of its own.
+    """Those of `accounts` that have clients, with all that a document reads: no query for each.
 
     What many of them share is not joined: each of them would get an object of its own.
     """
-    own = accounts.select_related("credential", "number")
+    own = accounts.filter(probe__isnull=True).select_related("credential", "number", "probe")
     return own.prefetch_related("domain", "pool", "profile", "rule__profile")
 
 
@@ -130,6 +130,8 @@ def render(*, account: Account, renderer: Renderer, with_secret: bool, desk: Des
             f"{account.aor} is {account.get_state_display().lower()}; only active accounts get "
             "documents."
         )
+    if hasattr(account, "probe"):
+        raise InvalidInput(f"{account.aor} is a probe account: no client gets its document.")
     check_useful(renderer=renderer, with_secret=with_secret)
     settings = desk.settings_of(account)
     known = _plain(account, desk.home_of(account).algorithm)

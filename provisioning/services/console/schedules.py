@@ -28,6 +28,7 @@ def install_schedules() -> None:
             _keep(
                 "read registrations", f"{_TASKS}read_registrations", settings.REGISTRATIONS_EVERY
             ),
+            _keep("probe servers", f"{_TASKS}probe_servers", _MINUTE),
             _keep("read certificates", f"{_TASKS}read_certificates", _HOUR),
             _keep("look for alerts", f"{_TASKS}look_for_alerts", settings.ALERTS_EVERY),
             _keep("keep deadlines", f"{_TASKS}keep_deadlines", _MINUTE),

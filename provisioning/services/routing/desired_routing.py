@@ -25,6 +25,7 @@ from provisioning.drivers.routing import (
 )
 from provisioning.drivers.setting_rows import main_number_key
 from provisioning.models import Gateway, Route, SettingValue, Site, TrustedHost
+from provisioning.services.routing.probe_routes import probe_gateways, probe_routes
 
 _ERASED = (
     "The password of its registration was erased when it moved. What stands at the server was left "
@@ -88,6 +89,7 @@ def _keep(made: RoutingRows, rows: Iterator[RoutingRow]) -> None:
 
 
 def _gateways(made: RoutingRows) -> None:
+    _keep(made, iter(probe_gateways()))
     _keep(made, map(gateway_row, Gateway.objects.filter(enabled=True)))
 
 
@@ -125,6 +127,7 @@ def _routes(made: RoutingRows) -> None:
         row = RouteRow(prefix, Category(category), usable, site or 0)
         own.setdefault(row.site, {})[prefix] = row
     everywhere = own.pop(0)
+    _keep(made, iter(probe_routes()))
     _keep(made, iter(everywhere.values()))
     for site, callback in Site.objects.values_list("pk", "emergency_callback"):
         mine = own.get(site, {})

@@ -20,6 +20,7 @@ from provisioning.services import wake
 from provisioning.services.actor import Actor
 from provisioning.services.console import saving
 from provisioning.services.directory.certificates import check_authorities
+from provisioning.services.probes.forgetting import forget_probes
 from provisioning.services.push import outbox
 from provisioning.services.servers import driver_access, health_history, targets
 from provisioning.services.settings.marking import mark_server_removed
@@ -56,6 +57,7 @@ def save_server(*, server: SipServer, actor: Actor, secret: str | None = None) -
         if secret is not None:
             server.set_rpc_secret(secret)
             server.save(update_fields=["sealed_rpc_secret"])
+        forget_probes(SipServer.objects.filter(pk=server.pk))
         wake.check_server(server_id=server.pk)
     return erased
 

@@ -13,10 +13,11 @@ from provisioning.core.states import MEANINGS
 from provisioning.core.text import require_line
 from provisioning.drivers.base import Kind
 from provisioning.drivers.registry import DRIVERS
-from provisioning.models import Account, ConfigStore, PendingChange
+from provisioning.models import Account, ConfigStore, PendingChange, SipServer
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit, saving
 from provisioning.services.directory.certificates import check_authorities
+from provisioning.services.probes.forgetting import forget_probes
 from provisioning.services.push import outbox
 from provisioning.services.servers import connection_test, driver_access, targets
 from provisioning.services.servers.connection_test import StepState
@@ -54,6 +55,7 @@ def save_store(*, store: ConfigStore, actor: Actor, secret: str | None = None) -
         if secret is not None:
             store.set_secret(secret)
             store.save(update_fields=["sealed_secret"])
+        forget_probes(SipServer.objects.filter(store=store))
         if moved:
             PendingChange.objects.filter(store=store).delete()
         elif (

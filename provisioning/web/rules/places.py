@@ -12,9 +12,11 @@ from django.views.decorators.http import require_POST, require_safe
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.core.states import State
+from provisioning.drivers.base import Kind
 from provisioning.models import Account, SipDomain, Site
 from provisioning.services.accounts.counts import with_account_counts
 from provisioning.services.actor import Actor
+from provisioning.services.probes.standing import standing_at_servers
 from provisioning.services.routing.ways import find_way
 from provisioning.services.rules.domains import Unconfirmed, delete_sip_domain, save_sip_domain
 from provisioning.services.rules.sites import delete_site, save_site
@@ -31,6 +33,7 @@ def domains(request: ConsoleRequest) -> HttpResponse:
         "title": "SIP domains",
         "lead": "What stands behind the @ of SIP URIs; every pool serves all of them.",
         "domains": with_account_counts(SipDomain.objects.order_by("domain"), by="domain"),
+        "at_servers": standing_at_servers([Kind.SIP_DOMAIN, Kind.SUBSCRIBER, Kind.ALIAS]),
     }
     return render(request, "places/domains.html", context)
 

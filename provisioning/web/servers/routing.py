@@ -12,6 +12,8 @@ from django.views.decorators.http import require_safe
 from provisioning.core.roles import Capability
 from provisioning.models import Gateway, Route, TrustedHost
 from provisioning.services.actor import Actor
+from provisioning.services.probes.standing import standing_at_servers
+from provisioning.services.routing.desired_routing import MAKERS
 from provisioning.services.routing.gateways import delete_gateway, routes_of, save_gateway
 from provisioning.services.routing.routes import (
     delete_route,
@@ -19,7 +21,6 @@ from provisioning.services.routing.routes import (
     save_route,
     with_gateways,
 )
-from provisioning.services.routing.standing import routing_at_servers
 from provisioning.services.routing.trusted_hosts import delete_trusted_host, save_trusted_host
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.editing import EditPage, delete_view
@@ -39,7 +40,7 @@ def routes(request: ConsoleRequest) -> HttpResponse:
         "gateways": Gateway.objects.order_by("name"),
         "routes": with_gateways(),
         "hosts": TrustedHost.objects.order_by("name"),
-        "at_servers": routing_at_servers(),
+        "at_servers": standing_at_servers(list(MAKERS)),
         "form": TryForm(),
     }
     return render(request, "routing/routes.html", context)

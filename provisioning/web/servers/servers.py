@@ -34,6 +34,7 @@ from provisioning.web.access import ConsoleRequest, actor_of, check, needs
 from provisioning.web.editing import EditPage, delete_view
 from provisioning.web.forms.servers import ServerForm
 from provisioning.web.ids import row_id
+from provisioning.web.servers.probes import probe_context
 from provisioning.web.servers.server_setup import steps_at
 
 
@@ -73,7 +74,7 @@ def server(request: ConsoleRequest, pk: int) -> HttpResponse:
         .order_by("-since")[:5],
         "contact_list": ContactList.objects.filter(store=row.store_id).first(),
     }  # fmt: skip
-    return render(request, "servers/server.html", context)
+    return render(request, "servers/server.html", context | probe_context(row))
 
 
 @needs(Capability.OPERATE)

@@ -16,8 +16,10 @@ from provisioning.core.roles import Capability
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.resolver import Effective
 from provisioning.core.settings.setting import Area, Family, SettingScope
+from provisioning.drivers.base import Kind
 from provisioning.models import Account, AuditEvent, DirectoryGroup
 from provisioning.services.console.audit_words import tell
+from provisioning.services.probes.standing import standing_at_servers
 from provisioning.services.settings.change import set_value
 from provisioning.services.settings.effective import effective_at, explain_setting
 from provisioning.services.settings.history import find_history
@@ -54,6 +56,9 @@ def settings(request: ConsoleRequest, scope: str = "global", pk: int = 0) -> Htt
         ],
         "groups": ranked_groups() if place == EVERYWHERE else [],
         "history": _told(find_history(place=place)),
+        "at_servers": (
+            standing_at_servers([Kind.SETTING, Kind.PREFERENCE]) if place == EVERYWHERE else []
+        ),
     }
     return render(request, "settings/settings.html", context)
 

@@ -17,6 +17,7 @@ from provisioning.models import (
     ConsoleUser,
     ContactList,
     HealthSample,
+    ProbeResult,
     Run,
     SipServer,
 )
@@ -73,6 +74,9 @@ def test_everything_that_can_be_wrong_is_found_and_has_a_name() -> None:
     Run.objects.create(kind="sync", source=failed, state="waiting")
     Run.objects.create(kind="sync", source=failed, state="failed", problem="Time-out")
     make_person("Torn", source=failed, problem="The number is taken.")
+    ProbeResult.objects.create(
+        server=lost, kind="alias", outcome="ineffective", got="404 Not Found", at=now
+    )
     assert kinds() == set(KINDS) - {"changes-given-up", "channel-failing"}
 
 

@@ -19,14 +19,14 @@ from provisioning.drivers.base import Kind
 from provisioning.drivers.routing import RouteRow
 from provisioning.models import AuditEvent, Gateway, PendingChange, Route, SipServer, TrustedHost
 from provisioning.services.actor import Actor
+from provisioning.services.probes.standing import standing_at_servers
 from provisioning.services.push import outbox
 from provisioning.services.push.dead_letters import dead_changes
 from provisioning.services.push.push_record import blocks_of
 from provisioning.services.push.reconcile import reconcile
-from provisioning.services.routing.desired_routing import routing_rows
+from provisioning.services.routing.desired_routing import MAKERS, routing_rows
 from provisioning.services.routing.gateways import delete_gateway, save_gateway
 from provisioning.services.routing.routes import delete_route, find_route, save_route
-from provisioning.services.routing.standing import routing_at_servers
 from provisioning.services.routing.trusted_hosts import save_trusted_host
 from provisioning.services.rules.sites import delete_site, save_site
 from tests.factories import (
@@ -54,7 +54,7 @@ def a_route(prefix: str, **values: Any) -> Route:
 
 
 def words(site: Site) -> dict[str, str]:
-    (at,) = routing_at_servers()
+    (at,) = standing_at_servers(list(MAKERS))
     return {standing.kind.value: standing.word for standing in at.kinds}
 
 
@@ -264,7 +264,7 @@ def test_calls_prove_what_was_pushed_and_the_page_never_says_more_than_it_knows(
     site.push()
     assert words(site)["gateway"] == "pending"
     SipServer.objects.filter(pk=server.pk).update(enabled=False)
-    assert routing_at_servers() == []
+    assert standing_at_servers(list(MAKERS)) == []
 
 
 def test_what_people_at_a_site_dial_becomes_a_number_and_emergencies_call_back_there(

@@ -1,0 +1,1 @@
+"""Probes: what a telephone would see at each SIP server, tried on schedule and on demand."""

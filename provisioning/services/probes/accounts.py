@@ -1,0 +1,114 @@
+"""Probe accounts: two for each pool and SIP domain, made and taken away as somebody wishes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.utils import timezone
+
+from provisioning.core.errors import InvalidInput
+from provisioning.core.settings.setting import SettingScope
+from provisioning.core.states import State
+from provisioning.models import (
+    Account,
+    Alias,
+    ProbeAccount,
+    ServerPool,
+    SettingValue,
+    SipDomain,
+)
+from provisioning.services.accounts.accounts import NewAccount, create_account, remove_account
+from provisioning.services.accounts.blocks import block_account
+from provisioning.services.accounts.standing import mark
+from provisioning.services.actor import Actor
+from provisioning.services.probes.forgetting import forget_probes
+from provisioning.services.routing.marking import marking_routing
+from provisioning.services.routing.probe_routes import ALLOWED, number_of_probe
+
+_Role = ProbeAccount.Role
+# What shows that settings of single accounts are gone by.
+_SETTINGS: Mapping[str, Mapping[str, object]] = {
+    _Role.OPEN: {"call_classes": [each.value for each in ALLOWED], "max_devices": 1},
+    _Role.BLOCKED: {"messaging": False},
+}
+_NAMES = {_Role.OPEN: "Probe", _Role.BLOCKED: "Blocked probe"}
+_USERS = {_Role.OPEN: "rtcadmin-probe", _Role.BLOCKED: "rtcadmin-probe-blocked"}
+# Longer than any alias may last that somebody makes.
+_NUMBER_LASTS = timedelta(days=36_500)
+
+
+def missing_domains(pool: ServerPool) -> list[SipDomain]:
+    """The SIP domains for which the pool has no probe account that can register."""
+    there = Account.objects.filter(
+        pool=pool, probe__role=_Role.OPEN, state=State.ACTIVE
+    ).values_list("domain_id", flat=True)
+    return list(SipDomain.objects.exclude(pk__in=list(there)).order_by("domain"))
+
+
+def set_up_probes(*, pool: ServerPool, actor: Actor) -> int:
+    """Make the probe accounts that the pool lacks, and mark them for the push; how many.
+
+    A second time it makes only what is missing, such as those of a new SIP domain. Raises
+    InvalidInput where a SIP URI is taken by somebody else.
+    """
+    made = 0
+    for domain in SipDomain.objects.order_by("domain"):
+        for role in (_Role.OPEN, _Role.BLOCKED):
+            with marking_routing():
+                made += _make(pool, domain, role, actor)
+    return made
+
+
+def take_probes_away(*, pool: ServerPool, actor: Actor) -> int:
+    """Remove the probe accounts of a pool and what was found with them; how many accounts."""
+    with marking_routing():
+        accounts = list(Account.objects.filter(pool=pool, probe__isnull=False).order_by("pk"))
+        for account in accounts:
+            if account.state != State.REMOVED:
+                remove_account(account=account, reason="Probes were ended", actor=actor)
+        ProbeAccount.objects.filter(account__in=accounts).delete()
+        forget_probes(pool.servers.all())
+    return len(accounts)
+
+
+def _make(pool: ServerPool, domain: SipDomain, role: ProbeAccount.Role, actor: Actor) -> int:
+    """One account, unless there is one; in the caller's transaction."""
+    living = Account.objects.filter(pool=pool, domain=domain, probe__role=role)
+    if living.exclude(state=State.REMOVED).exists():
+        return 0
+    account = create_account(
+        new=NewAccount(
+            kind=Account.Kind.SERVICE,
+            name=f"{_NAMES[role]} of {pool}",
+            user_part=f"{_USERS[role]}-{pool.pk}",
+            domain=domain,
+            pool=pool,
+            responsible="The console itself: it tries with it what servers do",
+        ),
+        actor=actor,
+    )
+    ProbeAccount.objects.create(account=account, role=role)
+    now = timezone.now()
+    for key, value in _SETTINGS[role].items():
+        SettingValue.objects.create(
+            key=key, scope=SettingScope.ACCOUNT, account=account, value=value, by=actor.user, at=now
+        )
+    if role is _Role.BLOCKED:
+        block_account(account=account, reason="A probe: it must be refused", actor=actor)
+        return 1
+    number = number_of_probe(account.pk)
+    Alias.objects.create(
+        account=account, domain=domain, user_part=number, aor=f"{number}@{domain}",
+        ends_at=now + _NUMBER_LASTS, created_at=now,
+    )  # fmt: skip
+    mark([account])
+    return 1
+
+
+def check_set_up(pool: ServerPool) -> None:
+    """Raise InvalidInput where there is nobody to probe with."""
+    if not Account.objects.filter(pool=pool, probe__role=_Role.OPEN, state=State.ACTIVE).exists():
+        raise InvalidInput(
+            f"“{pool}” has no probe account. Nothing was sent; set the probe accounts up first."
+        )

@@ -1,0 +1,174 @@
+"""What is known before a server is probed: where it is, who signs in, what it should do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+
+from provisioning.core.errors import ProvisioningError
+from provisioning.core.records import Listener
+from provisioning.core.settings.catalogue import CATALOGUE
+from provisioning.core.settings.setting import Family, SettingScope
+from provisioning.core.settings.types import Value
+from provisioning.core.states import State
+from provisioning.drivers.base import Kind
+from provisioning.drivers.registry import DRIVERS
+from provisioning.drivers.setting_rows import CALLER_SITE, preference_key
+from provisioning.drivers.sip.digest import Login
+from provisioning.models import (
+    Account,
+    Alias,
+    ConfigStore,
+    OwnedRow,
+    PendingChange,
+    ProbeAccount,
+    SettingValue,
+    SipServer,
+    TrustedHost,
+)
+from provisioning.services.routing.desired_routing import sites_that_dial
+from provisioning.services.settings.effective import effective_at
+from provisioning.services.settings.places import Place
+
+
+@dataclass(frozen=True, slots=True)
+class DomainProbe:
+    """The probe accounts of one SIP domain; `blocked` is None where there is none to be refused."""
+
+    login: Login
+    number: str
+    blocked: Login | None
+
+    @property
+    def domain(self) -> str:
+        """The SIP domain."""
+        return self.login.domain
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that a probe of one server needs: it asks no database while it waits.
+
+    `kinds` are those that stand at the server, all of them pushed and reloaded; `settings` the
+    values that it should go by, of those that were given; `preferences` the account settings that
+    some account has, and `own` those that the probe accounts have.
+    """
+
+    server: str
+    listeners: tuple[Listener, ...]
+    ca_pem: str
+    kinds: frozenset[Kind]
+    probes: tuple[DomainProbe, ...]
+    domains: frozenset[str]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    preferences: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+    trusted: tuple[TrustedHost, ...] = ()
+
+    def trusts(self, address: str) -> str:
+        """How requests from an address are treated; empty where they need a password."""
+        for host in self.trusted:
+            if ip_address(address) in ip_network(host.network):
+                return host.treatment
+        return ""
+
+
+def gather(server: SipServer) -> Facts:
+    """Read the facts of a server; few queries, whatever the number of accounts."""
+    store = server.store
+    kinds = _kinds_there(server)
+    probes, missing = _probes(server)
+    own_of = [preference_key(key, each.login.uri.removeprefix("sip:"))
+              for each in probes for key in ("max_devices", "call_classes")]  # fmt: skip
+    own_of += [preference_key("messaging", each.blocked.uri.removeprefix("sip:"))
+               for each in probes if each.blocked]  # fmt: skip
+    own = OwnedRow.objects.filter(store=store, kind=Kind.PREFERENCE, key__in=own_of)
+    there = OwnedRow.objects.filter(store=store, kind=Kind.SIP_DOMAIN)
+    return Facts(
+        server=server.name,
+        listeners=tuple(server.listeners()),
+        ca_pem=server.ca_pem,
+        kinds=kinds,
+        probes=tuple(probes),
+        domains=frozenset(there.values_list("key", flat=True)),
+        missing=missing,
+        settings=_settings(server),
+        preferences=_preferences(store),
+        own=frozenset(key.partition("/")[0] for key in own.values_list("key", flat=True)),
+        trusted=tuple(TrustedHost.objects.all()),
+    )
+
+
+def _kinds_there(server: SipServer) -> frozenset[Kind]:
+    """The kinds that have rows at the store, of which nothing is on its way."""
+    store, held = server.store_id, []
+    under_way = PendingChange.objects.filter(store=store, dead=False)
+    moving = {*under_way.values_list("kind", flat=True).distinct(), *server.reload_pending}
+    for kind in set(Kind) - DRIVERS[server.store.driver].unsupported:
+        rows = OwnedRow.objects.filter(store=store, kind=kind)
+        if kind.value not in moving and rows.exists():
+            held.append(kind)
+    return frozenset(held)
+
+
+def _probes(server: SipServer) -> tuple[list[DomainProbe], dict[str, str]]:
+    """The probe accounts that the server should know, and of other SIP domains what is missing."""
+    accounts = Account.objects.filter(pool=server.pool_id, probe__isnull=False)
+    accounts = accounts.exclude(state=State.REMOVED).select_related("probe", "domain", "credential")
+    stored = OwnedRow.objects.filter(store=server.store_id, kind=Kind.SUBSCRIBER)
+    here = set(stored.filter(key__in=[a.aor for a in accounts]).values_list("key", flat=True))
+    aliases = Alias.objects.filter(account__in=accounts)
+    numbers = dict(aliases.values_list("account_id", "user_part"))
+    by_role = {(a.domain.domain, a.probe.role): a for a in accounts if a.aor in here}
+    found, missing = [], {}
+    for account in accounts:
+        domain = account.domain.domain
+        if account.probe.role != ProbeAccount.Role.OPEN:
+            continue
+        login = _login(account)
+        if account.aor not in here:
+            missing[domain] = "The probe account is not at the store: its managed scope, perhaps."
+        elif account.state != State.ACTIVE or login is None:
+            missing[domain] = f"The probe account {account.aor} cannot register as it is now."
+        else:
+            other = by_role.get((domain, ProbeAccount.Role.BLOCKED))
+            blocked = other if other and other.state == State.BLOCKED else None
+            refused = _login(blocked) if blocked else None
+            found.append(DomainProbe(login, numbers.get(account.pk, ""), refused))
+    return found, missing
+
+
+def _login(account: Account) -> Login | None:
+    try:
+        secret = account.credential.secret()
+    except ProvisioningError:
+        return None
+    if secret is None:
+        return None
+    return Login(account.user_part, account.domain.domain, account.credential.auth_user, secret)
+
+
+def _settings(server: SipServer) -> dict[str, Value]:
+    """What counts at the server, of the settings whose rows stand at its store."""
+    owned = OwnedRow.objects.filter(store=server.store_id, kind=Kind.SETTING)
+    stored: set[str] = set()
+    for key in owned.values_list("key", flat=True):
+        whose, colon, setting = key.rpartition(":")
+        if not colon or whose == str(server.pk):
+            stored.add(setting)
+    effective = effective_at(place=Place(SettingScope.SERVER, server))
+    values = {each.setting.key: each.value for each in effective}
+    return {key: values.get(key, "") for key in sorted(stored)}
+
+
+def _preferences(store: ConfigStore) -> frozenset[str]:
+    """The account settings that some account may have rows for."""
+    given = SettingValue.objects.exclude(scope=SettingScope.GLOBAL).order_by()
+    keys = set(given.values_list("key", flat=True).distinct())
+    held = DRIVERS[store.driver].settings
+    found = {key for key in keys & held if CATALOGUE[key].family is Family.ACCOUNT}
+    if sites_that_dial().exists():
+        found.add(CALLER_SITE)
+    return frozenset(found)

@@ -1,0 +1,132 @@
+"""Where each kind of rows stands at each SIP server; what no probe has proved is never green."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import Count, Max
+
+from provisioning.drivers.base import Kind
+from provisioning.drivers.registry import DRIVERS
+from provisioning.models import (
+    ConfigStore,
+    OwnedRow,
+    PendingChange,
+    ProbeResult,
+    RowImages,
+    SipServer,
+)
+
+_Outcome = ProbeResult.Outcome
+_AGAIN = "Pushed again since it was proved. The next probe follows."
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One kind at one server: `word` is a status; `rows` stand in its store; `why` it is no better.
+
+    The words: unsupported (the server has no place for it), observe (its store is not written),
+    failed, pending (not written, or not reloaded), ineffective (a probe found something else),
+    effective (probes proved all of it, the first of them `at`), unproven (written and loaded),
+    nothing.
+    """
+
+    kind: Kind
+    word: str
+    rows: int = 0
+    why: str = ""
+    at: datetime | None = None
+    results: Sequence[ProbeResult] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AtServer:
+    """Some kinds at one server."""
+
+    server: SipServer
+    kinds: tuple[Standing, ...]
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was read of all servers at once, by store or server, and kind."""
+
+    owned: dict[tuple[int, str], int]
+    pending: dict[tuple[int, str], PendingChange]
+    results: dict[tuple[int, str], list[ProbeResult]] = field(default_factory=dict)
+    pushed: dict[tuple[int, str], int] = field(default_factory=dict)
+
+
+def standing_at_servers(kinds: Sequence[Kind]) -> list[AtServer]:
+    """Every enabled SIP server with the standing of these kinds, in five queries."""
+    servers = SipServer.objects.filter(enabled=True).select_related("store", "pool")
+    return _standing_at(list(servers.order_by("pool__name", "name")), kinds)
+
+
+def standing_at(server: SipServer) -> tuple[Standing, ...]:
+    """All kinds at one server."""
+    return _standing_at([server], list(Kind))[0].kinds
+
+
+def _standing_at(servers: Sequence[SipServer], kinds: Sequence[Kind]) -> list[AtServer]:
+    known = _read(servers, kinds)
+    return [
+        AtServer(server, tuple(_standing(server, kind, known) for kind in kinds))
+        for server in servers
+    ]
+
+
+def _read(servers: Sequence[SipServer], kinds: Sequence[Kind]) -> _Known:
+    stores, names = [server.store_id for server in servers], [kind.value for kind in kinds]
+    counted = OwnedRow.objects.filter(store__in=stores, kind__in=names).values_list("store", "kind")
+    known = _Known({(store, kind): n for store, kind, n in counted.annotate(count=Count("pk"))}, {})
+    # Of several the one that was given up speaks for all.
+    for change in PendingChange.objects.filter(store__in=stores, kind__in=names).order_by(
+        "dead", "pk"
+    ):
+        known.pending[change.store_id, change.kind] = change
+    found = ProbeResult.objects.filter(server__in=list(servers), kind__in=names)
+    for result in found.order_by("key"):
+        known.results.setdefault((result.server_id, result.kind), []).append(result)
+    seen = [each.seen for several in known.results.values() for each in several]
+    if seen:
+        newer = RowImages.objects.filter(pk__gt=min(seen), record__store__in=stores, kind__in=names)
+        rows = newer.order_by().values_list("record__store", "kind").annotate(newest=Max("pk"))
+        known.pushed = {(store, kind): newest for store, kind, newest in rows}
+    return known
+
+
+def _standing(server: SipServer, kind: Kind, known: _Known) -> Standing:
+    store = server.store
+    place = (store.pk, kind.value)
+    rows, change = known.owned.get(place, 0), known.pending.get(place)
+    if kind in DRIVERS[store.driver].unsupported:
+        return Standing(kind, "unsupported")
+    if store.mode != ConfigStore.Mode.MANAGE:
+        return Standing(kind, "observe", rows)
+    if change is not None:
+        return Standing(kind, "failed" if change.dead else "pending", rows, change.problem)
+    if kind.value in server.reload_pending:
+        return Standing(kind, "pending", rows, "Written; the server has not reloaded it yet.")
+    if not rows:
+        return Standing(kind, "nothing")
+    results = known.results.get((server.pk, kind.value), ())
+    word, why, at = _proved(results, known.pushed.get(place, 0))
+    return Standing(kind, word, rows, why, at, results)
+
+
+def _proved(results: Sequence[ProbeResult], pushed: int) -> tuple[str, str, datetime | None]:
+    """What probes say: the worst of what they found. A failure stays until a probe disproves it."""
+    first = {each.outcome: each for each in reversed(results)}
+    if wrong := first.get(_Outcome.INEFFECTIVE):
+        return "ineffective", wrong.told, wrong.at
+    left = first.get(_Outcome.UNTRIED)
+    if _Outcome.EFFECTIVE not in first:
+        return "unproven", left.got if left else "", None
+    if any(each.seen < pushed for each in results):
+        return "unproven", _AGAIN, None
+    if left:
+        return "unproven", f"Not all of it is proved. {left.name}: {left.got}", None
+    return "effective", "", min(each.at for each in results)

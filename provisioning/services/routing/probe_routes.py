@@ -1,0 +1,38 @@
+"""The routes of probes: numbers that are nobody's, through a gateway that does not exist.
+
+Numbers that begin with +999 are given out in no country (ITU-T E.164), and 192.0.2.1 is nobody's
+address (RFC 5737): a call there rings no telephone, whatever a server makes of it.
+"""
+
+from __future__ import annotations
+
+from provisioning.core.calls import Category
+from provisioning.drivers.routing import GatewayRow, RouteRow
+from provisioning.models import ProbeAccount
+
+_PREFIX = "+999"
+# What the probe account may call, and what it may not.
+ALLOWED = (Category.INTERNAL, Category.NATIONAL)
+ALLOWED_NUMBER, REFUSED_NUMBER = f"{_PREFIX}1000000", f"{_PREFIX}0000000"
+_GATEWAY = GatewayRow(999_999_999, "Probe", "192.0.2.1", 5060, "udp")
+
+
+def number_of_probe(account_id: int) -> str:
+    """The number that leads to a probe account."""
+    return f"{_PREFIX}2{account_id:08}"
+
+
+def probe_gateways() -> list[GatewayRow]:
+    """The gateway, where there is any probe account."""
+    return [_GATEWAY] if ProbeAccount.objects.exists() else []
+
+
+def probe_routes() -> list[RouteRow]:
+    """The routes to it: one that the probe account may use, one that it may not."""
+    if not ProbeAccount.objects.exists():
+        return []
+    through = (_GATEWAY.number,)
+    return [
+        RouteRow(f"{_PREFIX}0", Category.PREMIUM, through),
+        RouteRow(f"{_PREFIX}1", Category.NATIONAL, through),
+    ]

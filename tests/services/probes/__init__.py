@@ -1,0 +1,1 @@
+"""Probes: what they find at real servers, and what they never claim."""
