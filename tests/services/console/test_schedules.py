@@ -36,6 +36,8 @@ def test_the_console_s_own_tasks_run_as_often_as_the_settings_say(settings: obje
         # Looks which stores are due.
         "provisioning.tasks.reconcile_stores": 300,
         "provisioning.tasks.check_servers": 45,
+        # Looks which servers are due.
+        "provisioning.tasks.probe_servers": 60,
         "provisioning.tasks.read_registrations": 60,
         "provisioning.tasks.read_certificates": 3600,
         "provisioning.tasks.look_for_alerts": 30,

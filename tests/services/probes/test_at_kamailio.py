@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
-from contextlib import suppress
 
 import pytest
 
-from lab.sip import Login, SipClient
+from lab.ports import HOST
+from provisioning.core.records import Listener
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.sip import ha1
+from provisioning.drivers.sip.agent import UserAgent
+from provisioning.drivers.sip.digest import Login
 from provisioning.models import Account, SipServer
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.alerts.conditions import find_conditions
@@ -122,8 +124,8 @@ def test_without_the_check_of_classes_alone_a_call_that_is_not_allowed_goes_out_
         ("settings.cfg", r"\$var\(message_bytes\) != \"0\"", "0 == 1", "setting message_bytes"),
         (
             "settings.cfg",
-            r"sl_send_reply\(\"403\", \"No Federation\"\)",
-            'sl_send_reply("404", "Gone")',
+            r"send_reply\(\"403\", \"No Federation\"\)",
+            'send_reply("404", "Gone")',
             "setting federation_enabled",
         ),
     ],
@@ -174,28 +176,29 @@ def test_a_domain_that_is_not_served_is_found(probed: Probed) -> None:
     assert probed.result("sip_domain", DOMAIN).got == "403 Unknown Domain"
 
 
-def test_a_number_that_leads_to_somebody_else_is_found_and_the_call_ends_at_once(
-    probed: Probed,
-) -> None:
+def test_a_number_that_leads_to_somebody_else_is_found(probed: Probed) -> None:
     amy = make_account(user_part="amy")
     outbox.mark_store(probed.site.store)
     probed.push()
     probed.site.execute("UPDATE dbaliases SET username = 'amy'")
-    asked: list[str] = []
+    login = Login("amy", DOMAIN, "amy", amy.credential.secret() or "")
+    listener = Listener(HOST, probed.kamailio.sip_port, "udp")
+    over = threading.Event()
 
-    def answer(phone: SipClient) -> None:
-        with suppress(TimeoutError):
-            while not asked or not asked[-1].startswith("BYE"):
-                asked.append(phone.wait_for_request())
+    def answer(phone: UserAgent) -> None:
+        while not over.is_set():
+            phone.options(f"sip:{HOST}:{listener.port}")
 
-    with SipClient(probed.kamailio.sip_port) as phone:
-        login = Login("amy", DOMAIN, amy.credential.secret() or "")
-        assert phone.register(login).status == 200
+    with UserAgent(listener, addresses=[HOST]) as phone:
+        assert phone.register(login).accepted
         thread = threading.Thread(target=answer, args=(phone,))
         thread.start()
-        assert probed.probe()[f"alias {DOMAIN}"] == "ineffective"
-        thread.join()
-    assert [each.partition(" ")[0] for each in asked] == ["INVITE", "ACK", "BYE"]
+        try:
+            assert probed.probe()[f"alias {DOMAIN}"] == "ineffective"
+        finally:
+            over.set()
+            thread.join()
+        assert [each.method for each in phone.rung] == ["INVITE"]
 
 
 def test_a_call_without_a_password_is_tried_and_an_open_server_is_found(probed: Probed) -> None:
