@@ -10,12 +10,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Table, column, select
 
 from provisioning.core.errors import KindUnavailable
-from provisioning.core.records import Registration, StoreRecord
-from provisioning.drivers.base import ForeignAccount, Kind, Outcome, Row, RowChange
+from provisioning.core.records import StoreRecord
+from provisioning.drivers.base import Kind, Outcome, Row, RowChange
 from provisioning.drivers.database.connection import Database, Rendered, render
-from provisioning.drivers.database.contacts import UTC_OFFSETS, live
 from provisioning.drivers.database.faults import TableRefused
-from provisioning.drivers.database.inspection import Schema, columns_of
 from provisioning.drivers.database.standing import digests
 from provisioning.drivers.database.statements import (
     Incoming,
@@ -25,31 +23,26 @@ from provisioning.drivers.database.statements import (
     merge,
 )
 from provisioning.drivers.database.stored_kind import StoredKind
-from provisioning.drivers.database.unusable import is_unusable
 from provisioning.drivers.database.writing import Item, write
 
 # Rows per answer: what reading holds in memory.
 _PAGE = 10_000
-# Older schemas had these in the table of accounts, and sites keep or add them.
-_OPTIONAL_COLUMNS = ("first_name", "last_name", "email_address")
 
 
 class TableStore:
     """The part of StoreDriver that is the same wherever each kind of row has a table of its own.
 
+    `family` is whose script makes the tables.
+
     For one thread at a time. No transaction stays open between the rows of a stream: it goes by
     pages in the order of `id`, so a row that stays is read once; one that comes meanwhile, too.
     """
 
-    def __init__(self, store: StoreRecord, schema: Schema) -> None:
+    def __init__(self, store: StoreRecord, stored: Mapping[Kind, StoredKind], family: str) -> None:
         self._store = store
-        self._schema = schema
-        self._stored = schema.stored
+        self._stored = stored
+        self._family = family
         self._database = Database(store)
-
-    def check(self) -> list[str]:
-        """Connect and verify schema versions and rights; returns what was found, line by line."""
-        return self._schema.findings(self._database, self._store)
 
     def read(self, kind: Kind, keys: Collection[str] | None = None) -> Iterator[Row]:
         """Existing rows of `kind`: those of `keys`, or all as a stream with bounded memory."""
@@ -115,43 +108,6 @@ class TableStore:
             for change in changes
         ]
 
-    def registrations(self, aors: Collection[str] | None = None) -> Iterator[Registration] | None:
-        """Live contacts of table `location`, or None where the database has no such table.
-
-        The servers write some times as their own local time: these are right where the database's
-        time zone is that of the servers. Where they keep contacts in memory, the table is empty.
-        """
-        location, columns = self._schema.location, self._schema.location_columns
-        with self._database.transaction() as transaction:
-            if location.name not in self._schema.versions_of(transaction):
-                return None
-            ((utc_offset,),) = transaction.rows(UTC_OFFSETS[self._store.dialect])
-        rows = self._all(location, columns) if aors is None else self._of(location, columns, aors)
-        return live(rows, int(utc_offset))
-
-    def accounts(self) -> Iterator[ForeignAccount]:
-        """Every account of the store, foreign ones included, for Observe."""
-        stored = self._stored[Kind.SUBSCRIBER]
-        table, digests, lengths = stored.target.table, stored.digests, stored.target.credentials
-        with self._database.transaction() as transaction:
-            existing = columns_of(transaction, table.name)
-        further = [name for name in _OPTIONAL_COLUMNS if name in existing]
-        for user, domain, password, *values in self._all(
-            table, ("username", "domain", "password", *digests, *further)
-        ):
-            known = dict(zip((*digests, *further), values, strict=True))
-            names = (known.get("first_name"), known.get("last_name"))
-            yield ForeignAccount(
-                user=user,
-                domain=domain,
-                display_name=" ".join(name for name in names if name),
-                mail=known.get("email_address") or "",
-                digest_set=any(
-                    known[name] and not is_unusable(known[name], lengths[name]) for name in digests
-                ),
-                clear_text=bool(password) and not is_unusable(password, lengths["password"]),
-            )
-
     def close(self) -> None:
         """Give connections back; the driver is not used afterwards."""
         self._database.close()
@@ -175,23 +131,6 @@ class TableStore:
             for row in rows:
                 yield row[1:]
             last = rows[-1][0] if rows else last
-
-    def _of(
-        self,
-        table: Table,
-        columns: Sequence[str],
-        aors: Collection[str],
-        where: ColumnElement[bool] | None = None,
-    ) -> Iterator[tuple[Any, ...]]:
-        """What a table that is only read holds of some addresses."""
-        keys = filter(None, map(self._stored[Kind.SUBSCRIBER].key_values, sorted(set(aors))))
-        incoming = Incoming(self._store.dialect, ("username", "domain"))
-        statement = join_keys(
-            select(*(table.c[name] for name in columns)), table, incoming.columns, incoming.source()
-        )
-        if where is not None:
-            statement = statement.where(where)
-        return self._those(incoming, render(statement, self._store.dialect), list(keys))
 
     def _those(
         self, incoming: Incoming, statement: Rendered, wanted: Sequence[tuple[str, ...]]
@@ -248,7 +187,7 @@ class TableStore:
                 raise
             raise KindUnavailable(
                 f"{error.message} A {stored.kind.label} stands in the table "
-                f"{stored.target.table.name}: make it with {self._schema.family}'s own script and "
+                f"{stored.target.table.name}: make it with {self._family}'s own script and "
                 "grant the rights that the setup guide names. Then try again."
             ) from error
 

@@ -9,13 +9,13 @@ from types import MappingProxyType
 from provisioning.core.records import Presence, StoreRecord
 from provisioning.drivers.base import Kind, KindSupport
 from provisioning.drivers.database.inspection import has_table
-from provisioning.drivers.database.table_store import TableStore
+from provisioning.drivers.database.proxy_store import ProxyStore
 from provisioning.drivers.kamailio.presence import PRESENTITY, PRESENTITY_COLUMNS, published
 from provisioning.drivers.kamailio.routing_tables import ROUTING_TABLES
 from provisioning.drivers.kamailio.tables import SCHEMA, STORED
 
 
-class KamailioStore(TableStore):
+class KamailioStore(ProxyStore):
     """A Kamailio database on PostgreSQL, MySQL or SQLite; implements StoreDriver."""
 
     kinds: Mapping[Kind, KindSupport] = MappingProxyType(dict.fromkeys(STORED, "pushed"))

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from provisioning.core.records import Presence, StoreRecord
 from provisioning.core.sip import main_algorithm
 from provisioning.drivers.base import Kind, KindSupport
-from provisioning.drivers.database.table_store import TableStore
+from provisioning.drivers.database.proxy_store import ProxyStore
 from provisioning.drivers.opensips.tables import PUSHED, SCHEMAS
 
 
-class OpenSipsStore(TableStore):
+class OpenSipsStore(ProxyStore):
     """An OpenSIPS database on PostgreSQL, MySQL or SQLite; implements StoreDriver."""
 
     kinds: Mapping[Kind, KindSupport] = MappingProxyType(
