@@ -294,7 +294,9 @@ class ServingStore(StoreDriver, Protocol):
 class Driver:
     """One family of SIP servers: the databases and the digests that it can be set up with.
 
-    `settings` are the keys of those settings of the catalogue that its rows hold.
+    `settings` are the keys of those settings of the catalogue that its rows hold. `schemes` are
+    those that a control address may begin with, with their ports. Where it `only_asks`, its servers
+    read no database of the console's and are always served.
     """
 
     name: str
@@ -305,6 +307,8 @@ class Driver:
     digests: tuple[Digests, ...]
     serving: type[ServingStore] | None = None
     settings: frozenset[str] = frozenset()
+    schemes: Mapping[str, int] = field(default_factory=lambda: {"http": 80, "https": 443})
+    only_asks: bool = False
 
     @property
     def unsupported(self) -> frozenset[Kind]:

@@ -42,7 +42,12 @@ class ConfigStore(Limited):
     pool = models.ForeignKey(ServerPool, on_delete=models.PROTECT, related_name="stores")
     driver = models.CharField(
         max_length=20,
-        choices=[("kamailio", "Kamailio"), ("asterisk", "Asterisk"), ("opensips", "OpenSIPS")],
+        choices=[
+            ("kamailio", "Kamailio"),
+            ("asterisk", "Asterisk"),
+            ("opensips", "OpenSIPS"),
+            ("freeswitch", "FreeSWITCH"),
+        ],
         default="kamailio",
     )
     dialect = models.CharField(
@@ -69,8 +74,8 @@ class ConfigStore(Limited):
     served = models.BooleanField(
         "servers ask this console",
         default=False,
-        help_text="Instead of reading the database themselves; only an Asterisk can. For more than "
-        "10,000 accounts, and where servers shall not reach the database",
+        help_text="Instead of reading the database themselves. A FreeSWITCH always does; an "
+        "Asterisk can: for more than 10,000 accounts, and where it shall not reach the database",
     )
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.OBSERVE)
     # The managed scope; where one of these is empty, it narrows nothing.
@@ -173,7 +178,7 @@ class SipServer(Maintained):
         "control address",
         max_length=255,
         help_text="Such as https://sip1.example.com:8443/RPC; /mi in place of /RPC for an "
-        "OpenSIPS, and neither for an Asterisk",
+        "OpenSIPS, and neither for an Asterisk; esl://sip1.example.com:8021 for a FreeSWITCH",
     )
     sealed_rpc_secret = models.BinaryField(null=True, editable=False)
     ca_pem = models.TextField("certificate authority (PEM)", blank=True)

@@ -15,6 +15,7 @@ from lab.postgresql import Postgresql
 from lab.proxy import BlackHole, Proxy
 from lab.sip import Login, Response, SipClient
 from provisioning.core.errors import Rejected, Unreachable
+from provisioning.core.records import Dialect
 from provisioning.core.sip import Algorithm
 from provisioning.drivers.base import ENDING, AliasRow, Kind, Row, SipDomainRow, SubscriberRow
 from tests.drivers.conftest import SCHEMAS, NewBackend
@@ -22,12 +23,14 @@ from tests.drivers.places import (
     Place,
     asterisk_place,
     either_opensips,
+    freeswitch_place,
     kamailio_place,
     opensips_place,
+    own_database,
 )
 from tests.drivers.rows import DOMAIN, SECRET, alias, gone, subscriber, wanted
 
-# What the OpenSIPS of these tests offers to clients.
+# What the OpenSIPS and the FreeSWITCH of these tests offer to clients.
 OFFERED = "MD5,SHA-256,SHA-512-256"
 # What these tests write, and so have to make take effect.
 WRITTEN = frozenset({Kind.SUBSCRIBER, Kind.ALIAS})
@@ -75,6 +78,16 @@ def _opensips(
     return make
 
 
+def _freeswitch(dialect: Dialect) -> Callable[[pytest.FixtureRequest], Iterator[Place]]:
+    def make(request: pytest.FixtureRequest) -> Iterator[Place]:
+        directory = request.getfixturevalue("tmp_path_factory").mktemp("freeswitch")
+        record, connect = own_database(dialect, request, directory)
+        with freeswitch_place(record, connect, directory, OFFERED) as place:
+            yield place
+
+    return make
+
+
 FAMILIES = {
     **{
         f"kamailio {release.version} on {dialect}": _kamailio(dialect, release)
@@ -85,6 +98,8 @@ FAMILIES = {
     "opensips 3.6 on postgresql": _opensips("postgresql", OPENSIPS_3_6),
     "opensips 3.6 on mysql": _opensips("mysql", OPENSIPS_3_6),
     "opensips 3.6 on sqlite": _opensips("sqlite", OPENSIPS_3_6),
+    "freeswitch 1.11 on postgresql": _freeswitch("postgresql"),
+    "freeswitch 1.11 on sqlite": _freeswitch("sqlite"),
 }
 
 
@@ -263,15 +278,15 @@ def test_a_database_that_is_not_there_is_unreachable_and_a_wrong_password_reject
 
 def test_a_pushed_account_registers_until_it_is_disabled(place: Place) -> None:
     with place.open_store() as store, place.open_server() as server:
-        assert register(place, "ann").status == 401
+        assert register(place, "ann").status == place.refusal
         store.apply(wanted(subscriber("ann")))
         server.activate(store.reload_kinds & WRITTEN)
         assert register(place, "ann").status == 200
-        assert register(place, "ann", "wrong").status == 401
+        assert register(place, "ann", "wrong").status == place.refusal
         store.apply(wanted(subscriber("ann", None)))
         server.activate(store.reload_kinds & WRITTEN)
-        assert register(place, "ann").status == 401
-        assert register(place, "ann", "").status == 401
+        assert register(place, "ann").status == place.refusal
+        assert register(place, "ann", "").status == place.refusal
         store.apply(wanted(subscriber("ann")))
         server.activate(store.reload_kinds & WRITTEN)
         assert register(place, "ann").status == 200
@@ -286,15 +301,16 @@ def test_a_registration_is_told_by_store_and_server_and_ends_when_asked(place: P
         assert not server.end_registration(aor)
         assert register(place, "ann").status == 200
         (told,) = server.registrations_of(aor)
-        (kept,) = list(store.registrations([aor]) or ())
-        assert told.aor == kept.aor == aor
-        assert told.contact == kept.contact
+        assert told.aor == aor
         assert told.contact.startswith("sip:ann@127.0.0.1")
-        assert (told.key, told.transport) == (kept.key, kept.transport)
         assert told.key
         assert told.expires_at > 0
-        assert list(store.registrations() or ()) == [kept]
-        assert list(store.registrations(["bob@" + DOMAIN]) or ()) == []
+        if (live := store.registrations([aor])) is not None:
+            (kept,) = live
+            assert (told.aor, told.contact) == (kept.aor, kept.contact)
+            assert (told.key, told.transport) == (kept.key, kept.transport)
+            assert list(store.registrations() or ()) == [kept]
+            assert list(store.registrations(["bob@" + DOMAIN]) or ()) == []
         assert not server.end_registration(aor, "sip:other@127.0.0.1")
         assert server.end_registration(aor, told.contact)
         assert server.registrations_of(aor) == []
@@ -309,19 +325,18 @@ def test_who_was_just_disabled_loses_the_registration_for_good(place: Place) -> 
         store.apply(wanted(subscriber("ann", None)))
         # Registrations end before what was noted is reloaded.
         assert server.end_registration(f"ann@{DOMAIN}")
-        assert register(place, "ann").status == 401
+        assert register(place, "ann").status == place.refusal
         assert server.registrations_of(f"ann@{DOMAIN}") == []
 
 
-def test_a_message_to_a_number_reaches_its_account(place: Place) -> None:
+def test_what_is_sent_to_a_number_reaches_its_account(place: Place) -> None:
     with place.open_store() as store, place.open_server() as server:
         store.apply(wanted(subscriber("ann"), alias("+49301", "ann")))
         server.activate(store.reload_kinds & WRITTEN)
     with SipClient(place.sip_port) as client:
         login = Login("ann", DOMAIN, SECRET)
         assert client.register(login).status == 200
-        client.message(login, f"sip:+49301@{DOMAIN}", "hello")
-        assert client.wait_for_request().startswith("MESSAGE sip:ann@")
+        assert place.reach(client, login, "+49301").split()[1].startswith("sip:ann@")
 
 
 def test_a_server_says_how_it_is(place: Place) -> None:
@@ -383,7 +398,7 @@ def test_a_store_of_one_algorithm_lets_nobody_in_by_another(place: Place) -> Non
             assert list(store.read(Kind.SUBSCRIBER)) == [row]
             assert store.differing(Kind.SUBSCRIBER, [row]) == {}
         for offered in algorithms:
-            expected = 200 if offered == algorithm else 401
+            expected = 200 if offered == algorithm else place.refusal
             assert register(place, "ann", algorithm=offered).status == expected
 
 
@@ -399,4 +414,4 @@ def test_both_digests_are_verified_where_a_store_may_have_two(place: Place) -> N
     assert set(register(place, "ann", "wrong").challenges) >= {"MD5", "SHA-256"}
     for algorithm in ("MD5", "SHA-256"):
         assert register(place, "ann", algorithm=algorithm).status == 200
-        assert register(place, "ann", "wrong", algorithm=algorithm).status == 401
+        assert register(place, "ann", "wrong", algorithm=algorithm).status == place.refusal

@@ -62,7 +62,7 @@ def render(statement: ClauseElement, dialect: str) -> Rendered:
     compiled = statement.compile(
         dialect=_DIALECTS[dialect], compile_kwargs={"render_postcompile": True}
     )
-    return Rendered(str(compiled), dict(compiled.params))
+    return Rendered(str(compiled), dict(compiled.params or {}))
 
 
 class Transaction:

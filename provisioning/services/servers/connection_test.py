@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from provisioning.core.errors import ProvisioningError, Rejected, Unreachable
 from provisioning.core.records import Listener, ServerHealth, ServerRecord, StoreRecord
+from provisioning.drivers.registry import DRIVERS
 from provisioning.services.servers import driver_access, targets
 
 # How a driver's finding begins when reading works and writing would not.
@@ -79,14 +80,12 @@ def _store_steps(record: StoreRecord) -> Iterator[Step]:
 
 def _server_steps(record: ServerRecord, listeners: Sequence[Listener]) -> Iterator[Step]:
     try:
-        endpoint = targets.parse_url(
-            url=record.rpc_url, schemes=targets.HTTP, what="The control address"
-        )
+        endpoint = driver_access.control_endpoint(driver=record.driver, url=record.rpc_url)
     except ProvisioningError as error:
         yield Step("Address", StepState.FAILED, error.message)
         return
     yield from _network_steps(
-        "The control address", endpoint.host, endpoint.port, record.connect_timeout
+        driver_access.CONTROL, endpoint.host, endpoint.port, record.connect_timeout
     )
 
     def ask() -> str:
@@ -97,12 +96,14 @@ def _server_steps(record: ServerRecord, listeners: Sequence[Listener]) -> Iterat
         "Check the secret, the allow-list for this console, and the path of the control address."
     )
     yield _step("Control", ask, advice)
-    if endpoint.scheme == "http" and not _stays_here(endpoint):
+    if endpoint.scheme != "https" and not _stays_here(endpoint):
+        advice = "otherwise let the server listen with TLS."
+        if "https" not in DRIVERS[record.driver].schemes:
+            advice = "otherwise lead it through a tunnel, since it can do no TLS."
         yield Step(
-            "Encryption", StepState.WARNING, "The control address is http://: its secret travels "
-            "in clear.",
-            "Right on one machine or a protected network; otherwise let the server listen with "
-            "TLS.",
+            "Encryption", StepState.WARNING, f"The control address is {endpoint.scheme}://: its "
+            "secret travels in clear.",
+            f"Right on one machine or a protected network; {advice}",
         )  # fmt: skip
     for listener in listeners:
         if listener.transport != "udp":
@@ -180,7 +181,7 @@ def _step(name: str, act: Callable[[], str], advice: str = "") -> Step:
 
 def _stays_here(endpoint: targets.Endpoint) -> bool:
     addresses = targets.check_target(
-        host=endpoint.host, port=endpoint.port, what="The control address"
+        host=endpoint.host, port=endpoint.port, what=driver_access.CONTROL
     )
     return all(ipaddress.ip_address(address).is_loopback for address in addresses)
 

@@ -17,6 +17,7 @@ from provisioning.services.servers import targets
 
 Answer = TypeVar("Answer")
 
+CONTROL = "The control address"
 # SIP servers that are asked at the same time.
 _THREADS = 16
 
@@ -61,12 +62,16 @@ def _judged(record: StoreRecord) -> StoreRecord:
 @contextmanager
 def open_server_record(record: ServerRecord) -> Iterator[ServerDriver]:
     """The same for values that are not saved yet, as in a connection test."""
-    what = "The control address"
-    endpoint = targets.parse_url(url=record.rpc_url, schemes=targets.HTTP, what=what)
-    found = targets.check_target(host=endpoint.host, port=endpoint.port, what=what)
+    endpoint = control_endpoint(driver=record.driver, url=record.rpc_url)
+    found = targets.check_target(host=endpoint.host, port=endpoint.port, what=CONTROL)
     record = replace(record, addresses=tuple(found))
     with closing(DRIVERS[record.driver].server(record)) as driver:
         yield driver
+
+
+def control_endpoint(*, driver: str, url: str) -> targets.Endpoint:
+    """Where a control address leads, judged by its text and by what servers of this kind speak."""
+    return targets.parse_url(url=url, schemes=DRIVERS[driver].schemes, what=CONTROL)
 
 
 def ask_servers(

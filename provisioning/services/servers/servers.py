@@ -27,7 +27,7 @@ from provisioning.services.settings.marking import mark_server_removed
 
 log = structlog.stdlib.get_logger(__name__)
 
-_CONTROL = "The control address"
+_CONTROL = driver_access.CONTROL
 
 
 def save_server(*, server: SipServer, actor: Actor, secret: str | None = None) -> bool:
@@ -42,7 +42,8 @@ def save_server(*, server: SipServer, actor: Actor, secret: str | None = None) -
     moved = before is None or _endpoint(before) != _endpoint(server)
     erased = keep_secret_from_strangers(server, before) and secret is None
     if moved:
-        targets.check_url(url=server.rpc_url, schemes=targets.HTTP, what=_CONTROL)
+        endpoint = _endpoint(server)
+        targets.check_target(host=endpoint.host, port=endpoint.port, what=_CONTROL)
     saving.check_fields(server)
     if server.store.pool_id != server.pool_id:
         raise InvalidInput(
@@ -151,7 +152,7 @@ def tidy(server: SipServer) -> None:
 
 
 def _endpoint(server: SipServer) -> targets.Endpoint:
-    return targets.parse_url(url=server.rpc_url, schemes=targets.HTTP, what=_CONTROL)
+    return driver_access.control_endpoint(driver=server.store.driver, url=server.rpc_url)
 
 
 def _keep_health(server: SipServer, health: ServerHealth) -> None:

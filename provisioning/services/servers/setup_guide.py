@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from provisioning.models import SipServer
 from provisioning.services.servers.setup_asterisk import asterisk_guide
+from provisioning.services.servers.setup_freeswitch import freeswitch_guide
 from provisioning.services.servers.setup_kamailio import kamailio_guide
 from provisioning.services.servers.setup_lines import Guide
 from provisioning.services.servers.setup_opensips import opensips_guide
@@ -14,6 +15,7 @@ _GUIDES: dict[str, Callable[[SipServer], Guide]] = {
     "kamailio": kamailio_guide,
     "asterisk": asterisk_guide,
     "opensips": opensips_guide,
+    "freeswitch": freeswitch_guide,
 }
 
 

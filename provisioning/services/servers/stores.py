@@ -133,6 +133,7 @@ def _check_driver(store: ConfigStore) -> None:
     driver = DRIVERS.get(store.driver)
     if driver is None:
         raise InvalidFields({"driver": "Choose one of the drivers that there are."})
+    store.served = store.served or driver.only_asks
     refused = {}
     if store.dialect not in driver.dialects:
         names = _in_words(ConfigStore.Dialect(each).label for each in driver.dialects)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -104,7 +105,7 @@ def check_directory(uri: str, *, encrypted: bool) -> tuple[str, tuple[str, ...]]
     return endpoint.host, tuple(found)
 
 
-def check_url(*, url: str, schemes: dict[str, int], what: str) -> Endpoint:
+def check_url(*, url: str, schemes: Mapping[str, int], what: str) -> Endpoint:
     """Where `url` leads, once its scheme and its target are allowed.
 
     `schemes` maps the allowed ones to their default ports.
@@ -114,9 +115,9 @@ def check_url(*, url: str, schemes: dict[str, int], what: str) -> Endpoint:
     return endpoint
 
 
-def parse_url(*, url: str, schemes: dict[str, int], what: str) -> Endpoint:
+def parse_url(*, url: str, schemes: Mapping[str, int], what: str) -> Endpoint:
     """Where `url` leads, judged by its text alone: no user names, no query, one of `schemes`."""
-    example = f"{next(reversed(schemes))}://host.example.com"
+    example = f"{list(schemes)[-1]}://host.example.com"
     try:
         parts = urlsplit(url.strip())
         port = parts.port

@@ -43,13 +43,15 @@ class StoreForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         )  # fmt: skip
         labels = {"tls": "Connect with TLS and check the certificate"}  # noqa: RUF012
         help_texts = {  # noqa: RUF012
-            "driver": "Asterisk reads up to 10,000 accounts from PostgreSQL",
+            "driver": "Asterisk reads up to 10,000 accounts from PostgreSQL; FreeSWITCH asks this "
+            "console, which keeps its rows in PostgreSQL or SQLite",
             "host": "Not needed for SQLite",
             "port": "5432 for PostgreSQL, 3306 for MySQL and MariaDB",
             "database": "For SQLite the file's path on this machine",
             "ca_pem": _PEM_HELP,
             "algorithm": "What the servers of this store verify. MD5 unless every client can do "
-            "SHA-256; Asterisk and OpenSIPS can offer both, OpenSIPS SHA-512-256 too.",
+            "SHA-256; Asterisk and OpenSIPS can offer both, OpenSIPS and FreeSWITCH SHA-512-256 "
+            "too.",
             "limit_percent": "So many of its accounts, in percent, may lose service or change "
             "within 24 hours; more waits for an approval",
             "limit_ceiling": "And never more accounts than this",
@@ -76,7 +78,8 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
     secret = SecretField(
         label="Control secret",
         help_text="What a Kamailio, or the nginx of an OpenSIPS, expects in the header "
-        "X-RPC-Secret; the password that an Asterisk has for the user rtcadmin",
+        "X-RPC-Secret; the password that an Asterisk has for the user rtcadmin, or a FreeSWITCH "
+        "for its event socket",
     )
 
     class Meta:

@@ -71,6 +71,26 @@ def a_server(actor: Actor, **values: object) -> SipServer:
     return server
 
 
+def test_a_store_for_freeswitch_is_always_asked_for(actor: Actor) -> None:
+    store = postgresql_store(actor, driver="freeswitch", served=False)
+    assert ConfigStore.objects.get(pk=store.pk).served
+    with pytest.raises(InvalidFields, match="reaches FreeSWITCH through"):
+        postgresql_store(actor, driver="freeswitch", dialect="mysql", name="Other")
+
+
+def test_a_control_address_is_one_that_its_server_speaks(actor: Actor) -> None:
+    store = postgresql_store(actor, driver="freeswitch")
+    server = a_server(actor, store=store, rpc_url="esl://127.0.0.1")
+    with pytest.raises(InvalidInput, match="must begin with esl://"):
+        a_server(actor, store=store, name="sip2", rpc_url="https://127.0.0.1:8443/RPC")
+    # Another place is another server: the secret does not go there.
+    server.rpc_url = "esl://127.0.0.1:8022"
+    assert save_server(server=server, actor=actor)
+    kamailio = postgresql_store(actor, name="Kamailio")
+    with pytest.raises(InvalidInput, match="must begin with http:// or https://"):
+        a_server(actor, store=kamailio, name="sip3", rpc_url="esl://127.0.0.1:8021")
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [("host", "127.0.0.2"), ("port", 5433), ("database", "other"), ("tls", False)],

@@ -141,14 +141,14 @@ def test_kamailio_runs_with_the_lines_and_answers_the_console(
         stderr=subprocess.DEVNULL,
     )
     try:
-        health = _asked_until_it_answers(server)
+        health = asked_until_it_answers(server)
     finally:
         process.terminate()
         process.wait(10)
     assert "kamailio" in health.lower()
 
 
-def _asked_until_it_answers(server: SipServer) -> str:
+def asked_until_it_answers(server: SipServer) -> str:
     deadline = time.monotonic() + 10
     while True:
         try:
@@ -206,7 +206,7 @@ def test_asterisk_runs_with_the_lines_and_answers_the_console(
     asterisk.files = files
 
     with asterisk, Gateway() as carrier:
-        health = _asked_until_it_answers(server)
+        health = asked_until_it_answers(server)
         with open_store(store) as driver:
             assert not [line for line in driver.check() if line.startswith("Read only")]
             told = driver.check()
