@@ -15,6 +15,7 @@ from provisioning.services.console import sweep as sweeper
 from provisioning.services.directory import poll
 from provisioning.services.probes import probe
 from provisioning.services.push import push, reconcile
+from provisioning.services.rollouts import advance
 from provisioning.services.runs import runs
 from provisioning.services.scim import scim_store
 from provisioning.services.servers import (
@@ -33,6 +34,12 @@ def push_store(store_id: int) -> None:
         push.push_store(store_id=store_id)
     except Busy:
         return
+
+
+@shared_task(name="provisioning.tasks.advance_rollout")
+def advance_rollout(rollout_id: int) -> None:
+    """Take the next step of a rollout; one that somebody looks after is left to them."""
+    advance.advance(rollout_id=rollout_id)
 
 
 @shared_task(name="provisioning.tasks.execute_run", time_limit=settings.RUN_TIME_LIMIT)

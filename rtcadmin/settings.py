@@ -233,6 +233,11 @@ PUSH_SLICE = env.number("RTCADMIN_PUSH_SLICE", 30)
 PUSH_PATIENCE = env.number("RTCADMIN_PUSH_PATIENCE", 240)
 PUSH_ATTEMPTS = int(env.number("RTCADMIN_PUSH_ATTEMPTS", 3))
 PUSH_BACKOFF = env.number("RTCADMIN_PUSH_BACKOFF", 5)
+# How often a rollout is looked after, who does it for how long, and how long a stage may take until
+# it is in effect.
+ROLLOUT_EVERY = env.number("RTCADMIN_ROLLOUT_EVERY", 5)
+ROLLOUT_LEASE = env.number("RTCADMIN_ROLLOUT_LEASE", 120)
+ROLLOUT_PATIENCE = env.number("RTCADMIN_ROLLOUT_PATIENCE", 900)
 SWEEP_EVERY = env.number("RTCADMIN_SWEEP_EVERY", 15)
 HEALTH_EVERY = env.number("RTCADMIN_HEALTH_EVERY", 30)
 # How often the live registrations of every store are read.

@@ -13,6 +13,7 @@ class Capability(StrEnum):
     OPERATE = "operate"
     CONFIGURE = "configure"
     APPROVE = "approve"
+    PUSH_NOW = "push now"
     ADMINISTER = "administer"
 
 
@@ -33,7 +34,7 @@ class Role(StrEnum):
 ROLE_CHOICES = [(role.value, role.label) for role in Role]
 
 # OPERATE: block, unblock, rotate, numbers, restore, links, rooms.
-# CONFIGURE: sources, rules, servers, profiles.
+# CONFIGURE: sources, rules, servers, profiles. PUSH_NOW: outside of change windows.
 CAPABILITIES: dict[Role, frozenset[Capability]] = {
     Role.ADMINISTRATOR: frozenset(Capability),
     Role.HELPDESK: frozenset({Capability.VIEW, Capability.OPERATE}),

@@ -23,6 +23,7 @@ from provisioning.models.proposal import Proposal
 from provisioning.models.push import OwnedRow, PendingChange, PushPause
 from provisioning.models.push_record import PushRecord, RowImages
 from provisioning.models.rehire import Rehire
+from provisioning.models.rollout import Rollout, RolloutStage
 from provisioning.models.routing import Gateway, Route, TrustedHost
 from provisioning.models.rule import AccountRule
 from provisioning.models.run import PlannedChange, Run
@@ -75,6 +76,8 @@ __all__ = [
     "RegisteredContact",
     "Rehire",
     "RoleGroup",
+    "Rollout",
+    "RolloutStage",
     "Route",
     "RowImages",
     "Run",

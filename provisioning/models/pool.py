@@ -12,9 +12,10 @@ from provisioning.core.sip import Algorithm, main_algorithm
 from provisioning.models.fields import keyring
 from provisioning.models.limits import Limited
 from provisioning.models.maintenance import Maintained
+from provisioning.models.staged import Staged
 
 
-class ServerPool(Maintained):
+class ServerPool(Maintained, Staged):
     """SIP servers that together are the home of accounts."""
 
     name = models.CharField(max_length=100, unique=True)

@@ -9,7 +9,7 @@ class PendingChange(models.Model):
     """Something at a store is to be made as intended; key `*` means everything of the kind.
 
     Marking again raises `version`; a push deletes the row only at the version that it read, so
-    nothing that came meanwhile is lost.
+    nothing that came meanwhile is lost. What has a `stage` is held back until that is open.
     """
 
     ALL = "*"
@@ -28,10 +28,22 @@ class PendingChange(models.Model):
     dead = models.BooleanField(default=False)
     problem = models.TextField(blank=True)
     marked_at = models.DateTimeField()
+    stage = models.ForeignKey(
+        "provisioning.RolloutStage",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="pending",
+        db_index=False,
+    )
 
     class Meta:
         constraints = (
             models.UniqueConstraint(fields=["store", "kind", "key"], name="pending_once"),
+        )
+        indexes = (
+            models.Index(
+                fields=["stage"], name="pending_by_stage", condition=models.Q(stage__isnull=False)
+            ),
         )
 
     def __str__(self) -> str:

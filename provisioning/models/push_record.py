@@ -26,6 +26,13 @@ class PushRecord(models.Model):
     reverts = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, related_name="reverted_by"
     )
+    stage = models.ForeignKey(
+        "provisioning.RolloutStage",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="push_records",
+        db_index=False,
+    )
     reason = models.CharField(max_length=200, blank=True)
     created = models.PositiveIntegerField(default=0)
     changed = models.PositiveIntegerField(default=0)
@@ -40,6 +47,11 @@ class PushRecord(models.Model):
             models.Index(fields=["store", "-id"], name="push_record_by_store"),
             models.Index(
                 fields=["store"], name="push_record_unsettled", condition=models.Q(settled=False)
+            ),
+            models.Index(
+                fields=["stage"],
+                name="push_record_by_stage",
+                condition=models.Q(stage__isnull=False),
             ),
         )
 

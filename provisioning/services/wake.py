@@ -22,6 +22,11 @@ def run(*, run_id: int) -> None:
     _after_commit("provisioning.tasks.execute_run", run_id)
 
 
+def rollout(*, rollout_id: int, seconds: float = 0) -> None:
+    """Wake a worker, in so many seconds, to look after a rollout."""
+    _after_commit("provisioning.tasks.advance_rollout", rollout_id, seconds=seconds)
+
+
 def write_back() -> None:
     """Wake a worker to write back what changed, where any source is written to."""
     if WriteBack.objects.filter(enabled=True).exists():

@@ -10,7 +10,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from provisioning.core.errors import ProvisioningError
 from provisioning.models import PushRecord
 from provisioning.services.actor import COMMAND_LINE
-from provisioning.services.push.revert import HOLD_DAYS, RevertPlan, plan_revert, revert
+from provisioning.services.push.restoring import RevertPlan
+from provisioning.services.push.revert import HOLD_DAYS, plan_revert, revert
 
 
 class Command(BaseCommand):

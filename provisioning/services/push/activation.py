@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 
 from provisioning.core.errors import ProvisioningError, Rejected, Unreachable
 from provisioning.drivers.base import Kind, ServerDriver
-from provisioning.models import ConfigStore, SipServer
+from provisioning.models import ConfigStore, Rollout, RolloutStage, SipServer
 from provisioning.services import leases
 from provisioning.services.servers.driver_access import ask_servers
 from provisioning.services.servers.maintenance import MAINTAINED
@@ -26,6 +26,11 @@ log = structlog.stdlib.get_logger(__name__)
 
 _LEFT_OVER = "Refused from now on, but a registration may still be alive at {}: {}"
 _DOWN = "it is down or in maintenance, and is asked as soon as it is up again."
+# What goes server by server, where servers share a store and a rollout changes it.
+STAGED = frozenset(
+    {Kind.TRUSTED_HOST, Kind.GATEWAY, Kind.TRUNK, Kind.ROUTE, Kind.DIAL_RULE, Kind.SETTING}
+)
+
 Work = Callable[[ServerDriver], None]
 
 
@@ -61,13 +66,20 @@ def activate_servers(*, store: ConfigStore) -> None:
     """Reload what was noted, at every server of `store` that can.
 
     Where that fails for a kind its note stays: "written, reload pending". Only the reload is tried
-    again; the other kinds take effect all the same.
+    again; the other kinds take effect all the same. So it stays where a rollout has not come to the
+    server yet.
     """
     servers = list(reloads_pending(store_id=store.pk).select_related("store"))
-    to_do: list[list[str]] = [list(server.reload_pending) for server in servers]
+    later = _of_later_stages(store)
+    waiting = [[kind for kind in each.reload_pending if each.pk in later and kind in STAGED]
+               for each in servers]  # fmt: skip
+    to_do = [
+        [kind for kind in server.reload_pending if kind not in held]
+        for server, held in zip(servers, waiting, strict=True)
+    ]
     asked = _ask_all(servers, [_reload_all(kinds) for kinds in to_do])
-    for (server, error), undone in zip(asked, to_do, strict=True):
-        SipServer.objects.filter(pk=server.pk).update(reload_pending=undone)
+    for (server, error), undone, held in zip(asked, to_do, waiting, strict=True):
+        SipServer.objects.filter(pk=server.pk).update(reload_pending=sorted([*undone, *held]))
         if error is not None:
             log.warning("reload pending", server=server.name, kinds=undone, reason=error.message)
 
@@ -91,6 +103,18 @@ def end_registrations(*, store: ConfigStore, aors: Sequence[str], seconds: float
             which = left.waiting if error.retry else left.refused
             which |= dict.fromkeys(undone, _LEFT_OVER.format(server, error.message))
     return left
+
+
+def _of_later_stages(store: ConfigStore) -> set[int]:
+    """The servers of a store to which a rollout of settings and routes has not come yet."""
+    stages = RolloutStage.objects.filter(
+        open=False,
+        state=RolloutStage.State.WAITING,
+        servers__store=store,
+        rollout__what=Rollout.What.CONFIGURATION,
+        rollout__state__in=(Rollout.State.RUNNING, Rollout.State.PAUSED),
+    )
+    return set(stages.values_list("servers", flat=True))
 
 
 def _is_left_alone() -> Q:

@@ -178,7 +178,9 @@ def make_so(
     except Busy:
         for difference in differences:
             keys = [change.key for change in difference.changes]
-            outbox.mark_each(store_ids=[store.pk], kind=difference.kind, keys=keys)
+            outbox.mark_each(
+                store_ids=[store.pk], kind=difference.kind, keys=keys, stage=journal.stage
+            )
         raise
     return results
 

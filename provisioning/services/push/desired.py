@@ -54,6 +54,16 @@ class Desired:
     rows: Mapping[str, Row]
     failed: Mapping[str, str]
 
+    def without(self, keys: Collection[str]) -> Desired:
+        """The same but for some keys."""
+        if not keys:
+            return self
+        return Desired(
+            [key for key in self.keys if key not in keys],
+            {key: row for key, row in self.rows.items() if key not in keys},
+            {key: why for key, why in self.failed.items() if key not in keys},
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

@@ -34,33 +34,52 @@ _OF_ACCOUNTS = [key for key, each in CATALOGUE.items() if each.family is Family.
 DUE = Q(not_before__isnull=True) | Q(not_before__lte=Now())
 """A pending change or a store that does not wait after a failure."""
 
+HELD = Q(stage__open=False)
+"""A pending change that is held back until the stage of its rollout opens."""
+
+RELEASED = Q(stage__isnull=True) | Q(stage__open=True)
+"""A pending change that may be pushed, as far as rollouts are concerned."""
+
 _UPSERT = """
 INSERT INTO provisioning_pendingchange
-    (store_id, kind, key, version, attempts, not_before, dead, problem, marked_at)
-VALUES (%s, %s, %s, 1, 0, NULL, FALSE, '', %s)
+    (store_id, kind, key, version, attempts, not_before, dead, problem, marked_at, stage_id)
+VALUES (%s, %s, %s, 1, 0, NULL, FALSE, '', %s, %s)
 ON CONFLICT (store_id, kind, key) DO UPDATE SET
     version = provisioning_pendingchange.version + 1, attempts = 0, not_before = NULL, dead = FALSE,
-    problem = '', marked_at = excluded.marked_at
+    problem = '', marked_at = excluded.marked_at,
+    stage_id = CASE
+        WHEN excluded.stage_id IS NULL AND excluded.key = '*'
+            THEN provisioning_pendingchange.stage_id
+        WHEN provisioning_pendingchange.stage_id IS NULL AND NOT provisioning_pendingchange.dead
+            THEN NULL
+        ELSE excluded.stage_id END
 """
 
 
-def mark(*, store_ids: Iterable[int], kind: Kind, keys: Sequence[str]) -> None:
+def mark(
+    *, store_ids: Iterable[int], kind: Kind, keys: Sequence[str], stage: int | None = None
+) -> None:
     """Ask for `keys` of `kind` to be made as intended at each store; many keys become one `*`.
 
-    Call inside the transaction that makes the change. A worker is woken after commit.
+    Call inside the transaction that makes the change. A worker is woken after commit. With a
+    `stage` they are held back until it opens: what was held back by an earlier one is its now, but
+    what is on its way goes on. Without, what was held back goes at once; only a whole kind waits.
     """
     wanted = [PendingChange.ALL] if len(keys) > BULK else keys
-    mark_each(store_ids=store_ids, kind=kind, keys=wanted)
+    mark_each(store_ids=store_ids, kind=kind, keys=wanted, stage=stage)
 
 
-def mark_each(*, store_ids: Iterable[int], kind: Kind, keys: Sequence[str]) -> None:
+def mark_each(
+    *, store_ids: Iterable[int], kind: Kind, keys: Sequence[str], stage: int | None = None
+) -> None:
     """The same, but each key by itself however many there are."""
     if not keys:
         return
     # In one order, so that two transactions that mark the same keys never wait for each other.
     wanted, now = sorted(set(keys)), bulk.moment()
     for store_id in store_ids:
-        bulk.execute_many(_UPSERT, [(store_id, kind.value, key, now) for key in wanted])
+        rows = [(store_id, kind.value, key, now, stage) for key in wanted]
+        bulk.execute_many(_UPSERT, rows)
         wake.push(store_id=store_id)
 
 
@@ -180,7 +199,13 @@ def end_waiting(*, store_id: int) -> None:
 
 def pending(*, store_id: int) -> QuerySet[PendingChange]:
     """What may be pushed to a store now."""
-    return PendingChange.objects.filter(DUE, store_id=store_id, dead=False)
+    return PendingChange.objects.filter(DUE, RELEASED, store_id=store_id, dead=False)
+
+
+def held_keys(*, store_id: int, kind: Kind) -> set[str]:
+    """The keys of a kind that are held back at a store: whoever compares all leaves them out."""
+    rows = PendingChange.objects.filter(HELD, store_id=store_id, kind=kind)
+    return set(rows.values_list("key", flat=True))
 
 
 def manageable_stores() -> list[int]:

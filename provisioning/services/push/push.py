@@ -56,6 +56,7 @@ class Claimed:
     version: int
     kind: Kind
     key: str
+    stage: int | None
 
 
 @dataclass(slots=True)
@@ -133,14 +134,16 @@ class _StorePush:
         self.until = until
         self.tell = tell
         self.mend = mend
-        self.journal = Journal(store)
+        # What belongs to a stage of a rollout is noted by itself, so that it alone can be put back.
+        self.journals: dict[int | None, Journal] = {}
 
     def run(self) -> None:
         """Single keys first, and again between the pages of a full pass: they never wait for it."""
         self._all_single_keys()
         self._full_passes()
         self._all_single_keys()
-        self.journal.settle()
+        for journal in self.journals.values():
+            journal.settle()
 
     def _all_single_keys(self) -> None:
         while self._single_keys():
@@ -150,14 +153,14 @@ class _StorePush:
     def _single_keys(self) -> bool:
         """Bring one batch of pending keys to the store; False when there is none."""
         rows = outbox.pending(store_id=self.store.pk).exclude(key=PendingChange.ALL)
-        claimed = _claim(rows.order_by("pk")[:_BATCH])
+        claimed = _claim(rows.order_by(F("stage").asc(nulls_first=True), "pk")[:_BATCH])
         if not claimed or self._is_over():
             return False
-        self._bring(claimed)
+        self._bring([each for each in claimed if each.stage == claimed[0].stage])
         return True
 
     def _bring(self, claimed: Sequence[Claimed]) -> None:
-        """Make claimed keys so; one that breaks the console's own code is found by halving."""
+        """Make claimed keys of one stage so; what breaks the console's code is found by halving."""
         try:
             self._make_so(claimed)
         except _GENERAL:
@@ -183,7 +186,7 @@ class _StorePush:
             for difference in differences
             for key, reason in difference.moving.items()
         }
-        results = self._write(differences)
+        results = self._write(differences, claimed[0].stage)
         failed = {
             by_address[kind, key]: reason
             for kind, result in results.items()
@@ -216,9 +219,10 @@ class _StorePush:
         for kind, pages in passes:
             with closing(self._prepared(kind, pages(kind))) as all_prepared:
                 for prepared in all_prepared:
-                    if self._is_over():
+                    if self._is_over() or not self._may_go_on(whole[kind]):
                         return
-                    failed |= {(kind, key) for key in self._page(kind, prepared, dead, doubt)}
+                    found = self._page(kind, prepared, dead, doubt, whole[kind].stage)
+                    failed |= {(kind, key) for key in found}
             if pages == look.wanted_pages:
                 # What was given up before and looks right now is tried once more by itself.
                 others = [each.key for each in dead if each.kind is kind]
@@ -252,7 +256,12 @@ class _StorePush:
             return page, None
 
     def _page(
-        self, kind: Kind, prepared: Prepared, dead: Sequence[Claimed], doubt: Doubt | None
+        self,
+        kind: Kind,
+        prepared: Prepared,
+        dead: Sequence[Claimed],
+        doubt: Doubt | None,
+        stage: int | None,
     ) -> list[str]:
         """Make one page of a full pass so; returns the keys that failed."""
         page, desired = prepared
@@ -260,17 +269,18 @@ class _StorePush:
             difference = self._difference(kind, page, desired, doubt)
             # Noted before the rows change, so that no crash forgets their registrations.
             self._mark(kind, [*difference.revoked(), *difference.moving])
-            results = self._write([difference])
+            results = self._write([difference], stage)
         except _GENERAL:
             raise
         except Exception:
             log.exception("page tried key by key", store=self.store.name, kind=kind)
-            self._mark(kind, page.keys)
+            held = outbox.held_keys(store_id=self.store.pk, kind=kind)
+            self._mark(kind, [key for key in page.keys if key not in held], stage)
             return list(page.keys)
         self._count(results.values())
         given_up = {each.key for each in dead if each.kind is kind}
         failed = list(results[kind].failed)
-        self._mark(kind, [key for key in failed if key not in given_up])
+        self._mark(kind, [key for key in failed if key not in given_up], stage)
         return failed
 
     def _page_of(self, kind: Kind, keys: Sequence[str]) -> Page:
@@ -281,18 +291,26 @@ class _StorePush:
     ) -> Difference:
         if desired is None:
             desired = derive(store=self.store, kind=kind, page=page)
+        desired = desired.without(outbox.held_keys(store_id=self.store.pk, kind=kind))
         return find_difference(
             store=self.store, driver=self.driver, kind=kind, desired=desired, doubt=doubt
         )
 
-    def _write(self, differences: Sequence[Difference]) -> dict[Kind, Result]:
+    def _write(self, differences: Sequence[Difference], stage: int | None) -> dict[Kind, Result]:
+        journal = self.journals.setdefault(stage, Journal(self.store, stage=stage))
         return make_so(
             store=self.store, driver=self.driver, differences=differences, renew=self._renew,
-            journal=self.journal,
+            journal=journal,
         )  # fmt: skip
 
-    def _mark(self, kind: Kind, keys: Sequence[str]) -> None:
-        outbox.mark_each(store_ids=[self.store.pk], kind=kind, keys=keys)
+    def _mark(self, kind: Kind, keys: Sequence[str], stage: int | None = None) -> None:
+        outbox.mark_each(store_ids=[self.store.pk], kind=kind, keys=keys, stage=stage)
+
+    def _may_go_on(self, whole: Claimed) -> bool:
+        """Whether the stage that a full pass belongs to is still open."""
+        if whole.stage is None:
+            return True
+        return outbox.pending(store_id=self.store.pk).filter(pk=whole.pk).exists()
 
     def _settle(
         self,
@@ -354,8 +372,10 @@ def _has_work(store: ConfigStore) -> bool:
 
 
 def _claim(rows: QuerySet[PendingChange]) -> list[Claimed]:
-    values = rows.values_list("pk", "version", "kind", "key")
-    return [Claimed(pk, version, Kind(kind), key) for pk, version, kind, key in values]
+    values = rows.values_list("pk", "version", "kind", "key", "stage_id")
+    return [
+        Claimed(pk, version, Kind(kind), key, stage) for pk, version, kind, key, stage in values
+    ]
 
 
 def _keep(claimed: Claimed, failed: str, waiting: str) -> None:

@@ -30,7 +30,10 @@ class Image:
 
 
 class Journal:
-    """Notes what one push, adoption or revert is about to change; nothing noted leaves no trace."""
+    """Notes what one push, adoption or revert is about to change; nothing noted leaves no trace.
+
+    `stage` is that of a rollout which the changes belong to.
+    """
 
     def __init__(
         self,
@@ -40,9 +43,11 @@ class Journal:
         actor: Actor | None = None,
         reason: str = "",
         reverts: PushRecord | None = None,
+        stage: int | None = None,
     ) -> None:
         self._store, self._kind, self._actor = store, kind, actor
         self._reason, self._reverts = reason, reverts
+        self.stage = stage
         self.record: PushRecord | None = None
 
     def note(self, kind: Kind, images: Sequence[Image]) -> None:
@@ -79,6 +84,7 @@ class Journal:
                 by=self._actor.user if self._actor else None,
                 reason=self._reason,
                 reverts=self._reverts,
+                stage_id=self.stage,
                 at=timezone.now(),
             )
         return self.record

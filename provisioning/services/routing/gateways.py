@@ -40,7 +40,7 @@ def save_gateway(*, gateway: Gateway, actor: Actor, secret: str | None = None) -
     facts = (
         {"password": "erased"} if erased else {"password": "changed"} if secret is not None else {}
     )
-    with marking_routing():
+    with marking_routing(actor=actor, about=f"gateway {gateway}"):
         saving.save(row=gateway, before=before, actor=actor, **facts)
         if secret is not None:
             gateway.set_secret(secret)
@@ -56,7 +56,7 @@ def delete_gateway(*, gateway: Gateway, actor: Actor) -> None:
         raise InvalidInput(
             f"“{gateway}” is still used by {what}. Nothing was deleted; change those first."
         )
-    with marking_routing():
+    with marking_routing(actor=actor, about=f"gateway {gateway} deleted"):
         saving.delete(row=gateway, actor=actor)
 
 

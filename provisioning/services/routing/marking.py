@@ -9,7 +9,9 @@ from django.db import transaction
 
 from provisioning.drivers.base import Kind
 from provisioning.models import PendingChange
+from provisioning.services.actor import Actor
 from provisioning.services.push import outbox
+from provisioning.services.rollouts.staging import mark_configuration
 from provisioning.services.routing.desired_routing import (
     MAKERS,
     main_numbers,
@@ -19,11 +21,11 @@ from provisioning.services.routing.desired_routing import (
 
 
 @contextmanager
-def marking_routing() -> Iterator[None]:
+def marking_routing(*, actor: Actor, about: str) -> Iterator[None]:
     """One transaction around a change; rows of routing that are others behind it are marked.
 
     So are main numbers of sites, and the accounts of all stores where callers of other sites than
-    before differ from the rest.
+    before differ from the rest. `about` says what was changed.
     All rows are made before and after it: they are few, and one change may concern many of them.
     """
     with transaction.atomic():
@@ -40,8 +42,13 @@ def marking_routing() -> Iterator[None]:
                 if (old.rows.get(key), old.failed.get(key))
                 != (new.rows.get(key), new.failed.get(key))
             ]
-            outbox.mark(store_ids=stores, kind=kind, keys=keys)
+            mark_configuration(store_ids=stores, kind=kind, keys=keys, actor=actor, about=about)
         changed = [key for key, _ in numbers.items() ^ main_numbers().items()]
-        outbox.mark(store_ids=stores, kind=Kind.SETTING, keys=changed)
+        mark_configuration(
+            store_ids=stores, kind=Kind.SETTING, keys=changed, actor=actor, about=about
+        )
         if dialled != set(sites_that_dial().values_list("pk", flat=True)):
-            outbox.mark(store_ids=stores, kind=Kind.PREFERENCE, keys=[PendingChange.ALL])
+            everybody = [PendingChange.ALL]
+            mark_configuration(
+                store_ids=stores, kind=Kind.PREFERENCE, keys=everybody, actor=actor, about=about
+            )

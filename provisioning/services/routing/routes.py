@@ -34,13 +34,13 @@ def save_route(*, route: Route, actor: Actor) -> None:
         raise InvalidFields({"prefix": "Give the whole emergency number, such as 112."})
     _close_ranks(route)
     saving.check_fields(route)
-    with marking_routing():
+    with marking_routing(actor=actor, about=f"route {route}"):
         saving.save(row=route, before=before, actor=actor)
 
 
 def delete_route(*, route: Route, actor: Actor) -> None:
     """Delete a route, and take it from every managed store."""
-    with marking_routing():
+    with marking_routing(actor=actor, about=f"route {route} deleted"):
         saving.delete(row=route, actor=actor)
 
 

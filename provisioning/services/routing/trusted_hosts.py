@@ -21,13 +21,13 @@ def save_trusted_host(*, host: TrustedHost, actor: Actor) -> None:
     host.name = require_line(host.name, "The name").strip()
     host.network = _network(host.network)
     saving.check_fields(host)
-    with marking_routing():
+    with marking_routing(actor=actor, about=f"trusted host {host}"):
         saving.save(row=host, before=before, actor=actor)
 
 
 def delete_trusted_host(*, host: TrustedHost, actor: Actor) -> None:
     """Delete a trusted host, and take it from every managed store."""
-    with marking_routing():
+    with marking_routing(actor=actor, about=f"trusted host {host} deleted"):
         saving.delete(row=host, actor=actor)
 
 

@@ -33,11 +33,11 @@ def save_site(*, site: Site, actor: Actor) -> None:
     with about("dial_rules"):
         site.dial_rules = "\n".join(map(str, read_rules(site.dial_rules)))
     saving.check_fields(site)
-    with marking_routing():
+    with marking_routing(actor=actor, about=f"site {site}"):
         saving.save(row=site, before=saving.find_stored(site), actor=actor)
 
 
 def delete_site(*, site: Site, actor: Actor) -> None:
     """Delete a site that no account, rule or range names; its routes go with it."""
-    with marking_routing():
+    with marking_routing(actor=actor, about=f"site {site} deleted"):
         saving.delete(row=site, actor=actor)

@@ -61,7 +61,8 @@ def set_value(
         snapshot = Snapshot(place=place, setting=setting)
         before = _effective(place, setting)
         # Presenting the number of a site makes servers know the sites and their numbers.
-        with marking_routing() if setting.key == PRESENTED_NUMBER else nullcontext():
+        routing = marking_routing(actor=actor, about=f"“{setting.label}” at {place.label}")
+        with routing if setting.key == PRESENTED_NUMBER else nullcontext():
             given = _write(place, setting, checked, actor)
         after = _effective(place, setting)
         _check_whole(place, setting)
@@ -76,7 +77,7 @@ def set_value(
             _record(change, given, checked, actor)
             if not change.breaches:
                 note_use(category=Category.SERVICE, at_risk=change.limited)
-            mark_change(change)
+            mark_change(change, actor=actor)
     return change
 
 

@@ -9,32 +9,47 @@ from provisioning.drivers.base import Kind
 from provisioning.drivers.registry import DRIVERS
 from provisioning.drivers.setting_rows import SettingRow, preference_key
 from provisioning.models import ConfigStore, PendingChange, SettingValue, SipServer
+from provisioning.services.actor import Actor
 from provisioning.services.push import outbox
+from provisioning.services.rollouts.staging import mark_configuration
 from provisioning.services.settings.loss import SettingChange
 
 
-def mark_change(change: SettingChange) -> None:
+def mark_change(change: SettingChange, *, actor: Actor) -> None:
     """Ask for the rows that a change of a setting concerns, in the caller's transaction.
 
-    Client policies are rows of no server. What everybody has is a row of each store; accounts that
-    differ from it have rows of their own, which are compared anew when it changes.
+    They go in stages where a pool has them, but for what is given to one account alone. Client
+    policies are rows of no server. What everybody has is a row of each store; accounts that differ
+    from it have rows of their own, which are compared anew when it changes.
     """
     setting, scope = change.setting, change.place.scope
     if setting.family is Family.CLIENT:
         return
     if setting.family is Family.SERVER:
-        _mark_server_setting(change)
+        _mark_server_setting(change, actor)
         return
+    about = _about(change)
     if scope is SettingScope.GLOBAL:
         stores = _stores(setting)
-        outbox.mark(store_ids=stores, kind=Kind.SETTING, keys=[setting.key])
+        mark_configuration(
+            store_ids=stores, kind=Kind.SETTING, keys=[setting.key], actor=actor, about=about
+        )
         below = SettingValue.objects.filter(key=setting.key).exclude(scope=SettingScope.GLOBAL)
         if below.exists():
-            outbox.mark(store_ids=stores, kind=Kind.PREFERENCE, keys=[PendingChange.ALL])
+            mark_configuration(
+                store_ids=stores, kind=Kind.PREFERENCE, keys=[PendingChange.ALL], actor=actor,
+                about=about,
+            )  # fmt: skip
         return
     for pool, aors in change.reached.items():
         keys = [preference_key(setting.key, aor) for aor in aors]
-        outbox.mark(store_ids=_stores(setting, pools={pool}), kind=Kind.PREFERENCE, keys=keys)
+        stores = _stores(setting, pools={pool})
+        if scope is SettingScope.ACCOUNT:
+            outbox.mark(store_ids=stores, kind=Kind.PREFERENCE, keys=keys)
+        else:
+            mark_configuration(
+                store_ids=stores, kind=Kind.PREFERENCE, keys=keys, actor=actor, about=about
+            )
 
 
 def mark_server_removed(server: SipServer) -> None:
@@ -44,15 +59,22 @@ def mark_server_removed(server: SipServer) -> None:
     outbox.mark(store_ids=[server.store_id], kind=Kind.SETTING, keys=keys)
 
 
-def _mark_server_setting(change: SettingChange) -> None:
+def _mark_server_setting(change: SettingChange, actor: Actor) -> None:
     setting, obj = change.setting, change.place.obj
+    keys = [setting.key]
     if isinstance(obj, SipServer):
-        own = SettingRow(setting.key, "", str(obj.pk)).key
+        keys = [SettingRow(setting.key, "", str(obj.pk)).key]
         stores = [pk for pk in _stores(setting) if pk == obj.store_id]
-        outbox.mark(store_ids=stores, kind=Kind.SETTING, keys=[own])
     else:
         pools = None if obj is None else {change.place.pk}
-        outbox.mark(store_ids=_stores(setting, pools=pools), kind=Kind.SETTING, keys=[setting.key])
+        stores = _stores(setting, pools=pools)
+    mark_configuration(
+        store_ids=stores, kind=Kind.SETTING, keys=keys, actor=actor, about=_about(change)
+    )
+
+
+def _about(change: SettingChange) -> str:
+    return f"“{change.setting.label}” at {change.place.label}"
 
 
 def _stores(setting: Setting, *, pools: Collection[int] | None = None) -> list[int]:

@@ -1,0 +1,1 @@
+"""Rollouts: changes that come to a pool in stages, each watched before the next begins."""

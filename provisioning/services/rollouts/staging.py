@@ -1,0 +1,120 @@
+"""Which changes go in stages: they are marked in the outbox as ever, and held back by a rollout."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from django.utils import timezone
+
+from provisioning.drivers.base import Kind
+from provisioning.models import ConfigStore, Rollout, RolloutStage, ServerPool, SipServer
+from provisioning.services import wake
+from provisioning.services.actor import Actor
+from provisioning.services.push import outbox
+
+# A stage as it is going to be: its name, the stores that it writes, the servers that it watches.
+Planned = tuple[str, Sequence[ConfigStore], Sequence[SipServer]]
+_ABOUT = 300
+
+
+def mark_configuration(
+    *, store_ids: Sequence[int], kind: Kind, keys: Sequence[str], actor: Actor, about: str
+) -> None:
+    """Ask for `keys` of settings or routes as `outbox.mark` does, in stages where a pool has them.
+
+    `about` says what was changed, for whoever looks at the rollout.
+    """
+    if not keys:
+        return
+    stores = list(ConfigStore.objects.filter(pk__in=store_ids).select_related("pool"))
+    at_once = [store.pk for store in stores if not store.pool.staged]
+    outbox.mark(store_ids=sorted(at_once), kind=kind, keys=keys)
+    pools: dict[int, list[ConfigStore]] = {}
+    for store in stores:
+        if store.pool.staged:
+            pools.setdefault(store.pool_id, []).append(store)
+    for pool_id, mine in sorted(pools.items()):
+        rollout = gathering(
+            pool_id=pool_id, what=Rollout.What.CONFIGURATION, actor=actor, about=about
+        )
+        stages = stages_by_store(rollout)
+        for store in sorted(mine, key=lambda each: each.pk):
+            stage = stages.get(store.pk) or _join_last(rollout, store)
+            outbox.mark(store_ids=[store.pk], kind=kind, keys=keys, stage=stage)
+            grow(rollout, store.pk, kind, keys)
+
+
+def gathering(*, pool_id: int, what: Rollout.What, actor: Actor, about: str) -> Rollout:
+    """The rollout of a pool that waits, or a new one: a change joins it in the same transaction."""
+    pool = ServerPool.objects.select_for_update().get(pk=pool_id)
+    waiting = Rollout.objects.select_for_update(of=("self",)).filter(
+        pool=pool, what=what, state=Rollout.State.WAITING, begun_at=None
+    )
+    rollout = waiting.order_by("-pk").first()
+    if rollout is None:
+        rollout = Rollout.objects.create(
+            pool=pool, what=what, about=about[:_ABOUT], created_at=timezone.now()
+        )
+        _plan(rollout)
+    elif about not in rollout.about:
+        rollout.about = f"{rollout.about}; {about}"[:_ABOUT]
+        rollout.save(update_fields=["about"])
+    if actor.user is not None:
+        rollout.authors.add(actor.user)
+    wake.rollout(rollout_id=rollout.pk)
+    return rollout
+
+
+def grow(rollout: Rollout, store_id: int, kind: Kind, keys: Sequence[str]) -> None:
+    """Let the digest follow from one more change: an approval of before was of something else."""
+    text = "\n".join([rollout.digest, timezone.now().isoformat(), str(store_id), kind, *keys])
+    rollout.digest = hashlib.sha256(text.encode()).hexdigest()
+    rollout.save(update_fields=["digest"])
+
+
+def stages_by_store(rollout: Rollout) -> Mapping[int, int]:
+    """The stage in which each store is first written, by the store's id."""
+    found: dict[int, int] = {}
+    for stage in rollout.stages.prefetch_related("stores"):
+        for store in stage.stores.all():
+            found.setdefault(store.pk, stage.pk)
+    return found
+
+
+def _join_last(rollout: Rollout, store: ConfigStore) -> int:
+    """Let a store that came after the stages were planned go with the last one."""
+    last = rollout.stages.reverse()[0]
+    last.stores.add(store)
+    last.servers.add(*store.servers.filter(enabled=True))
+    return last.pk
+
+
+def _plan(rollout: Rollout) -> None:
+    """Keep the stages of a new rollout."""
+    stores = list(
+        ConfigStore.objects.filter(pool=rollout.pool, mode=ConfigStore.Mode.MANAGE).order_by("name")
+    )
+    servers: dict[int, list[SipServer]] = {store.pk: [] for store in stores}
+    for server in SipServer.objects.filter(store__in=stores, enabled=True).order_by("name"):
+        servers[server.store_id].append(server)
+    for ordinal, (name, written, watched) in enumerate(_by_server(stores, servers), 1):
+        stage = RolloutStage.objects.create(rollout=rollout, ordinal=ordinal, name=name[:200])
+        stage.stores.set(written)
+        stage.servers.set(watched)
+
+
+def _by_server(
+    stores: Sequence[ConfigStore], servers: Mapping[int, Sequence[SipServer]]
+) -> Iterator[Planned]:
+    """The first store with its first server, each further server that reads it, then the rest."""
+    first, *rest = stores
+    mine = servers[first.pk]
+    yield (mine[0].name if mine else first.name), [first], mine[:1]
+    for server in mine[1:]:
+        yield server.name, [], [server]
+    if rest:
+        watched = [server for store in rest for server in servers[store.pk]]
+        count = len(watched)
+        name = watched[0].name if count == 1 else f"The other {count} servers"
+        yield (name if count else rest[0].name), rest, watched
