@@ -13,7 +13,7 @@ class Capability(StrEnum):
     OPERATE = "operate"
     CONFIGURE = "configure"
     APPROVE = "approve"
-    PUSH_NOW = "push now"
+    PUSH_NOW = "push_now"
     ADMINISTER = "administer"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from provisioning.core.errors import InvalidInput
@@ -72,7 +72,7 @@ def next_change(windows: Sequence[Window], zone: ZoneInfo, now: datetime) -> dat
     Looked for minute by minute: where a clock is put forward or back, nothing has to be reckoned.
     """
     before = is_open(windows, zone, now)
-    at = now.replace(second=0, microsecond=0)
+    at = now.astimezone(UTC).replace(second=0, microsecond=0)
     for _ in range(_WEEK + _DAY):
         at += _MINUTE
         if is_open(windows, zone, at) != before:

@@ -33,6 +33,7 @@ class Rollout(models.Model):
     about = models.CharField(max_length=300, blank=True)
     authors = models.ManyToManyField("provisioning.ConsoleUser", related_name="+")
     digest = models.CharField(max_length=64)
+    asked = models.BooleanField(default=False, help_text="Its pool asked for an approval")
     approved_digest = models.CharField(max_length=64, blank=True)
     approved_by = models.ForeignKey(
         "provisioning.ConsoleUser", on_delete=models.SET_NULL, null=True, related_name="+"
@@ -66,8 +67,8 @@ class Rollout(models.Model):
     @property
     def needs_approval(self) -> bool:
         """Whether it waits for somebody who approves it."""
-        waiting = self.state == self.State.WAITING
-        return waiting and self.pool.needs_approval and not self.is_approved
+        asked = self.asked or self.pool.needs_approval
+        return self.state == self.State.WAITING and asked and not self.is_approved
 
 
 class RolloutStage(models.Model):

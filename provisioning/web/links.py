@@ -17,6 +17,7 @@ PAGES = {
     "number": "number",
     "numberrange": "range-edit",
     "person": "person",
+    "rollout": "rollout",
     "run": "run",
     "serverpool": "pool",
     "sipdomain": "domain",

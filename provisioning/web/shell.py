@@ -64,7 +64,7 @@ SECTIONS: tuple[tuple[str, tuple[Page, ...]], ...] = (
             Page("domains", "SIP domains", "at", ("domain",)),
             Page("routes", "Routes & trunks", "arrow-right", ("route", "gateway", "trusted")),
             Page("settings", "Settings", "selector", ("setting",)),
-            Page("changes", "Changes", "git-compare", ("change", "conflict", "run")),
+            Page("changes", "Changes", "git-compare", ("change", "conflict", "run", "rollout")),
         ),
     ),
     (

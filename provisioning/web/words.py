@@ -55,6 +55,14 @@ BADGES: dict[str, Badge] = {
     "problem": Badge("Conflict", "yellow", "alert-triangle"),
     "failed": Badge("Failed", "red", "circle-x"),
     "stopped": Badge("Stopped", "secondary", "player-stop"),
+    # rollouts and their stages
+    "held back": Badge("Waiting", "secondary", "hourglass"),
+    "writing": Badge("Being written", "blue", "refresh"),
+    "watching": Badge("Watched", "blue", "eye"),
+    "passed": Badge("Passed", "green", "circle-check"),
+    "rolling back": Badge("Rolling back", "yellow", "history"),
+    "rolled back": Badge("Rolled back", "red", "history"),
+    "cancelled": Badge("Given up", "secondary", "circle-minus"),
     "discarded": Badge("Discarded", "secondary", "trash"),
     "drift": Badge("Drift", "yellow", "activity"),
     # numbers

@@ -33,6 +33,7 @@ from provisioning.models import (
     PushRecord,
     Rehire,
     RoleGroup,
+    Rollout,
     Run,
     ScimToken,
     SipServer,
@@ -128,6 +129,10 @@ def furnish() -> Furnished:
     token = ScimToken.objects.create(
         source=source, name="Entra ID", key="0" * 12, secret_hash="0" * 64, expires_at=now
     )
+    rollout = Rollout.objects.create(
+        pool=pool, what="configuration", about="route +44", created_at=now, digest="d"
+    )
+    rollout.stages.create(ordinal=1, name="sip1")
     record = PushRecord.objects.create(store=store, at=now, created=1)
     Drift.objects.create(
         store=store, kind="subscriber", key=account.aor, problem="changed", first_seen=now,
@@ -146,7 +151,7 @@ def furnish() -> Furnished:
         "trusted-hosts": make_trusted_host().pk, "served": server.pk, "path": "auths/single",
         "settings/groups": group.pk, "settings": account.pk, "scope": "account",
         "key": "max_devices",
-        "alerts/channels": channel.pk,
+        "alerts/channels": channel.pk, "rollouts": rollout.pk,
         "accounts": account.pk, "rules": rule.pk, "administration": user.pk, "changes": run.pk,
         "profiles": profile.pk, "groups": group.pk, "numbers/ranges": numbers.pk,
         "numbers": free.pk, "people": person.pk, "pools": pool.pk, "stores": store.pk,

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from provisioning.core.severity import Severity
 from provisioning.drivers.base import Kind
-from provisioning.models import ConfigStore, Run
+from provisioning.models import ConfigStore, Rollout, Run
 from provisioning.services.alerts.watch import Watched, is_down
 from provisioning.services.directory.source_standing import is_late
 from provisioning.services.push.waiting import Waiting, waiting_at
@@ -27,7 +27,8 @@ class Condition:
     """Something that is wrong or waits now.
 
     `kind` is one of KINDS; with `pk` it tells the condition from every other. `noun` and `pk` say
-    where to look: a run, source, store or its drift, server, channel, or people with a conflict.
+    where to look: a run, rollout, source, store or its drift, server, channel, or people with a
+    conflict.
     """
 
     kind: str
@@ -63,6 +64,8 @@ KINDS = {
     "sync-late": "A source was not read completely for three of its intervals",
     "groups-stale": "The groups of a source are out of date",
     "channel-failing": "Alerts do not arrive at a channel",
+    "rollout-rolled-back": "A rollout was rolled back",
+    "rollout-waits": "A rollout is paused, or waits for an approval",
     "run-held": "A run passes a limit and waits for an approval",
     "conflicts": "People have conflicts",
 }
@@ -87,6 +90,7 @@ def find_conditions(watched: Watched) -> list[Condition]:
         *_of_registrations(watched),
         *_of_stores(watched),
         *_of_lists(watched),
+        *_of_rollouts(watched),
         *_of_sources(watched),
         *_of_channels(watched),
         *_of_runs(watched),
@@ -183,6 +187,28 @@ def _of_lists(watched: Watched) -> Iterator[Condition]:
                 f"The registrations of {each.store} cannot be read.",
                 f"{_sentence(each.problem)} The list is as it was read last.",
                 "store", each.store_id, each.read_at,
+            )  # fmt: skip
+
+
+def _of_rollouts(watched: Watched) -> Iterator[Condition]:
+    for rollout in watched.rollouts:
+        named = f"{rollout} of {rollout.pool}"
+        if rollout.state in (Rollout.State.ROLLED_BACK, Rollout.State.ROLLING_BACK):
+            over = rollout.state == Rollout.State.ROLLED_BACK
+            title = f"{named} {'was' if over else 'is being'} rolled back."
+            what = rollout.problem if over else rollout.waits or rollout.problem
+            yield Condition(
+                "rollout-rolled-back", Severity.CRITICAL, title,
+                f"{what} Start it again or give it up; later ones wait for that.",
+                "rollout", rollout.pk, rollout.ended_at,
+            )  # fmt: skip
+        else:
+            paused = rollout.state == Rollout.State.PAUSED
+            text = rollout.waits if paused else "Somebody who changed nothing of it approves it"
+            yield Condition(
+                "rollout-waits", Severity.DECISION,
+                f"{named} {'is paused' if paused else 'waits for an approval'}", text,
+                "rollout", rollout.pk, rollout.created_at,
             )  # fmt: skip
 
 

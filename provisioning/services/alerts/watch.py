@@ -18,11 +18,13 @@ from provisioning.models import (
     HealthSample,
     Person,
     ProbeResult,
+    Rollout,
     Run,
     SipServer,
 )
 from provisioning.services.directory.source_standing import with_newest_run
 from provisioning.services.push.waiting import with_waiting
+from provisioning.services.rollouts.standing import undecided
 
 # Runs that wait; more of them tell nothing more.
 _RUNS = 50
@@ -44,6 +46,7 @@ class Watched:
     conflicts: int
     lists: list[ContactList]
     channels: list[AlertChannel]
+    rollouts: list[Rollout] = field(default_factory=list)
     homed: dict[int, int] = field(default_factory=dict)
     usual: dict[int, float] = field(default_factory=dict)
     ineffective: dict[int, list[ProbeResult]] = field(default_factory=dict)
@@ -60,6 +63,7 @@ def watch() -> Watched:
         runs=list(waiting.order_by("-id")[:_RUNS]),
         conflicts=Person.objects.exclude(problem="").count(),
         lists=list(ContactList.objects.select_related("store__pool").order_by("store__name")),
+        rollouts=list(undecided().select_related("pool")[:_RUNS]),
         channels=list(AlertChannel.objects.filter(enabled=True).exclude(problem="")),
         homed=_homed(servers),
         usual=_usual(),

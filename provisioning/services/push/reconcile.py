@@ -184,18 +184,18 @@ def _look(
 
 def _stable(store: ConfigStore, driver: StoreDriver, kind: Kind, page: Page) -> Sequence[Found]:
     """The differences of a page that a second look confirms: a push may be under way."""
-    found = {each.key: each for each in _differences(store, driver, kind, page)}
+    found = {each.key: each for each in find_differences(store, driver, kind, page)}
     if not found:
         return ()
     again = page_of(store=store, kind=kind, keys=list(found))
-    found = {each.key: each for each in _differences(store, driver, kind, again)}
+    found = {each.key: each for each in find_differences(store, driver, kind, again)}
     pending = PendingChange.objects.filter(store=store, kind=kind, key__in=among(found))
     for key in pending.values_list("key", flat=True):
         del found[key]
     return list(found.values())
 
 
-def _differences(
+def find_differences(
     store: ConfigStore, driver: StoreDriver, kind: Kind, page: Page
 ) -> Iterator[Found]:
     desired = derive(store=store, kind=kind, page=page)

@@ -30,8 +30,8 @@ def approve(*, rollout: Rollout, digest: str, actor: Actor) -> None:
     """
     with transaction.atomic():
         now = _locked(rollout, State.WAITING)
-        if not now.pool.needs_approval:
-            raise Rejected(f"{now.pool} asks for no approval.")
+        if not now.needs_approval:
+            raise Rejected(f"{now} waits for no approval.")
         _check_approver(now, actor.user)
         if digest != now.digest:
             raise StalePlan(

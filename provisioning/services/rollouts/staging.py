@@ -54,12 +54,18 @@ def gathering(*, pool_id: int, what: Rollout.What, actor: Actor, about: str) -> 
     rollout = waiting.order_by("-pk").first()
     if rollout is None:
         rollout = Rollout.objects.create(
-            pool=pool, what=what, about=about[:_ABOUT], created_at=timezone.now()
+            pool=pool,
+            what=what,
+            about=about[:_ABOUT],
+            asked=pool.needs_approval,
+            created_at=timezone.now(),
         )
         _plan(rollout)
-    elif about not in rollout.about:
-        rollout.about = f"{rollout.about}; {about}"[:_ABOUT]
-        rollout.save(update_fields=["about"])
+    else:
+        rollout.asked |= pool.needs_approval
+        if about not in rollout.about:
+            rollout.about = f"{rollout.about}; {about}"[:_ABOUT]
+        rollout.save(update_fields=["about", "asked"])
     if actor.user is not None:
         rollout.authors.add(actor.user)
     wake.rollout(rollout_id=rollout.pk)

@@ -6,6 +6,7 @@ import zoneinfo
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
 from provisioning.core.errors import InvalidInput
 from provisioning.core.telephone import normalise
@@ -19,6 +20,28 @@ class PoolForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
         model = ServerPool
         fields = ("name",)
         help_texts = {"name": "Such as a region or a data centre"}  # noqa: RUF012
+
+
+class StagesForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at runtime
+    """How changes come to a pool: stages, their gate, change windows, approval."""
+
+    time_zone = forms.ChoiceField(choices=(), required=False)
+
+    class Meta:
+        model = ServerPool
+        fields = (
+            "staged", "gate_seconds", "most_lost_percent", "most_failed_percent", "stage_from",
+            "batch_size", "windows", "time_zone", "needs_approval",
+        )  # fmt: skip
+        widgets = {  # noqa: RUF012
+            "windows": forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "rt-mono"}),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        zones = sorted(zoneinfo.available_timezones())
+        console = ("", f"That of the console ({settings.TIME_ZONE})")
+        self.fields["time_zone"].choices = [console, *((zone, zone) for zone in zones)]  # type: ignore[attr-defined]
 
 
 class SipDomainForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at runtime

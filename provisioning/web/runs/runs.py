@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from provisioning.core.roles import Capability
 from provisioning.models import DirectorySource, Person, PlannedChange, Proposal, Run
 from provisioning.services.accounts.rehires import open_rehires
+from provisioning.services.rollouts.standing import undecided
 from provisioning.services.runs.run_effects import effects_of
 from provisioning.services.runs.run_report import KINDS, figures_of, summary_of, words_of
 from provisioning.services.runs.undo import can_undo
@@ -115,12 +116,14 @@ def changes(request: ConsoleRequest) -> HttpResponse:
 
 
 def tabs(active: str) -> list[dict[str, Any]]:
-    """The tabs of the changes: runs, conflicts, and what somebody may decide."""
+    """The tabs of the changes: runs, rollouts, conflicts, and what somebody may decide."""
     conflicts = Person.objects.exclude(problem="").count()
     proposals = Proposal.objects.filter(state=Proposal.State.OPEN).count()
     return [
         {"label": "Runs", "href": href_of("changes"), "active": active == "changes",
          "icon": "git-compare"},
+        {"label": "Rollouts", "href": href_of("rollouts"), "active": active == "rollouts",
+         "icon": "list-check", "count": undecided().count()},
         {"label": "Conflicts", "href": href_of("changes-conflicts"), "icon": "user-question",
          "active": active == "conflicts", "count": conflicts},
         {"label": "Proposals", "href": href_of("changes-proposals"), "icon": "wand",

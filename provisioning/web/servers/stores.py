@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.drivers.base import Kind
-from provisioning.models import ConfigStore, ServerPool
+from provisioning.models import ConfigStore, Rollout, ServerPool
 from provisioning.services.accounts.counts import with_account_counts
 from provisioning.services.actor import Actor
 from provisioning.services.push.dead_letters import dead_changes, retry_dead
@@ -227,7 +227,9 @@ def _find(pk: int) -> ConfigStore:
 
 def _with_what_a_row_shows(rows: QuerySet[ServerPool]) -> list[tuple[ServerPool, int]]:
     stores = Prefetch("stores", with_waiting(ConfigStore.objects.all()))
-    shown = rows.prefetch_related("servers", stores).order_by("name")
+    under_way = Rollout.objects.exclude(state__in=(Rollout.State.DONE, Rollout.State.CANCELLED))
+    rollouts = Prefetch("rollouts", under_way.order_by("pk"), to_attr="open_rollouts")
+    shown = rows.prefetch_related("servers", stores, rollouts).order_by("name")
     return with_account_counts(shown, by="pool")
 
 

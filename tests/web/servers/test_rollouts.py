@@ -1,0 +1,130 @@
+"""Rollouts in the console: how they are shown, and who may do what with them."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from provisioning.core.roles import Role
+from provisioning.core.settings.catalogue import CATALOGUE
+from provisioning.core.settings.setting import SettingScope
+from provisioning.models import ConsoleUser, Rollout, ServerPool
+from provisioning.services.actor import Actor
+from provisioning.services.settings.change import set_value
+from provisioning.services.settings.places import Place
+from tests.factories import make_pool, make_store
+from tests.web.pages import text_of
+
+pytestmark = pytest.mark.django_db
+
+ACTIONS = ("again", "approve", "cancel", "hurry", "pause", "resume", "roll-back")
+
+
+@pytest.fixture
+def pool() -> ServerPool:
+    pool = make_pool()
+    pool.staged = pool.needs_approval = True
+    pool.save()
+    make_store(pool=pool, dialect="sqlite", database="none.db")
+    return pool
+
+
+@pytest.fixture
+def rollout(pool: ServerPool, administrator: ConsoleUser) -> Rollout:
+    set_value(
+        place=Place(SettingScope.POOL, pool), setting=CATALOGUE["min_expires"], value=20,
+        actor=Actor.of(administrator),
+    )  # fmt: skip
+    return Rollout.objects.get()
+
+
+@pytest.fixture
+def as_second(client: Client) -> Client:
+    user = ConsoleUser.objects.create_user("bea", "a long password", role=Role.ADMINISTRATOR)
+    second = Client()
+    second.force_login(user)
+    return second
+
+
+def test_a_rollout_is_listed_and_shown_with_what_it_waits_for(
+    rollout: Rollout, as_helpdesk: Client
+) -> None:
+    for page in ("/rollouts/", f"/rollouts/?pool={rollout.pool_id}", f"/pools/{rollout.pool_id}/"):
+        assert str(rollout) in text_of(as_helpdesk.get(page))
+    said = text_of(as_helpdesk.get(f"/rollouts/{rollout.pk}/"))
+    assert "Waiting for approval" in said
+    assert "Anna Admin" in said
+    assert "Approve" not in said.replace("Approved", "")
+    assert str(rollout) not in text_of(as_helpdesk.get("/rollouts/?pool=99999"))
+
+
+def test_only_who_may_and_is_not_the_author_gets_the_button_and_can_approve(
+    rollout: Rollout, as_administrator: Client, as_second: Client
+) -> None:
+    page, approve = f"/rollouts/{rollout.pk}/", reverse("rollout-approve", args=[rollout.pk])
+    assert "somebody else approves it" in text_of(as_administrator.get(page))
+    said = text_of(as_administrator.post(approve, {"digest": rollout.digest}, follow=True))
+    assert "somebody else has to approve it" in said
+    assert "Approve" in text_of(as_second.get(page))
+    assert "look again" in text_of(as_second.post(approve, {"digest": "other"}, follow=True))
+    assert "is approved" in text_of(
+        as_second.post(approve, {"digest": rollout.digest}, follow=True)
+    )
+    rollout.refresh_from_db()
+    assert rollout.is_approved
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_nobody_else_does_anything_with_it(
+    rollout: Rollout, as_helpdesk: Client, action: str
+) -> None:
+    address = reverse(f"rollout-{action}", args=[rollout.pk])
+    assert Client().post(address).status_code == 302
+    assert as_helpdesk.post(address, {"reason": "x"}).status_code == 403
+    rollout.refresh_from_db()
+    assert rollout.state == "waiting"
+
+
+def test_giving_up_asks_why_and_a_dialog_goes_on_to_the_page(
+    rollout: Rollout, as_administrator: Client
+) -> None:
+    address = reverse("rollout-cancel", args=[rollout.pk])
+    assert "Say why" in text_of(as_administrator.post(address, {"reason": ""}, follow=True))
+    answer = as_administrator.post(address, {"reason": "no"}, headers={"HX-Request": "true"})
+    assert answer.headers["HX-Redirect"] == f"/rollouts/{rollout.pk}/"
+    assert "Given up" in text_of(as_administrator.get(f"/rollouts/{rollout.pk}/"))
+
+
+def test_an_open_page_is_made_anew_when_the_state_is_another(
+    rollout: Rollout, as_helpdesk: Client
+) -> None:
+    address = reverse("rollout-progress", args=[rollout.pk])
+    assert "HX-Refresh" not in as_helpdesk.get(f"{address}?state=waiting").headers
+    assert as_helpdesk.get(f"{address}?state=running").headers["HX-Refresh"] == "true"
+
+
+def test_how_changes_come_to_a_pool_is_said_in_a_form(
+    pool: ServerPool, as_administrator: Client, as_helpdesk: Client
+) -> None:
+    address = reverse("pool-stages", args=[pool.pk])
+    assert as_helpdesk.get(address).status_code == 403
+    page = as_administrator.get(address)
+    assert "Leavers never wait" in text_of(page)
+    values = {
+        name: value
+        for name, value in page.context["form"].initial.items()
+        if value not in (None, False)
+    }
+    refused = as_administrator.post(address, {**values, "windows": "nights"})
+    assert (refused.status_code, "is no change window" in text_of(refused)) == (422, True)
+    values |= {"windows": "mon-fri 22:00-5:00", "time_zone": "Europe/London"}
+    said = text_of(as_administrator.post(address, values, follow=True))
+    assert "in the window Mon-Fri 22:00-05:00 (Europe/London)" in said
+
+
+def test_the_page_of_a_rollout_takes_few_queries(
+    rollout: Rollout, as_helpdesk: Client, django_assert_max_num_queries: object
+) -> None:
+    with django_assert_max_num_queries(25):  # type: ignore[operator]
+        as_helpdesk.get(f"/rollouts/{rollout.pk}/")
