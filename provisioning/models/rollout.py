@@ -31,6 +31,9 @@ class Rollout(models.Model):
     what = models.CharField(max_length=20, choices=What)
     state = models.CharField(max_length=20, choices=State, default=State.WAITING)
     about = models.CharField(max_length=300, blank=True)
+    run = models.ForeignKey(
+        "provisioning.Run", on_delete=models.SET_NULL, null=True, related_name="rollouts"
+    )
     authors = models.ManyToManyField("provisioning.ConsoleUser", related_name="+")
     digest = models.CharField(max_length=64)
     asked = models.BooleanField(default=False, help_text="Its pool asked for an approval")

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from provisioning.core.errors import Busy, ProvisioningError
-from provisioning.models import PendingChange, Rollout, RolloutStage, SipServer
+from provisioning.models import PendingChange, PushRecord, Rollout, RolloutStage, Run, SipServer
 from provisioning.services import leases, wake
 from provisioning.services.actor import SCHEDULE
 from provisioning.services.console import audit
@@ -53,7 +53,7 @@ def advance(*, rollout_id: int) -> None:
     if not leases.claim(due, owner, settings.ROLLOUT_LEASE, not_before=again):
         return
     try:
-        rollout = this.select_related("pool").get()
+        rollout = this.select_related("pool", "run").get()
         _Step(rollout, owner).take()
     finally:
         leases.release(this, owner)
@@ -138,14 +138,15 @@ class _Step:
         servers = _servers(stage)
         seen = gate.look(servers)
         failed = _refused(stage).count()
+        total = max(stage.total, _written(stage) + failed)
         problem = gate.judge(self.pool, before, seen) or gate.refused_too_many(
-            self.pool, failed=failed, total=stage.total
+            self.pool, failed=failed, total=total
         )
         kept = {
             key: each | ({"now": seen[key].as_json()} if key in seen else {})
             for key, each in stage.gate.items()
         }
-        change = {"gate": kept, "failed": failed}
+        change = {"gate": kept, "failed": failed, "total": total}
         undone = "" if problem else _undone(stage, servers)
         if (
             undone
@@ -230,6 +231,8 @@ def why_waiting(rollout: Rollout) -> str:
             return (
                 f"{first} of the same pool comes first; it is {first.get_state_display().lower()}."
             )
+        if rollout.run is not None and rollout.run.state == Run.State.RUNNING:
+            return f"{rollout.run} is still being applied."
         if rollout.needs_approval:
             return "Somebody else has to approve it."
     if rollout.hurried or _is_open(rollout):
@@ -281,6 +284,13 @@ def _servers(stage: RolloutStage) -> list[SipServer]:
 
 def _refused(stage: RolloutStage) -> QuerySet[PendingChange]:
     return PendingChange.objects.filter(Q(attempts__gt=0) | Q(dead=True), stage=stage)
+
+
+def _written(stage: RolloutStage) -> int:
+    """How many rows it changed: where everything is compared, its pending change is only one."""
+    records = stage.push_records.filter(kind=PushRecord.Kind.PUSH)
+    rows = records.aggregate(rows=Sum(F("created") + F("changed") + F("deleted")))["rows"]
+    return rows or 0
 
 
 def _undone(stage: RolloutStage, servers: Sequence[SipServer]) -> str:

@@ -104,10 +104,39 @@ def _plan(rollout: Rollout) -> None:
     servers: dict[int, list[SipServer]] = {store.pk: [] for store in stores}
     for server in SipServer.objects.filter(store__in=stores, enabled=True).order_by("name"):
         servers[server.store_id].append(server)
-    for ordinal, (name, written, watched) in enumerate(_by_server(stores, servers), 1):
+    if rollout.what == Rollout.What.CONFIGURATION:
+        planned = _by_server(stores, servers)
+    elif len(stores) == 1:
+        planned = _by_batch(stores[0], servers[stores[0].pk], rollout.pool.batch_size)
+    else:
+        planned = _by_store(stores, servers)
+    for ordinal, (name, written, watched) in enumerate(planned, 1):
         stage = RolloutStage.objects.create(rollout=rollout, ordinal=ordinal, name=name[:200])
         stage.stores.set(written)
         stage.servers.set(watched)
+
+
+def _by_batch(store: ConfigStore, servers: Sequence[SipServer], size: int) -> Iterator[Planned]:
+    """One account, a batch, the rest: where all servers read the same store."""
+    for name in ("One account", f"{size:,} accounts", "The rest"):
+        yield name, [store], servers
+
+
+def _by_store(
+    stores: Sequence[ConfigStore], servers: Mapping[int, Sequence[SipServer]]
+) -> Iterator[Planned]:
+    """The first store with all of its servers, then the rest."""
+    first, *rest = stores
+    yield _named(servers[first.pk], first), [first], servers[first.pk]
+    watched = [server for store in rest for server in servers[store.pk]]
+    yield _named(watched, rest[0]), rest, watched
+
+
+def _named(servers: Sequence[SipServer], store: ConfigStore) -> str:
+    """What a stage of some servers is called; by its store where there are none."""
+    if not servers:
+        return store.name
+    return servers[0].name if len(servers) == 1 else f"{len(servers)} servers"
 
 
 def _by_server(
@@ -116,11 +145,9 @@ def _by_server(
     """The first store with its first server, each further server that reads it, then the rest."""
     first, *rest = stores
     mine = servers[first.pk]
-    yield (mine[0].name if mine else first.name), [first], mine[:1]
+    yield _named(mine[:1], first), [first], mine[:1]
     for server in mine[1:]:
         yield server.name, [], [server]
     if rest:
         watched = [server for store in rest for server in servers[store.pk]]
-        count = len(watched)
-        name = watched[0].name if count == 1 else f"The other {count} servers"
-        yield (name if count else rest[0].name), rest, watched
+        yield _named(watched, rest[0]), rest, watched

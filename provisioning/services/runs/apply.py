@@ -22,6 +22,7 @@ from provisioning.services import bulk
 from provisioning.services.accounts.asked import ask_about
 from provisioning.services.accounts.rehires import offer_rehires
 from provisioning.services.numbers.numbers import end_of_quarantine
+from provisioning.services.rollouts.of_runs import hold_back
 from provisioning.services.runs.apply_accounts import Keys, apply_accounts, mark_pushes
 from provisioning.services.runs.apply_groups import apply_groups
 from provisioning.services.runs.apply_people import apply_people, keep_conflicts, settle_conflicts
@@ -214,6 +215,11 @@ def _apply_once(
             ask_about(run.changes.filter(status=PlannedChange.Status.STALE))
             applied = _count(run, window)
         mark_pushes(pushes)
+        hold_back(
+            run=run,
+            changes=run.changes.filter(ordinal__range=(part.first, part.last), status="planned"),
+            keys=pushes,
+        )
         _mark_applied(run, part)
     run.applied_to = part.last
     return planned, applied

@@ -83,8 +83,12 @@ class Fleet:
 
     def effective(self, index: int) -> str:
         """The shortest expiry that a server enforces; 60 by its own configuration."""
+        return self.effective_of(self.account, index)
+
+    def effective_of(self, account: Account, index: int) -> str:
+        """The same, asked by another account."""
         with SipClient(self.kamailios[index].sip_port, "udp") as phone:
-            return phone.register(login_of(self.account), expires=1).headers["min-expires"]
+            return phone.register(login_of(account), expires=1).headers["min-expires"]
 
     def register(self, index: int) -> ExitStack:
         """The telephones of ten accounts at a server, as long as what is returned is open."""
