@@ -18,6 +18,7 @@ from provisioning.models import (
     ContactList,
     HealthSample,
     ProbeResult,
+    Rollout,
     Run,
     SipServer,
 )
@@ -77,6 +78,10 @@ def test_everything_that_can_be_wrong_is_found_and_has_a_name() -> None:
     ProbeResult.objects.create(
         server=lost, kind="alias", outcome="ineffective", got="404 Not Found", at=now
     )
+    for state in ("paused", "rolling back"):
+        Rollout.objects.create(
+            pool=down.pool, what="configuration", state=state, created_at=now, digest=state
+        )
     assert kinds() == set(KINDS) - {"changes-given-up", "channel-failing"}
 
 
