@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("provisioning", "0004_opensips_and_sha_512_256"),
+        ("provisioning", "0005_probes"),
     ]
 
     operations = [
