@@ -55,14 +55,14 @@ def set_up_probes(*, pool: ServerPool, actor: Actor) -> int:
     made = 0
     for domain in SipDomain.objects.order_by("domain"):
         for role in (_Role.OPEN, _Role.BLOCKED):
-            with marking_routing():
+            with marking_routing(actor=actor, about=f"probes of {pool}"):
                 made += _make(pool, domain, role, actor)
     return made
 
 
 def take_probes_away(*, pool: ServerPool, actor: Actor) -> int:
     """Remove the probe accounts of a pool and what was found with them; how many accounts."""
-    with marking_routing():
+    with marking_routing(actor=actor, about=f"probes of {pool} ended"):
         accounts = list(Account.objects.filter(pool=pool, probe__isnull=False).order_by("pk"))
         for account in accounts:
             if account.state != State.REMOVED:
