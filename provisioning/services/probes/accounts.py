@@ -27,11 +27,15 @@ from provisioning.services.routing.marking import marking_routing
 from provisioning.services.routing.probe_routes import ALLOWED, number_of_probe
 
 _Role = ProbeAccount.Role
+# Whatever everybody has: calls to a probe account go nowhere else.
+_TAKEN: Mapping[str, object] = {
+    "forward_always": "", "forward_busy": "", "forward_no_answer": "", "forward_unreachable": "",
+    "voicemail": False,
+}  # fmt: skip
 # What shows that settings of single accounts are gone by.
-_SETTINGS: Mapping[str, Mapping[str, object]] = {
-    _Role.OPEN: {"call_classes": [each.value for each in ALLOWED], "max_devices": 1},
-    _Role.BLOCKED: {"messaging": False},
-}
+_OPEN: Mapping[str, object] = {
+    "call_classes": [each.value for each in ALLOWED], "max_devices": 1,
+}  # fmt: skip
 _NAMES = {_Role.OPEN: "Probe", _Role.BLOCKED: "Blocked probe"}
 _USERS = {_Role.OPEN: "rtcadmin-probe", _Role.BLOCKED: "rtcadmin-probe-blocked"}
 # Longer than any alias may last that somebody makes.
@@ -81,7 +85,7 @@ def _make(pool: ServerPool, domain: SipDomain, role: ProbeAccount.Role, actor: A
         new=NewAccount(
             kind=Account.Kind.SERVICE,
             name=f"{_NAMES[role]} of {pool}",
-            user_part=f"{_USERS[role]}-{pool.pk}",
+            user_part=_user_part(pool, role),
             domain=domain,
             pool=pool,
             responsible="The console itself: it tries with it what servers do",
@@ -90,7 +94,8 @@ def _make(pool: ServerPool, domain: SipDomain, role: ProbeAccount.Role, actor: A
     )
     ProbeAccount.objects.create(account=account, role=role)
     now = timezone.now()
-    for key, value in _SETTINGS[role].items():
+    own = _OPEN if role is _Role.OPEN else _blocked(pool, domain)
+    for key, value in {**_TAKEN, **own}.items():
         SettingValue.objects.create(
             key=key, scope=SettingScope.ACCOUNT, account=account, value=value, by=actor.user, at=now
         )
@@ -104,6 +109,15 @@ def _make(pool: ServerPool, domain: SipDomain, role: ProbeAccount.Role, actor: A
     )  # fmt: skip
     mark([account])
     return 1
+
+
+def _user_part(pool: ServerPool, role: ProbeAccount.Role) -> str:
+    return f"{_USERS[role]}-{pool.pk}"
+
+
+def _blocked(pool: ServerPool, domain: SipDomain) -> Mapping[str, object]:
+    """What the blocked account has: no messages, and its calls go to the open one."""
+    return {"messaging": False, "forward_always": f"sip:{_user_part(pool, _Role.OPEN)}@{domain}"}
 
 
 def check_set_up(pool: ServerPool) -> None:

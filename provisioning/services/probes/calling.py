@@ -29,9 +29,7 @@ def probe_number(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
         return untried(_NOT_ASKED.format(phone.local_host))
     if not probe.number:
         return untried("The probe account has no number. Set it up again.")
-    before = len(phone.rung)
-    answer = phone.invite(probe.login, f"sip:{probe.number}@{probe.domain}")
-    rang = any(request.method == "INVITE" for request in phone.rung[before:])
+    answer, rang = _ring(probe, phone, f"sip:{probe.number}@{probe.domain}")
     return judge(
         answer,
         good=rang,
@@ -72,9 +70,7 @@ def probe_classes(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict
 def probe_stranger(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """Who calls without a password is refused, unless this very address is trusted."""
     treatment = facts.trusts(phone.local_host)
-    before = len(phone.rung)
-    answer = phone.invite(probe.login, f"sip:{probe.login.user}@{probe.domain}", signs_in=False)
-    rang = any(request.method == "INVITE" for request in phone.rung[before:])
+    answer, rang = _ring(probe, phone, probe.login.uri, signs_in=False)
     sent = f"INVITE without a password from {phone.local_host}"
     if treatment in (_TREATMENT.INBOUND, _TREATMENT.AUTHENTICATED):
         return judge(answer, good=rang, sent=f"{sent}, which is trusted", expected="it rings here")
@@ -101,6 +97,21 @@ def probe_messaging(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdi
         good=answer.status == _REFUSED,
         sent="MESSAGE to an account that may have none",
         expected=str(_REFUSED),
+    )
+
+
+def probe_forwarding(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
+    """A call to the blocked account, all of whose calls are forwarded here, rings here."""
+    if facts.trusts(phone.local_host) == _TREATMENT.OUTBOUND:
+        return untried(_NOT_ASKED.format(phone.local_host))
+    if probe.blocked is None:
+        return untried("There is no probe account that forwards. Set the accounts up again.")
+    answer, rang = _ring(probe, phone, probe.blocked.uri)
+    return judge(
+        answer,
+        good=rang,
+        sent="INVITE to an account that forwards all calls to the probe",
+        expected="it rings here",
     )
 
 
@@ -131,6 +142,15 @@ def probe_federation(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verd
         sent=f"MESSAGE to {_NOWHERE}",
         expected=str(_REFUSED),
     )
+
+
+def _ring(
+    probe: DomainProbe, phone: UserAgent, uri: str, *, signs_in: bool = True
+) -> tuple[Response, bool]:
+    """Call, and whether that reached the probe's own telephone."""
+    before = len(phone.rung)
+    answer = phone.invite(probe.login, uri, signs_in=signs_in)
+    return answer, any(request.method == "INVITE" for request in phone.rung[before:])
 
 
 def _call(probe: DomainProbe, phone: UserAgent, user: str) -> Response:

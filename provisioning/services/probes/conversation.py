@@ -35,6 +35,7 @@ _OF_KINDS: Mapping[Kind, Probe] = MappingProxyType(
 _OF_PREFERENCES: Mapping[str, Probe] = MappingProxyType(
     {
         "call_classes": calling.probe_classes,
+        "forward_always": calling.probe_forwarding,
         "max_devices": registering.probe_devices,
         "messaging": calling.probe_messaging,
     }
@@ -76,6 +77,7 @@ _SETTINGS_UNTRIED: Mapping[str, str] = MappingProxyType(
     }
 )  # fmt: skip
 _EVERYBODY = "Everybody has it so, and the probe account has a value of its own."
+_SAME = "No probe account has it in another way than everybody."
 _NO_PROBE = "There is no probe for it."
 _UNREGISTERED = "The probe account could not register."
 _SILENT = "The server did not answer any more."
@@ -180,11 +182,15 @@ class _Conversation:
                 for key in facts.settings:
                     yield kind, key, self._of_setting(key)
             elif kind is Kind.PREFERENCE:
-                for key in sorted(facts.preferences):
-                    own = _OF_PREFERENCES.get(key) if key in facts.own else None
-                    yield kind, key, own or _SETTINGS_UNTRIED.get(key, _NO_PROBE)
+                for key in sorted(facts.preferences | facts.own):
+                    yield kind, key, self._of_preference(key)
             else:
                 yield kind, "", _OF_KINDS.get(kind) or _KINDS_UNTRIED.get(kind, _NO_PROBE)
+
+    def _of_preference(self, key: str) -> Probe | str:
+        if key in _OF_PREFERENCES and key not in self._facts.own:
+            return _SAME
+        return _OF_PREFERENCES.get(key) or _SETTINGS_UNTRIED.get(key, _NO_PROBE)
 
     def _of_setting(self, key: str) -> Probe | str:
         setting = CATALOGUE.get(key)

@@ -31,6 +31,9 @@ from provisioning.services.routing.desired_routing import sites_that_dial
 from provisioning.services.settings.effective import effective_at
 from provisioning.services.settings.places import Place
 
+# Settings of probe accounts that are tried.
+_OPEN_HAS, _BLOCKED_HAS = ("call_classes", "max_devices"), ("forward_always", "messaging")
+
 
 @dataclass(frozen=True, slots=True)
 class DomainProbe:
@@ -52,7 +55,7 @@ class Facts:
 
     `kinds` are those that stand at the server, all of them pushed and reloaded; `settings` the
     values that it should go by, of those that were given; `preferences` the account settings that
-    some account has, and `own` those that the probe accounts have.
+    some account has, and `own` those that the probe accounts have and are tried by.
     """
 
     server: str
@@ -80,10 +83,13 @@ def gather(server: SipServer) -> Facts:
     store = server.store
     kinds = _kinds_there(server)
     probes, missing = _probes(server)
-    own_of = [preference_key(key, each.login.uri.removeprefix("sip:"))
-              for each in probes for key in ("max_devices", "call_classes")]  # fmt: skip
-    own_of += [preference_key("messaging", each.blocked.uri.removeprefix("sip:"))
-               for each in probes if each.blocked]  # fmt: skip
+    own_of = [
+        preference_key(key, f"{login.user}@{login.domain}")
+        for each in probes
+        for login, keys in ((each.login, _OPEN_HAS), (each.blocked, _BLOCKED_HAS))
+        if login is not None
+        for key in keys
+    ]
     own = OwnedRow.objects.filter(store=store, kind=Kind.PREFERENCE, key__in=own_of)
     there = OwnedRow.objects.filter(store=store, kind=Kind.SIP_DOMAIN)
     return Facts(
@@ -164,8 +170,9 @@ def _settings(server: SipServer) -> dict[str, Value]:
 
 
 def _preferences(store: ConfigStore) -> frozenset[str]:
-    """The account settings that some account may have rows for."""
+    """The account settings that some account may have rows for, other than a probe account."""
     given = SettingValue.objects.exclude(scope=SettingScope.GLOBAL).order_by()
+    given = given.filter(account__probe__isnull=True)
     keys = set(given.values_list("key", flat=True).distinct())
     held = DRIVERS[store.driver].settings
     found = {key for key in keys & held if CATALOGUE[key].family is Family.ACCOUNT}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from provisioning.core.errors import Busy, InvalidInput
@@ -77,35 +77,35 @@ def request_due() -> None:
 
 def due_servers() -> list[SipServer]:
     """Those that were asked for, those of which something was pushed since, and those in turn."""
-    pushed = _pushed()
-    waiting = set(
-        PendingChange.objects.filter(dead=False).values_list("store_id", flat=True).distinct()
-    )
-    now = timezone.now()
-    probes = ServerProbe.objects.in_bulk()
+    servers = list(_probed_servers())
+    probes = ServerProbe.objects.in_bulk([server.pk for server in servers])
+    pushed = _pushed_since(min((each.seen for each in probes.values()), default=0))
+    moving = PendingChange.objects.filter(dead=False).order_by()
+    waiting = set(moving.values_list("store_id", flat=True).distinct())
     return [
         server
-        for server in _probed_servers()
+        for server in servers
         if _is_due(
             probes.get(server.pk),
             pushed=pushed.get(server.store_id, 0),
             still=server.store_id in waiting or bool(server.reload_pending),
-            now=now,
         )
     ]
 
 
-def _is_due(probe: ServerProbe | None, *, pushed: int, still: bool, now: datetime) -> bool:
+def _is_due(probe: ServerProbe | None, *, pushed: int, still: bool) -> bool:
+    """`pushed` is the newest push to its store; `still` that another one is under way."""
+    now = timezone.now()
     if probe is None:
         return not still
     if probe.lease_until is not None and probe.lease_until > now:
         return False
     if probe.wanted or probe.at is None:
         return probe.wanted or not still
-    rested = now - probe.at
-    if pushed > probe.seen and not still and rested >= timedelta(seconds=settings.PROBE_PAUSE):
-        return True
-    return rested >= timedelta(seconds=settings.PROBE_EVERY)
+    rested = (now - probe.at).total_seconds()
+    if (pushed > probe.seen or not probe.transport) and not still:
+        return rested >= settings.PROBE_PAUSE
+    return rested >= settings.PROBE_EVERY
 
 
 def _probed_servers() -> QuerySet[SipServer]:
@@ -113,7 +113,8 @@ def _probed_servers() -> QuerySet[SipServer]:
     servers = SipServer.objects.filter(
         enabled=True, store__mode=ConfigStore.Mode.MANAGE, pool__in=pools
     )
-    return servers.exclude(MAINTAINED).select_related("store", "pool")
+    down = Q(health=SipServer.Health.DOWN) | MAINTAINED
+    return servers.exclude(down).select_related("store", "pool")
 
 
 def _check(server: SipServer) -> None:
@@ -131,10 +132,9 @@ def _newest_push() -> int:
     return RowImages.objects.aggregate(newest=Max("pk"))["newest"] or 0
 
 
-def _pushed() -> dict[int, int]:
-    """The newest push of each store of which servers may not have been probed since."""
-    least = ServerProbe.objects.exclude(at=None).order_by("seen").values_list("seen", flat=True)
-    newer = RowImages.objects.filter(pk__gt=least.first() or 0).order_by()
+def _pushed_since(seen: int) -> dict[int, int]:
+    """The newest push of each store, after one that every server was probed after."""
+    newer = RowImages.objects.filter(pk__gt=seen).order_by()
     return dict(newer.values_list("record__store").annotate(newest=Max("pk")))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Count, Max
+from django.db.models import Count, Exists, Max, OuterRef, Q
 
 from provisioning.drivers.base import Kind
 from provisioning.drivers.registry import DRIVERS
@@ -20,12 +20,16 @@ from provisioning.models import (
 )
 
 _Outcome = ProbeResult.Outcome
+# Kinds with a row for each account: counting them takes long.
+_MANY = frozenset({Kind.SUBSCRIBER.value, Kind.ALIAS.value, Kind.PREFERENCE.value})
 _AGAIN = "Pushed again since it was proved. The next probe follows."
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One kind at one server: `word` is a status; `rows` stand in its store; `why` it is no better.
+    """One kind at one server: `word` is a status; `why` it is no better.
+
+    `rows` are how many stand in its store, 0 where there may be one for each account.
 
     The words: unsupported (the server has no place for it), observe (its store is not written),
     failed, pending (not written, or not reloaded), ineffective (a probe found something else),
@@ -49,12 +53,21 @@ class AtServer:
     kinds: tuple[Standing, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Changes of a kind that a store has not got: how many were given up, and why."""
+
+    given_up: int
+    why: str | None
+    problem: str
+
+
 @dataclass(slots=True)
 class _Known:
     """What was read of all servers at once, by store or server, and kind."""
 
     owned: dict[tuple[int, str], int]
-    pending: dict[tuple[int, str], PendingChange]
+    pending: dict[tuple[int, str], _Waiting]
     results: dict[tuple[int, str], list[ProbeResult]] = field(default_factory=dict)
     pushed: dict[tuple[int, str], int] = field(default_factory=dict)
 
@@ -80,13 +93,16 @@ def _standing_at(servers: Sequence[SipServer], kinds: Sequence[Kind]) -> list[At
 
 def _read(servers: Sequence[SipServer], kinds: Sequence[Kind]) -> _Known:
     stores, names = [server.store_id for server in servers], [kind.value for kind in kinds]
-    counted = OwnedRow.objects.filter(store__in=stores, kind__in=names).values_list("store", "kind")
-    known = _Known({(store, kind): n for store, kind, n in counted.annotate(count=Count("pk"))}, {})
-    # Of several the one that was given up speaks for all.
-    for change in PendingChange.objects.filter(store__in=stores, kind__in=names).order_by(
-        "dead", "pk"
+    known = _Known(_rows_there(stores, names), {})
+    waiting = PendingChange.objects.filter(store__in=stores, kind__in=names).order_by()
+    given_up = Q(dead=True)
+    # Of several one that was given up speaks for all.
+    for store, kind, *counted in waiting.values_list("store", "kind").annotate(
+        left=Count("pk", filter=given_up),
+        said=Max("problem", filter=given_up),
+        any_said=Max("problem"),
     ):
-        known.pending[change.store_id, change.kind] = change
+        known.pending[store, kind] = _Waiting(*counted)
     found = ProbeResult.objects.filter(server__in=list(servers), kind__in=names)
     for result in found.order_by("key"):
         known.results.setdefault((result.server_id, result.kind), []).append(result)
@@ -98,6 +114,21 @@ def _read(servers: Sequence[SipServer], kinds: Sequence[Kind]) -> _Known:
     return known
 
 
+def _rows_there(stores: Sequence[int], names: Sequence[str]) -> dict[tuple[int, str], int]:
+    """How many rows stand at each store, of kinds of which there may be many only whether any."""
+    few, many = set(names) - _MANY, _MANY & set(names)
+    counted = OwnedRow.objects.filter(store__in=stores, kind__in=few).order_by()
+    found = {
+        (store, kind): count
+        for store, kind, count in counted.values_list("store", "kind").annotate(Count("pk"))
+    }
+    for kind in sorted(many):
+        rows = OwnedRow.objects.filter(store=OuterRef("pk"), kind=kind)
+        there = ConfigStore.objects.filter(Exists(rows), pk__in=stores)
+        found.update(((pk, kind), 0) for pk in there.values_list("pk", flat=True))
+    return found
+
+
 def _standing(server: SipServer, kind: Kind, known: _Known) -> Standing:
     store = server.store
     place = (store.pk, kind.value)
@@ -107,10 +138,11 @@ def _standing(server: SipServer, kind: Kind, known: _Known) -> Standing:
     if store.mode != ConfigStore.Mode.MANAGE:
         return Standing(kind, "observe", rows)
     if change is not None:
-        return Standing(kind, "failed" if change.dead else "pending", rows, change.problem)
+        word = "failed" if change.given_up else "pending"
+        return Standing(kind, word, rows, change.why or change.problem)
     if kind.value in server.reload_pending:
         return Standing(kind, "pending", rows, "Written; the server has not reloaded it yet.")
-    if not rows:
+    if place not in known.owned:
         return Standing(kind, "nothing")
     results = known.results.get((server.pk, kind.value), ())
     word, why, at = _proved(results, known.pushed.get(place, 0))

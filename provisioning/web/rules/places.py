@@ -33,7 +33,7 @@ def domains(request: ConsoleRequest) -> HttpResponse:
         "title": "SIP domains",
         "lead": "What stands behind the @ of SIP URIs; every pool serves all of them.",
         "domains": with_account_counts(SipDomain.objects.order_by("domain"), by="domain"),
-        "at_servers": standing_at_servers([Kind.SIP_DOMAIN, Kind.SUBSCRIBER, Kind.ALIAS]),
+        "at_servers": standing_at_servers([Kind.SIP_DOMAIN]),
     }
     return render(request, "places/domains.html", context)
 

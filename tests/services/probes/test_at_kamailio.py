@@ -34,6 +34,7 @@ PROVED = {
     "route": "effective",
     "gateway": "untried",
     "preference call_classes": "effective",
+    "preference forward_always": "effective",
     "preference max_devices": "effective",
     "preference messaging": "effective",
 }
@@ -107,6 +108,12 @@ def test_without_the_check_of_classes_alone_a_call_that_is_not_allowed_goes_out_
     ("file", "pattern", "instead", "wrong"),
     [
         ("settings.cfg", r"if \(\$avp\(messaging\) == \"0\"\)", "if (0)", "preference messaging"),
+        (
+            "forwarding.cfg",
+            r"if \(\$avp\(forward_always\) != \"\"\)",
+            "if (0)",
+            "preference forward_always",
+        ),
         ("settings.cfg", r"= \$\(avp\(max_devices\)[^\n]*", "= 0;", "preference max_devices"),
         ("settings.cfg", r"sl_send_reply\(\"423\"[^\n]*\n\s*exit;", "", "setting min_expires"),
         (

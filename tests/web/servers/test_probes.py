@@ -77,7 +77,7 @@ def test_each_kind_has_its_word_and_how_that_is_known(
     for name in ("domains", "settings"):
         text = text_of(as_administrator.get(reverse(name)))
         assert "At the SIP servers" in text
-        assert ("Not effective" in text) is (name == "domains")
+        assert ("Effective proved" in text) is (name == "domains")
 
 
 def test_while_a_probe_is_under_way_the_card_asks_again_and_a_bad_port_is_told(
