@@ -76,7 +76,7 @@ class ConfigStore(Limited):
         "servers ask this console",
         default=False,
         help_text="Instead of reading the database themselves. A FreeSWITCH always does; an "
-        "Asterisk can: for more than 10,000 accounts, and where it shall not reach the database",
+        "Asterisk can, where it shall not reach the database",
     )
     mode = models.CharField(max_length=10, choices=Mode, default=Mode.OBSERVE)
     # The managed scope; where one of these is empty, it narrows nothing.

@@ -43,8 +43,8 @@ class StoreForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         )  # fmt: skip
         labels = {"tls": "Connect with TLS and check the certificate"}  # noqa: RUF012
         help_texts = {  # noqa: RUF012
-            "driver": "Asterisk reads up to 10,000 accounts from PostgreSQL; FreeSWITCH asks this "
-            "console, which keeps its rows in PostgreSQL or SQLite",
+            "driver": "Asterisk reads its accounts from PostgreSQL; FreeSWITCH asks this console, "
+            "which keeps its rows in PostgreSQL or SQLite",
             "host": "Not needed for SQLite",
             "port": "5432 for PostgreSQL, 3306 for MySQL and MariaDB",
             "database": "For SQLite the file's path on this machine",

@@ -10,12 +10,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from lab.asterisk import Asterisk, AsteriskStore
+from lab.asterisk import TABLES, Asterisk, AsteriskStore
 from lab.authority import Authority
 from lab.ports import HOST
 from lab.postgresql import Postgresql
 from lab.sip import Login, SipClient
 from provisioning.core.sip import ha1
+from provisioning.drivers.asterisk.own_tables import OWN_TABLES
 from provisioning.models import Account, ConfigStore, Drift, OwnedRow, PushRecord, SipServer
 from provisioning.services.accounts.standing import settle
 from provisioning.services.actor import COMMAND_LINE
@@ -106,9 +107,8 @@ def place(running: Asterisk, db: None) -> Iterator[Place]:
     server.save()
     make_domain()
     yield Place(store, server, running)
-    lab.execute(
-        "TRUNCATE ps_endpoints, ps_auths, ps_aors, ps_contacts, extensions RESTART IDENTITY"
-    )
+    tables = (*TABLES, *(target.table.name for target in OWN_TABLES.values()))
+    lab.execute(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY")
     for name in ("auth", "aor", "endpoint"):
         running.command(f"sorcery memory cache expire res_pjsip/{name}")
 
