@@ -30,6 +30,10 @@ class Rejected(ProvisioningError):
     """The other side answered and refused: recorded with its own words, never retried blindly."""
 
 
+class AccessRefused(Rejected):
+    """The other side answered and does not let the console in: a secret or an address is wrong."""
+
+
 class KindUnavailable(Rejected):
     """The other side cannot hold one kind of things as it is now; it goes on holding the others."""
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import httpx
 
-from provisioning.core.errors import Rejected, Unreachable
+from provisioning.core.errors import AccessRefused, Rejected, Unreachable
 from provisioning.core.records import ServerRecord
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\xa0-\uffff]+")
@@ -91,13 +91,13 @@ class HttpClient:
         if answer.status in _PASSING_STATUS:
             self.unreachable(f"HTTP status {answer.status}")
         if answer.status == httpx.codes.UNAUTHORIZED:
-            raise Rejected(
+            raise AccessRefused(
                 f"{self.named} answers and refuses the control secret (HTTP status "
                 f"{answer.status}). Nothing was changed there. Set the same secret on both sides: "
                 "in this server's form, and in its configuration. The setup guide has the lines."
             )
         if answer.status == httpx.codes.FORBIDDEN:
-            raise Rejected(
+            raise AccessRefused(
                 f"{self.named} answers and does not let this console in (HTTP status "
                 f"{answer.status} {self.words(answer.text)}). Nothing was changed there. Its "
                 "configuration must allow the console's address, and what it calls: the setup "

@@ -167,6 +167,12 @@ class SipServer(Maintained):
         UNKNOWN = "unknown", "Not asked yet"
         UP = "up", "Up"
         DOWN = "down", "Down"
+        REFUSED = "refused", "Refused"
+
+        @classmethod
+        def out_of_reach(cls) -> tuple[SipServer.Health, ...]:
+            """Those in which the console can change nothing at a server."""
+            return cls.DOWN, cls.REFUSED
 
     name = models.CharField(max_length=100, unique=True)
     pool = models.ForeignKey(ServerPool, on_delete=models.PROTECT, related_name="servers")

@@ -14,7 +14,7 @@ from lab.ports import free_port
 from lab.postgresql import Postgresql
 from lab.proxy import BlackHole, Proxy
 from lab.sip import Login, Response, SipClient
-from provisioning.core.errors import Rejected, Unreachable
+from provisioning.core.errors import AccessRefused, Rejected, Unreachable
 from provisioning.core.records import Dialect
 from provisioning.core.sip import Algorithm
 from provisioning.drivers.base import ENDING, AliasRow, Kind, Row, SipDomainRow, SubscriberRow
@@ -365,7 +365,7 @@ def test_a_server_that_is_not_there_is_unreachable_and_a_wrong_secret_rejected(
     closed = url.replace(port, str(free_port()))
     for changed, error in (
         ({"rpc_url": closed}, Unreachable),
-        ({"rpc_secret": "guess-guess"}, Rejected),
+        ({"rpc_secret": "guess-guess"}, AccessRefused),
     ):
         with place.open_server(**changed) as server:
             for ask in (server.health, lambda s=server: s.registrations_of(f"ann@{DOMAIN}")):

@@ -260,13 +260,19 @@ def test_a_server_that_refuses_the_console_is_told_and_does_not_hold_up_rows(
     push_often(site)
     assert site.subscribers() == {ANN: "!"}
     change = site.change(ANN)
-    assert (change.dead, change.attempts) == (True, 3)
+    assert (change.dead, change.attempts) == (False, 0)
     assert server.name in change.problem
     check_server_health(server=server)
-    assert server.health == SipServer.Health.DOWN
+    assert server.health == SipServer.Health.REFUSED
     assert "answers and refuses the control secret" in server.health_problem
     assert "Nothing was changed there. Set the same secret on both sides" in server.health_problem
     assert "wrong" not in server.health_problem
+    server.set_rpc_secret(kamailio.rpc_secret)
+    server.save()
+    check_server_health(server=server)
+    assert (server.health, server.down_since) == (SipServer.Health.UP, None)
+    site.push()
+    assert not site.pending()
 
 
 def test_a_server_in_maintenance_is_left_alone(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode
 
-from provisioning.core.errors import Rejected
+from provisioning.core.errors import AccessRefused, Rejected
 from provisioning.core.records import ServerRecord
 from provisioning.drivers.http import HttpClient, Request
 
@@ -55,8 +55,10 @@ class ManagerClient:
         secret = {"username": USER, "secret": self._server.rpc_secret}
         answer, *_ = self._send({"action": "Login", **secret, "events": "off"}, until)
         if answer.get("Response") != "Success":
-            self._http.reject(
-                f"its manager interface refuses the control secret of the user {USER}"
+            raise AccessRefused(
+                f"{self._http.named} answers and refuses the control secret of the user {USER}. "
+                "Nothing was changed there. Set the same secret on both sides: in this server's "
+                "form, and in its manager.conf. The setup guide has the lines."
             )
 
     def _send(self, fields: Fields, until: float) -> list[Fields]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from provisioning.core.severity import Severity
 from provisioning.drivers.base import Kind
-from provisioning.models import ConfigStore, Rollout, Run
+from provisioning.models import ConfigStore, Rollout, Run, SipServer
 from provisioning.services.alerts.watch import Watched, is_down
 from provisioning.services.directory.source_standing import is_late
 from provisioning.services.push.waiting import Waiting, waiting_at
@@ -53,6 +53,7 @@ class Condition:
 # What can be wrong, for documents and for whoever receives alerts.
 KINDS = {
     "server-down": "A SIP server does not answer",
+    "server-refuses": "A SIP server answers and does not let the console in",
     "certificate": "The certificate of a SIP server is about to expire, or clients refuse it",
     "not-effective": "A SIP server does something else than intended, as a probe found",
     "registrations-dropped": "A SIP server lost many of its registrations within the hour",
@@ -115,6 +116,14 @@ def _of_servers(watched: Watched) -> Iterator[Condition]:
             "server-down", Severity.CRITICAL, f"{server.name} does not answer.",
             f"{whom} {_sentence(server.health_problem)}", "server", server.pk, server.down_since,
         )  # fmt: skip
+    for server in watched.servers:
+        if server.enabled and server.health == SipServer.Health.REFUSED:
+            yield Condition(
+                "server-refuses", Severity.CRITICAL, f"{server.name} does not let the console in.",
+                "Calls and registrations go on; what needs a reload there waits, and nobody's "
+                f"registration can be ended. {_sentence(server.health_problem)}",
+                "server", server.pk, server.down_since,
+            )  # fmt: skip
 
 
 def _of_certificates(watched: Watched) -> Iterator[Condition]:

@@ -1,7 +1,8 @@
 """Making rows take effect: reloads and the end of registrations, at all servers of a store at once.
 
 A server that does not answer costs the others nothing: it is asked in a thread of its own, and
-counts as down until a health check says otherwise. Until then nobody waits for it.
+counts as down until a health check says otherwise. Until then nobody waits for it, nor for one that
+does not let the console in.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ import structlog
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
-from provisioning.core.errors import ProvisioningError, Rejected, Unreachable
+from provisioning.core.errors import AccessRefused, ProvisioningError, Rejected, Unreachable
 from provisioning.drivers.base import Kind, ServerDriver
 from provisioning.models import ConfigStore, Rollout, RolloutStage, SipServer
 from provisioning.services import leases
 from provisioning.services.servers.driver_access import ask_servers
 from provisioning.services.servers.maintenance import MAINTAINED
-from provisioning.services.servers.servers import note_down
+from provisioning.services.servers.servers import note_failure
 
 log = structlog.stdlib.get_logger(__name__)
 
 _LEFT_OVER = "Refused from now on, but a registration may still be alive at {}: {}"
-_DOWN = "it is down or in maintenance, and is asked as soon as it is up again."
+_DOWN = "it is out of reach or in maintenance, and is asked as soon as that is over."
+_OUT_OF_REACH = (Unreachable, AccessRefused)
 # What goes server by server, where servers share a store and a rollout changes it.
 STAGED = frozenset(
     {Kind.TRUSTED_HOST, Kind.GATEWAY, Kind.TRUNK, Kind.ROUTE, Kind.DIAL_RULE, Kind.SETTING}
@@ -38,7 +40,7 @@ Work = Callable[[ServerDriver], None]
 class LeftOver:
     """Addresses-of-record whose registrations could not be ended everywhere, with the reason.
 
-    `waiting` are those of servers that do not answer now; `refused` were refused by a server.
+    `waiting` are those of servers out of reach now; `refused` were refused by a server.
     """
 
     waiting: dict[str, str] = field(default_factory=dict)
@@ -100,7 +102,8 @@ def end_registrations(*, store: ConfigStore, aors: Sequence[str], seconds: float
         if error is not None:
             log.warning("registrations left over", server=server.name, count=len(undone),
                         reason=error.message)  # fmt: skip
-            which = left.waiting if error.retry else left.refused
+            out_of_reach = isinstance(error, _OUT_OF_REACH)
+            which = left.waiting if out_of_reach or error.retry else left.refused
             which |= dict.fromkeys(undone, _LEFT_OVER.format(server, error.message))
     return left
 
@@ -118,9 +121,9 @@ def _of_later_stages(store: ConfigStore) -> set[int]:
 
 
 def _is_left_alone() -> Q:
-    """In maintenance, or down by a health check that is not too old to count."""
+    """In maintenance, or down or refusing by a health check that is not too old to count."""
     since = leases.until(-3 * settings.HEALTH_EVERY)
-    return MAINTAINED | Q(health=SipServer.Health.DOWN, checked_at__gt=since)
+    return MAINTAINED | Q(health__in=SipServer.Health.out_of_reach(), checked_at__gt=since)
 
 
 def _reload_all(kinds: list[str]) -> Work:
@@ -159,6 +162,6 @@ def _ask_all(
     """Do its work at each server; the error of those where it failed."""
     errors = ask_servers(servers, works)
     for server, error in zip(servers, errors, strict=True):
-        if isinstance(error, Unreachable):
-            note_down(server=server, problem=error.message)
+        if isinstance(error, _OUT_OF_REACH):
+            note_failure(server=server, error=error)
     return list(zip(servers, errors, strict=True))

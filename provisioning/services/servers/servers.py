@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from provisioning.core.errors import InvalidInput, ProvisioningError
+from provisioning.core.errors import AccessRefused, InvalidInput, ProvisioningError
 from provisioning.core.records import ServerHealth, ServerRecord
 from provisioning.core.text import require_line
 from provisioning.drivers.base import ServerDriver
@@ -87,7 +87,7 @@ def _check(servers: Sequence[SipServer]) -> None:
     answers = driver_access.ask_servers(servers, questions)
     for server, answer in zip(servers, answers, strict=True):
         if isinstance(answer, ProvisioningError):
-            note_down(server=server, problem=answer.message)
+            note_failure(server=server, error=answer)
         else:
             _keep_health(server, answer)
     health_history.note(servers=servers, answers=answers)
@@ -97,11 +97,16 @@ def _health(driver: ServerDriver) -> ServerHealth:
     return driver.health()
 
 
-def note_down(*, server: SipServer, problem: str) -> None:
-    """Keep that the server does not answer as it should; pushes leave it alone until it does."""
+def note_failure(*, server: SipServer, error: ProvisioningError) -> None:
+    """Keep that the server does not answer as it should; pushes leave it alone until it does.
+
+    One that does not let the console in is refusing, not down: it may serve everybody else.
+    """
+    refused = isinstance(error, AccessRefused)
+    health = SipServer.Health.REFUSED if refused else SipServer.Health.DOWN
     SipServer.objects.filter(pk=server.pk).update(
-        health=SipServer.Health.DOWN,
-        health_problem=problem,
+        health=health,
+        health_problem=error.message,
         latency_ms=None,
         registration_count=None,
         memory_percent=None,
@@ -110,8 +115,9 @@ def note_down(*, server: SipServer, problem: str) -> None:
         checked_at=Now(),
         down_since=Coalesce("down_since", Now()),
     )
-    if server.health != SipServer.Health.DOWN:
-        log.warning("SIP server is down", server=server.name, problem=problem)
+    if server.health != health:
+        event = "SIP server refuses the console" if refused else "SIP server is down"
+        log.warning(event, server=server.name, problem=error.message)
 
 
 def server_candidate(*, server: SipServer, secret: str | None) -> ServerRecord:
@@ -158,7 +164,7 @@ def _endpoint(server: SipServer) -> targets.Endpoint:
 def _keep_health(server: SipServer, health: ServerHealth) -> None:
     now = timezone.now()
     this = SipServer.objects.filter(pk=server.pk)
-    was_down = this.filter(health=SipServer.Health.DOWN).exists()
+    was_out = this.filter(health__in=SipServer.Health.out_of_reach()).exists()
     this.update(
         health=SipServer.Health.UP,
         health_problem="",
@@ -171,6 +177,6 @@ def _keep_health(server: SipServer, health: ServerHealth) -> None:
         checked_at=now,
         down_since=None,
     )
-    if was_down:
+    if was_out:
         log.info("SIP server is up again", server=server.name)
         outbox.end_waiting(store_id=server.store_id)

@@ -174,7 +174,9 @@ def check_now(request: ConsoleRequest, pk: int) -> HttpResponse:
     if row.health == SipServer.Health.UP:
         messages.success(request, f"{row} is up.")
     else:
-        messages.error(request, f"{row} is down.\n{row.health_problem}")
+        refused = row.health == SipServer.Health.REFUSED
+        what = "does not let the console in" if refused else "is down"
+        messages.error(request, f"{row} {what}.\n{row.health_problem}")
     return redirect("server", pk)
 
 

@@ -66,6 +66,7 @@ def test_everything_that_can_be_wrong_is_found_and_has_a_name() -> None:
         server=lost, seconds=300, at=now - timedelta(minutes=30), checks=1, failures=0,
         latency_total=1, latency_most=1, registrations=1000,
     )  # fmt: skip
+    make_server("sip3", health="refused", down_since=now, store=down.store)
     ConfigStore.objects.update(problem="Refused.", drift_count=3)
     ContactList.objects.create(store=down.store, read_at=long_ago, problem="Refused.")
     failed = make_source(name="failed")

@@ -74,6 +74,17 @@ def test_a_server_that_is_down_says_whom_it_concerns() -> None:
     assert "The other servers of Frankfurt still do." in notice.text
 
 
+def test_a_server_that_does_not_let_the_console_in_is_not_down() -> None:
+    server = make_server(
+        health="refused", health_problem="Set the secret", down_since=timezone.now()
+    )
+    make_account(pool=server.pool)
+    [notice] = overview().alerts
+    assert notice.title == "sip1 does not let the console in."
+    assert notice.text.startswith("Calls and registrations go on")
+    assert notice.text.endswith("Set the secret.")
+
+
 def test_a_server_that_was_switched_off_is_no_alert() -> None:
     make_server(health="down", enabled=False)
     assert overview().alerts == []
