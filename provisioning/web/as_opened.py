@@ -8,35 +8,34 @@ from typing import Any
 
 from django.db.models import Model
 from django.forms.models import model_to_dict
+from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 
-from provisioning.models import AuditEvent
+from provisioning.services.console import crossing
+from provisioning.web.ids import row_id
 
 # The hidden field of the form.
 FIELD = "as_opened"
 
 
 def seal(row: Model, fields: Collection[str]) -> str:
-    """What `fields` of a row hold, as a text that tells nothing of them."""
+    """What `fields` of a row hold, as a text that tells nothing of them, and the last event."""
     values = model_to_dict(row, list(fields))
-    return salted_hmac(FIELD, json.dumps(values, default=_plain, sort_keys=True)).hexdigest()
+    held = salted_hmac(FIELD, json.dumps(values, default=_plain, sort_keys=True)).hexdigest()
+    return f"{held}-{crossing.newest_event(row)}"
 
 
-def crossing(row: Model, fields: Collection[str], opened_with: str) -> str:
-    """Why a form must not be saved that was opened with other values; empty where it may.
+def begin(request: HttpRequest, row: Model, fields: Collection[str]) -> str:
+    """Why `row`, just read, must not be changed by the form that was sent; empty where it may.
 
-    A form that does not say what it was opened with was made by a program, and counts as it is.
+    From now on nobody saves it over what somebody else saves meanwhile. A form that does not say
+    what it was opened with was made by a program, and counts as it is.
     """
-    if not opened_with or opened_with == seal(row, fields):
+    crossing.expect(row)
+    opened, _, event = request.POST.get(FIELD, "").partition("-")
+    if not opened or opened == seal(row, fields).partition("-")[0]:
         return ""
-    events = AuditEvent.objects.filter(object_type=row._meta.model_name, object_id=str(row.pk))
-    last = events.order_by("-id").first()
-    who = last.actor_name if last else "Somebody else"
-    return (
-        f"{who} changed “{row}” after you had opened this form. Nothing was saved. The form shows "
-        "what you typed: look at what is kept now, in another tab, and save again only where yours "
-        "shall replace it."
-    )
+    return crossing.crossed(row, since=row_id(event) or 0).message
 
 
 def _plain(value: Any) -> Any:

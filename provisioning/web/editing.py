@@ -66,9 +66,7 @@ class EditPage(Needs, Generic[M]):
         """What to say where somebody else changed the row since the form was opened."""
         if row is None:
             return ""
-        return as_opened.crossing(
-            row, self.form_class.base_fields, self.request.POST.get(as_opened.FIELD, "")
-        )
+        return as_opened.begin(self.request, row, self.form_class.base_fields)
 
     def save(self, form: Any, actor: Actor) -> HttpResponse:
         """Call the service with `form.instance`, and say where to go."""

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from threading import Barrier, Thread
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from provisioning.core.errors import InvalidInput
 from provisioning.core.roles import Role
-from provisioning.models import ConfigStore, ConsoleUser, ServerPool
-from tests.factories import make_pool, make_store
+from provisioning.models import (
+    ClientProfile,
+    ConfigStore,
+    ConsoleUser,
+    ServerPool,
+)
+from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.console import crossing
+from provisioning.services.servers.pools import save_pool
+from provisioning.web import as_opened
+from provisioning.web.forms.sources import new_source
+from tests.factories import make_pool, make_rule, make_store
+from tests.security.console import forms_of
 from tests.web.pages import text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
-SEAL = re.compile(r'name="as_opened" value="([0-9a-f]+)"')
+SEAL = re.compile(r'name="as_opened" value="([0-9a-f]+-[0-9]+)"')
 
 
 @pytest.fixture
@@ -35,6 +51,14 @@ def opened(client: Client, address: str) -> str:
     return found[1]
 
 
+def shown(response: Any, address: str) -> dict[str, list[str]]:
+    """What the form of a page holds that knows what it was opened with."""
+    [form] = [each for each in forms_of(response.content, address) if "as_opened" in each.fields]
+    # A choice without a value is none at all.
+    return {name: [""] if values == ["on"] and name == "group" else values
+            for name, values in form.fields.items()}  # fmt: skip
+
+
 def test_the_second_of_two_edits_is_refused_and_names_the_first(
     as_administrator: Client, colleague: Client
 ) -> None:
@@ -48,7 +72,8 @@ def test_the_second_of_two_edits_is_refused_and_names_the_first(
 
     assert response.status_code == 422
     said = text_of(response)
-    assert "bea changed “Berlin” after you had opened this form. Nothing was saved." in said
+    assert "bea changed “Berlin” after you had opened this form (name: Frankfurt → Berlin)." in said
+    assert "Nothing was saved." in said
     assert 'value="Paris"' in response.content.decode(), "what was typed is still there"
     assert ServerPool.objects.get().name == "Berlin"
 
@@ -57,6 +82,123 @@ def test_the_second_of_two_edits_is_refused_and_names_the_first(
     again_sent = {"name": "Paris", "as_opened": again[1]}
     assert as_administrator.post(address, again_sent).status_code == 302
     assert ServerPool.objects.get().name == "Paris"
+
+
+Changes = Callable[[], tuple[str, str]]
+
+
+def _rule() -> tuple[str, str]:
+    rule = make_rule(name="First", user_formula="lower(login)")
+    return reverse("rule-edit", args=[rule.pk]), "name"
+
+
+def _source() -> tuple[str, str]:
+    source = new_source("openldap")
+    source.name, source.uris, source.person_bases = "First", "ldaps://127.0.0.1", "dc=example"
+    source.bind_dn = "cn=reader,dc=example"
+    source.save()
+    source.set_bind_secret("s3cret")
+    source.save()
+    return reverse("source-edit", args=[source.pk]), "mapping-title"
+
+
+def _scim() -> tuple[str, str]:
+    source = new_source("scim")
+    source.name = "First"
+    source.save()
+    return reverse("source-edit", args=[source.pk]), "name"
+
+
+def _console_user() -> tuple[str, str]:
+    user = ConsoleUser.objects.create_user("carl", "a long password", role=Role.VIEWER)
+    return reverse("console-user", args=[user.pk]), "name"
+
+
+def _profile() -> tuple[str, str]:
+    profile = ClientProfile.objects.create(name="First", is_default=True)
+    return reverse("profile-edit", args=[profile.pk]), "name"
+
+
+@pytest.mark.parametrize("make", [_rule, _source, _scim, _console_user, _profile])
+def test_whatever_is_edited_the_second_is_told_what_changed_and_loses_nothing(
+    as_administrator: Client, colleague: Client, make: Changes
+) -> None:
+    address, field = make()
+    theirs = shown(colleague.get(address), address)
+    mine = shown(as_administrator.get(address), address)
+    assert colleague.post(address, theirs | {field: "description"}).status_code == 302
+
+    response = as_administrator.post(address, mine | {field: "info"})
+
+    assert response.status_code == 422
+    assert "bea changed" in text_of(response)
+    assert "→ description" in text_of(response)
+    assert shown(as_administrator.get(address), address)[field] == ["description"]
+    again = shown(response, address)
+    assert again[field] == ["info"], "what was typed is still there"
+    assert as_administrator.post(address, again).status_code == 302
+    assert shown(as_administrator.get(address), address)[field] == ["info"]
+
+
+@pytest.mark.parametrize("make", [_rule, _source, _scim, _console_user, _profile])
+def test_what_is_saved_between_reading_and_writing_is_not_overwritten(
+    as_administrator: Client, colleague: Client, make: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when both press the button at once: the other one saves while this one is judged."""
+    address, field = make()
+    theirs = shown(colleague.get(address), address)
+    mine = shown(as_administrator.get(address), address)
+    begin = as_opened.begin
+
+    def judge(request: Any, row: Any, fields: Any) -> str:
+        said = begin(request, row, fields)
+        monkeypatch.setattr(as_opened, "begin", begin)
+        assert colleague.post(address, theirs | {field: "description"}).status_code == 302
+        return said
+
+    monkeypatch.setattr(as_opened, "begin", judge)
+    response = as_administrator.post(address, mine | {field: "info"})
+    assert response.status_code == 422
+    assert "bea changed" in text_of(response) or "somebody else" in text_of(response)
+    assert shown(as_administrator.get(address), address)[field] == ["description"]
+
+
+def test_what_is_deleted_meanwhile_does_not_come_back(as_administrator: Client) -> None:
+    pool = make_pool("Frankfurt")
+    crossing.expect(pool)
+    ServerPool.objects.all().delete()
+    pool.name = "Berlin"
+    with pytest.raises(InvalidInput, match="Somebody else deleted"):
+        save_pool(pool=pool, actor=COMMAND_LINE)
+    assert not ServerPool.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_save_at_the_same_instant_one_is_refused() -> None:
+    pk = make_pool("Frankfurt").pk
+    together, refused = Barrier(2), []
+
+    def save(name: str) -> None:
+        try:
+            pool = ServerPool.objects.get(pk=pk)
+            crossing.expect(pool)
+            together.wait(10)
+            pool.name = name
+            save_pool(pool=pool, actor=COMMAND_LINE)
+        except InvalidInput as error:
+            refused.append((name, error.message))
+        finally:
+            connection.close()
+
+    threads = [Thread(target=save, args=[name]) for name in ("Berlin", "Paris")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [(loser, said)] = refused
+    kept = ServerPool.objects.get().name
+    assert {kept, loser} == {"Berlin", "Paris"}
+    assert f"name: Frankfurt → {kept}" in said
 
 
 def test_what_the_console_notes_itself_crosses_no_edit(as_administrator: Client) -> None:
@@ -73,4 +215,4 @@ def test_what_a_form_was_opened_with_tells_nothing_of_it(as_administrator: Clien
     mine = opened(as_administrator, address)
     ConfigStore.objects.update(host="db.example.org")
     assert opened(as_administrator, address) != mine
-    assert len(mine) == 40
+    assert re.fullmatch("[0-9a-f]{40}-0", mine)

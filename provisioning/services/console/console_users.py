@@ -17,7 +17,7 @@ from provisioning.core.roles import Role
 from provisioning.core.text import require_line
 from provisioning.models import ConsoleUser, DirectorySource, ProvisioningLink
 from provisioning.services.actor import Actor
-from provisioning.services.console import audit
+from provisioning.services.console import audit, crossing
 
 # Without "@": names of those who sign in with a directory end in "@source", so the two never meet.
 _USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
@@ -67,7 +67,8 @@ def change(
     Links made by somebody who may no longer sign in, or export secrets, are revoked.
 
     Raises Rejected when the actor would take something from himself, when the last local
-    administrator would go, or when a directory decides the name and the role.
+    administrator would go, or when a directory decides the name and the role; InvalidInput where
+    somebody else changed `user` since `crossing.expect`.
     """
     wanted = {
         "name": require_line(name.strip(), "The name"),
@@ -78,6 +79,7 @@ def change(
     with transaction.atomic():
         # The administrators' rows are locked first, so that two of them cannot remove each other.
         administrators = list(_local_administrators().select_for_update())
+        crossing.require_unchanged(user)
         user = ConsoleUser.objects.select_for_update().get(pk=user.pk)
         changed = {
             field: [getattr(user, field), value]

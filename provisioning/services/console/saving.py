@@ -9,7 +9,7 @@ from django.db import IntegrityError, models, transaction
 
 from provisioning.core.errors import InvalidInput
 from provisioning.services.actor import Actor
-from provisioning.services.console import audit
+from provisioning.services.console import audit, crossing
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -56,10 +56,14 @@ def changes(before: models.Model | None, after: models.Model) -> dict[str, list[
 
 
 def save(*, row: models.Model, before: models.Model | None, actor: Actor, **facts: Any) -> None:
-    """Save `row`; audit what changed since `before` (None: it is new), with `facts` beside it."""
+    """Save `row`; audit what changed since `before` (None: it is new), with `facts` beside it.
+
+    Raises InvalidInput where somebody else changed it since `crossing.expect`.
+    """
     found = changes(before, row)
     try:
         with transaction.atomic():
+            crossing.require_unchanged(row)
             row.save()
     except IntegrityError as error:
         raise InvalidInput(

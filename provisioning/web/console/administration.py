@@ -15,6 +15,7 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability, Role
 from provisioning.models import ConsoleUser, RoleGroup
 from provisioning.services.console import console_users
+from provisioning.web import as_opened
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.administration import NewConsoleUserForm, RightsForm
 from provisioning.web.forms.sign_in import NewPasswordForm, OwnPasswordForm
@@ -67,7 +68,10 @@ def new(request: ConsoleRequest) -> HttpResponse:
 def edit(request: ConsoleRequest, pk: int) -> HttpResponse:
     """What a console user may do."""
     user = get_object_or_404(ConsoleUser.objects.select_related("source"), pk=pk)
+    crossing = as_opened.begin(request, user, RightsForm.base_fields)
     form = RightsForm(request.POST or None, user=user)
+    if crossing:
+        form.add_error(None, crossing)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
@@ -152,6 +156,7 @@ def _edit_context(user: ConsoleUser, form: RightsForm) -> dict[str, Any]:
         "title": str(user),
         "crumbs": _crumbs(),
         "console_user": user,
+        "as_opened": as_opened.seal(user, RightsForm.base_fields),
         "form": form,
         "password_form": None if user.source_id else NewPasswordForm(),
     }

@@ -12,12 +12,8 @@ from provisioning.web.ids import row_id
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable at run time
-    """Who falls under the rule, and which account that gives them.
+    """Who falls under the rule, and which account that gives them."""
 
-    `version` is the one that was opened: a rule that somebody else changed meanwhile is refused.
-    """
-
-    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
     group = forms.ModelChoiceField(
         queryset=DirectoryGroup.objects.filter(left_at=None).select_related("source"),
         required=False,
@@ -72,7 +68,6 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable a
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.initial["version"] = self.instance.version
         self.fields["number_source"].widget = forms.RadioSelect(
             choices=AccountRule.NumberSource.choices
         )
@@ -96,12 +91,10 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable a
                 self.initial[name] = found[0].pk
 
     def clean(self) -> dict[str, Any]:
-        """Carry the version that was opened into the rule."""
+        """A group is chosen, or none is."""
         values = super().clean() or self.cleaned_data
         if "group" not in self.data:
             self.add_error("group", "Choose a group, or “No group”.")
-        if self.instance.pk and values.get("version") is not None:
-            self.instance.version = values["version"]
         return values
 
     @property

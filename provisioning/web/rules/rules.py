@@ -15,6 +15,7 @@ from provisioning.models import AccountRule, Run
 from provisioning.services.accounts.counts import with_account_counts
 from provisioning.services.rules.rule_preview import preview_rule
 from provisioning.services.rules.rules import delete_rule, move_rule, save_rule, switch_rule
+from provisioning.web import as_opened
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.errors import add_errors
 from provisioning.web.forms.rules import RuleForm
@@ -60,7 +61,11 @@ def rule_edit(request: ConsoleRequest, pk: int) -> HttpResponse:
 
 def _edit(request: ConsoleRequest, rule: AccountRule) -> HttpResponse:
     is_new, title = rule.pk is None, rule.name
+    seal = "" if is_new else as_opened.seal(rule, RuleForm.base_fields)
+    crossing = "" if is_new else as_opened.begin(request, rule, RuleForm.base_fields)
     form = RuleForm(request.POST or None, instance=rule)
+    if crossing:
+        form.add_error(None, crossing)
     if request.method == "POST" and form.is_valid():
         try:
             run = save_rule(rule=rule, actor=actor_of(request))
@@ -74,6 +79,7 @@ def _edit(request: ConsoleRequest, rule: AccountRule) -> HttpResponse:
         "lead": "Nothing changes before you save; then a run plans what follows, within limits.",
         "crumbs": [("Account rules", href_of("rules"))],
         "form": form,
+        "as_opened": seal,
         "rule": None if is_new else rule,
         "preview_href": href_of("rule-preview")
         if is_new

@@ -18,6 +18,7 @@ from provisioning.models import DirectorySource
 from provisioning.services.directory.source_identity import SECRETS, Method
 from provisioning.services.directory.sources import save_source
 from provisioning.services.runs import runs
+from provisioning.web import as_opened
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.forms.errors import add_errors
 from provisioning.web.forms.scim import ScimSourceForm
@@ -81,7 +82,12 @@ def source_edit(request: ConsoleRequest, pk: int) -> HttpResponse:
     """Change a source."""
     source = get_object_or_404(DirectorySource, pk=pk)
     title = source.name
-    form = _form_of(source.kind)(request.POST or None, request.FILES or None, instance=source)
+    form_class = _form_of(source.kind)
+    edited = [*form_class.base_fields, "mapping"]
+    seal, crossing = as_opened.seal(source, edited), as_opened.begin(request, source, edited)
+    form = form_class(request.POST or None, request.FILES or None, instance=source)
+    if crossing:
+        form.add_error(None, crossing)
     if request.method == "POST" and _save(request, form, is_new=False):
         return redirect("source", pk)
     context = _context(
@@ -90,6 +96,7 @@ def source_edit(request: ConsoleRequest, pk: int) -> HttpResponse:
     )
     context["crumbs"].append((title, href_of("source", pk)))
     context |= _hrefs(pk) | {"form": form, "kind": DEFAULT_MAPPINGS[source.kind].label}
+    context["as_opened"] = seal
     template = "sources/scim/edit.html" if source.is_scim else "sources/edit.html"
     return render(request, template, context, status=422 if form.errors else 200)
 
