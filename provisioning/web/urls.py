@@ -79,6 +79,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         registrations.of_account,
         name="account-registrations",
     ),
+    path(
+        "accounts/<int:pk>/registrations/end/",
+        account_actions.end_registration,
+        name="account-registration-end",
+    ),
     # Account rules
     path("rules/", rules.rules, name="rules"),
     path("rules/new/", rules.rule_new, name="rule-new"),

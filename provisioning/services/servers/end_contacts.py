@@ -12,7 +12,7 @@ from django.db import transaction
 
 from provisioning.core.errors import InvalidInput, ProvisioningError, Unreachable
 from provisioning.drivers.base import ServerDriver
-from provisioning.models import RegisteredContact, SipServer
+from provisioning.models import Account, RegisteredContact, SipServer
 from provisioning.services import bulk
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit
@@ -90,6 +90,45 @@ def end_registrations(*, contact_ids: Sequence[int], actor: Actor) -> Ended:
                 detail={"SIP URI": each.aor, "contact": each.contact, "client": each.user_agent},
             )
     return found
+
+
+def end_contact(*, account: Account, contact: str, actor: Actor) -> None:
+    """End one registration of an account at every server of its home pool.
+
+    Raises InvalidInput where no server holds it, Unreachable with what a server said that could not
+    end it.
+    """
+    if not contact:  # to a driver that means all of them
+        raise InvalidInput("Say which registration. Nothing was changed.")
+    servers = SipServer.objects.filter(pool_id=account.pool_id, enabled=True)
+    asked = list(servers.select_related("store").order_by("name"))
+    if not asked:
+        raise InvalidInput("No SIP server of its home pool is in use, so none can be asked.")
+
+    def end(driver: ServerDriver) -> bool:
+        return driver.end_registration(account.aor, contact)
+
+    answers = ask_servers(asked, [end for _ in asked])
+    problems = [
+        f"{server}: {answer.message}"
+        for server, answer in zip(asked, answers, strict=True)
+        if isinstance(answer, ProvisioningError)
+    ]
+    if problems:
+        raise Unreachable(f"It may still be alive. {' '.join(problems)}")
+    kept = RegisteredContact.objects.filter(aor=account.aor, contact=contact)
+    client = kept.values_list("user_agent", flat=True).first() or ""
+    with transaction.atomic():
+        kept.filter(store__pool_id=account.pool_id).delete()
+        if any(answers):
+            audit.record(
+                actor=actor,
+                action="ended a registration of",
+                obj=account,
+                detail={"SIP URI": account.aor, "contact": contact, "client": client},
+            )
+    if not any(answers):
+        raise InvalidInput("It is over already. Nothing was changed.")
 
 
 def _works(contacts: Sequence[RegisteredContact]) -> list[_Work]:

@@ -19,6 +19,7 @@ from provisioning.services.accounts.credentials import rotate_credential
 from provisioning.services.actor import Actor
 from provisioning.services.console.once import Done
 from provisioning.services.numbers import numbers
+from provisioning.services.servers.end_contacts import end_contact
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.accounts.account import DIALOGS, show_overview
 from provisioning.web.acting import act_once, refuse
@@ -145,6 +146,23 @@ def rotate(request: ConsoleRequest, pk: int) -> HttpResponse:
     def act(account: Account, values: dict[str, Any]) -> str:
         rotate_credential(account=account, actor=actor_of(request))
         return f"{account} has a new credential.\nEvery client must fetch its profile again."
+
+    return at_once(request, pk, act)
+
+
+@needs(Capability.OPERATE)
+@require_POST
+def end_registration(request: ConsoleRequest, pk: int) -> HttpResponse:
+    """End one of its live registrations."""
+
+    def act(account: Account, values: dict[str, Any]) -> str:
+        end_contact(
+            account=account, contact=request.POST.get("contact", ""), actor=actor_of(request)
+        )
+        return (
+            "The registration ended.\nA client that may still register does so again; block the "
+            "account to keep it out."
+        )
 
     return at_once(request, pk, act)
 

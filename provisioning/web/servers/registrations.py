@@ -14,6 +14,7 @@ from provisioning.core.roles import Capability
 from provisioning.models import Account
 from provisioning.services.servers.registrations import find_presence, list_registrations
 from provisioning.web.access import ConsoleRequest, needs
+from provisioning.web.servers.registration_list import END
 
 _SHOWN = 50
 
@@ -36,6 +37,8 @@ def of_account(request: ConsoleRequest, pk: int) -> HttpResponse:
     more = len(live.registrations) > _SHOWN
     published = find_presence(account=account)
     context = {
+        "account": account,
+        "end": END,
         "live": live,
         "rows": rows,
         "more": more,
