@@ -10,6 +10,7 @@ from provisioning.models import DirectorySource, SipServer
 from provisioning.services.accounts import deadlines
 from provisioning.services.actor import SCHEDULE
 from provisioning.services.alerts import alerts, sending
+from provisioning.services.clients import refused_fetches
 from provisioning.services.console import guessing, retention, search_indexes
 from provisioning.services.console import sweep as sweeper
 from provisioning.services.directory import poll
@@ -178,6 +179,7 @@ def forget_old() -> None:
     sending.forget_old()
     scim_store.forget_deleted()
     guessing.forget_counts()
+    refused_fetches.forget_refused()
 
 
 @shared_task(name="provisioning.tasks.index_search", time_limit=settings.RUN_TIME_LIMIT)

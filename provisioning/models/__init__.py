@@ -9,7 +9,7 @@ from provisioning.models.contact import ContactList, RegisteredContact
 from provisioning.models.domain import SipDomain
 from provisioning.models.drift import Drift
 from provisioning.models.group import DirectoryGroup, GroupMember, GroupNesting
-from provisioning.models.guessing import WrongSecrets
+from provisioning.models.guessing import RefusedFetches, WrongSecrets
 from provisioning.models.health import HealthSample
 from provisioning.models.joining import Apart, Joining
 from provisioning.models.limits import LimitUse
@@ -73,6 +73,7 @@ __all__ = [
     "ProvisioningLink",
     "PushPause",
     "PushRecord",
+    "RefusedFetches",
     "RegisteredContact",
     "Rehire",
     "RoleGroup",

@@ -17,3 +17,22 @@ class WrongSecrets(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} until {self.until}"
+
+
+class RefusedFetches(models.Model):
+    """How many provisioning links one network asked for in vain, in one of the minutes' intervals.
+
+    `network` is an address, of IPv6 the /64, and empty for all that are not counted by themselves.
+    """
+
+    network = models.CharField(max_length=45, blank=True)
+    since = models.DateTimeField()
+    count = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["since", "network"], name="refused_fetches_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.count} from {self.network or 'others'}"

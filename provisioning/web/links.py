@@ -36,6 +36,8 @@ def where_to_look(noun: str, pk: int | None) -> tuple[str, str]:
     """The page on which a condition is dealt with, and the words of the link to it."""
     if noun == "conflicts":
         return href_of("changes-conflicts"), "See who"
+    if noun == "refused-links":
+        return f"{href_of('audit')}?action=refused+a+link", "See which were known"
     if noun == "store-drift":
         return href_of(noun, pk), "Look at the drift"
     return href_of(noun, pk), f"Open {noun.replace('-', ' ')}"

@@ -20,6 +20,9 @@ from provisioning.services.servers.server_certificates import concern
 # Registrations count as dropped from so many on, below this part of what they were.
 _FEWEST = 50
 _DROPPED = 0.6
+# Provisioning links asked for in vain within 15 minutes: by one network, and by all together.
+_REFUSED_OF_ONE, _REFUSED_OF_ALL = 30, 300
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,8 @@ class Condition:
     """Something that is wrong or waits now.
 
     `kind` is one of KINDS; with `pk` it tells the condition from every other. `noun` and `pk` say
-    where to look: a run, rollout, source, store or its drift, server, channel, or people with a
-    conflict.
+    where to look: a run, rollout, source, store or its drift, server, channel, refused links, or
+    people with a conflict.
     """
 
     kind: str
@@ -64,6 +67,7 @@ KINDS = {
     "sync-failed": "A source could not be read",
     "sync-late": "A source was not read completely for three of its intervals",
     "groups-stale": "The groups of a source are out of date",
+    "links-tried": "Many provisioning links are asked for that do not work",
     "channel-failing": "Alerts do not arrive at a channel",
     "rollout-rolled-back": "A rollout was rolled back",
     "rollout-waits": "A rollout is paused, or waits for an approval",
@@ -93,6 +97,7 @@ def find_conditions(watched: Watched) -> list[Condition]:
         *_of_lists(watched),
         *_of_rollouts(watched),
         *_of_sources(watched),
+        *_of_links(watched),
         *_of_channels(watched),
         *_of_runs(watched),
         *_of_people(watched),
@@ -241,6 +246,23 @@ def _of_sources(watched: Watched) -> Iterator[Condition]:
                 "It was not read completely for three of its intervals. Is a worker running?",
                 "source", source.pk, source.last_complete_at,
             )  # fmt: skip
+
+
+def _of_links(watched: Watched) -> Iterator[Condition]:
+    refused = watched.refused
+    many = [(network, count) for network, count in refused.networks if count >= _REFUSED_OF_ONE]
+    if not many and refused.total < _REFUSED_OF_ALL:
+        return
+    named = ", ".join(f"{network} ({count:,})" for network, count in many[:_NAMED])
+    more = f" and {len(many) - _NAMED:,} more" if len(many) > _NAMED else ""
+    whence = f"Most from {named}{more}." if many else f"From {len(refused.networks):,} networks."
+    yield Condition(
+        "links-tried", Severity.WARNING,
+        f"{refused.total:,} provisioning links were asked for in vain within 15 minutes.",
+        f"{whence} Nobody got a document by it. A client with an old link does this too: give it "
+        "another one. Stop whom you do not know at the proxy or the firewall.",
+        "refused-links", since=refused.since,
+    )  # fmt: skip
 
 
 def _of_channels(watched: Watched) -> Iterator[Condition]:

@@ -22,6 +22,7 @@ from provisioning.models import (
     Run,
     SipServer,
 )
+from provisioning.services.clients.refused_fetches import Refused, find_refused
 from provisioning.services.directory.source_standing import with_newest_run
 from provisioning.services.push.waiting import with_waiting
 from provisioning.services.rollouts.standing import undecided
@@ -36,7 +37,7 @@ class Watched:
 
     `homed` counts active accounts by pool, of pools with a server that is down; `usual` is how many
     registrations each server had in the hour before now, on average; `ineffective` is what probes
-    disproved at each server.
+    disproved at each server, `refused` are provisioning links that were asked for in vain.
     """
 
     servers: list[SipServer]
@@ -50,6 +51,7 @@ class Watched:
     homed: dict[int, int] = field(default_factory=dict)
     usual: dict[int, float] = field(default_factory=dict)
     ineffective: dict[int, list[ProbeResult]] = field(default_factory=dict)
+    refused: Refused = field(default_factory=Refused)
 
 
 def watch() -> Watched:
@@ -68,6 +70,7 @@ def watch() -> Watched:
         homed=_homed(servers),
         usual=_usual(),
         ineffective=_ineffective(),
+        refused=find_refused(),
     )
 
 

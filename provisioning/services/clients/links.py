@@ -21,6 +21,7 @@ from provisioning.services.accounts import standing
 from provisioning.services.actor import Actor
 from provisioning.services.clients import documents
 from provisioning.services.clients.export import check_may_export
+from provisioning.services.clients.refused_fetches import count_refused
 from provisioning.services.console import audit
 
 log = structlog.stdlib.get_logger(__name__)
@@ -86,10 +87,11 @@ def fetch_document(*, token: str, address: str) -> File | None:
 
     A one-time link is used up by the one request whose conditional update wins. Reasons are in the
     audit log; a token that nobody made is only in the server's log, so that guessing cannot fill
-    it.
+    it. Refused ones are counted, for an alert.
     """
     link = ProvisioningLink.objects.filter(token_hash=_hash(token)).first()
     if link is None:
+        count_refused(address=address)
         log.info("unknown provisioning link", address=address)
         return None
     account = documents.with_what_documents_need(Account.objects.filter(pk=link.account_id)).get()
@@ -106,6 +108,8 @@ def fetch_document(*, token: str, address: str) -> File | None:
             detail["reason"] = problem
         action = "handed out the client document of" if file else "refused a link of"
         audit.record(actor=CLIENT, action=action, obj=account, detail=detail)
+    if file is None:
+        count_refused(address=address)
     return file
 
 

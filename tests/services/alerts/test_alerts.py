@@ -32,6 +32,7 @@ from provisioning.services.alerts.alerts import (
 )
 from provisioning.services.alerts.conditions import KINDS, Condition, find_conditions
 from provisioning.services.alerts.watch import watch
+from provisioning.services.clients.refused_fetches import count_refused
 from tests.factories import make_person, make_source, make_store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -83,6 +84,8 @@ def test_everything_that_can_be_wrong_is_found_and_has_a_name() -> None:
         Rollout.objects.create(
             pool=down.pool, what="configuration", state=state, created_at=now, digest=state
         )
+    for _ in range(30):
+        count_refused(address="192.0.2.1")
     assert kinds() == set(KINDS) - {"changes-given-up", "channel-failing"}
 
 
