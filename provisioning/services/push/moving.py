@@ -18,6 +18,7 @@ from provisioning.models import (
 )
 from provisioning.services import wake
 from provisioning.services.bulk import among
+from provisioning.services.push.outbox import preference_keys
 from provisioning.services.servers.scope import within_scope
 
 _USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
@@ -45,12 +46,15 @@ def not_yet_served(*, store: ConfigStore, kind: Kind, keys: Collection[str]) -> 
 def tell_others(*, store: ConfigStore, done: Iterable[tuple[Kind, str]]) -> None:
     """Let other stores go on that waited for what is served here now, in the caller's transaction.
 
-    A key of `*` stands for everything of its kind.
+    A key of `*` stands for everything of its kind. What an account has for settings follows it.
     """
     keys: dict[Kind, list[str]] = {kind: [] for kind in _MOVING}
     for kind, key in done:
         if kind in keys:
             keys[kind].append(key)
+    aors = keys[Kind.SUBSCRIBER]
+    everybody = PendingChange.ALL in aors
+    keys[Kind.PREFERENCE] = [PendingChange.ALL] if everybody else preference_keys(aors)
     chosen = Q()
     for kind, some in keys.items():
         if PendingChange.ALL in some:

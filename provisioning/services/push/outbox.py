@@ -106,8 +106,13 @@ def mark_preferences(*, aors: Sequence[str]) -> None:
     held = OwnedRow.objects.filter(kind=Kind.PREFERENCE)
     if own.exists() or sites_that_dial().exists() or held.exists():
         whole = PendingChange.ALL in aors or len(aors) * len(_OF_ACCOUNTS) > BULK
-        keys = [preference_key(key, aor) for aor in aors for key in (*_OF_ACCOUNTS, CALLER_SITE)]
-        mark_concerned(kind=Kind.PREFERENCE, keys=[PendingChange.ALL] if whole else keys)
+        keys = [PendingChange.ALL] if whole else preference_keys(aors)
+        mark_concerned(kind=Kind.PREFERENCE, keys=keys)
+
+
+def preference_keys(aors: Iterable[str]) -> list[str]:
+    """The keys at which addresses-of-record may have settings of their own."""
+    return [preference_key(key, aor) for aor in aors for key in (*_OF_ACCOUNTS, CALLER_SITE)]
 
 
 def _concerned(kind: Kind, keys: Sequence[str]) -> dict[int, list[str]]:

@@ -183,6 +183,23 @@ def test_what_an_account_may_not_holds_at_the_old_store_until_it_lets_go(
     assert preferences(old) == [("ann", "messaging")]
     new.push()
     assert preferences(new) == [("ann", "messaging")]
-    old.end_backoff()
+    # Nobody has to wait for the back-off.
     old.push()
     assert (old.subscribers(), preferences(old)) == ({}, [])
+    assert not PendingChange.objects.exists()
+
+
+def test_a_single_setting_follows_its_account_at_once(old: Site, new: Site, ann: Account) -> None:
+    set_value(
+        place=Place(SettingScope.ACCOUNT, ann), setting=CATALOGUE["messaging"], value=False,
+        actor=COMMAND_LINE,
+    )  # fmt: skip
+    old.push()
+    move(ann)
+    old.push()
+    assert preferences(old) == [("ann", "messaging")]
+    assert old.change(f"messaging/{ANN}").attempts == 0
+    new.push()
+    old.push()
+    assert preferences(old) == []
+    assert not PendingChange.objects.exists()
