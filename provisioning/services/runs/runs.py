@@ -19,6 +19,7 @@ from provisioning.services.actor import COMMAND_LINE, RULES, SCHEDULE, SYNC, WRI
 from provisioning.services.console import audit
 from provisioning.services.directory.changes import found_nothing, keep_cookie, note_fallback
 from provisioning.services.directory.role_groups import end_lost_sessions
+from provisioning.services.joins.marking import mark_joined
 from provisioning.services.joins.plan_joins import plan_joins
 from provisioning.services.runs.apply import Outcome, apply_plan
 from provisioning.services.runs.apply_rekey import apply_rekey
@@ -264,6 +265,7 @@ def _finish(run: Run, outcome: Outcome) -> None:
         elif outcome.applied:
             wake.write_back()
         keep_cookie(run=run)
+        mark_joined(run)
         _end(run, Run.State.WAITING if waits else Run.State.DONE)
         if waits:
             log.warning("changes wait for approval", run=run.pk, limits=run.breaches)

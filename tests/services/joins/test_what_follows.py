@@ -8,9 +8,10 @@ import pytest
 from django.utils import timezone
 
 from provisioning.core.moments import moment
+from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.setting import SettingScope
 from provisioning.core.states import State
-from provisioning.models import Account, Person, SettingValue
+from provisioning.models import Account, PendingChange, Person, SettingValue
 from provisioning.models.setting import GroupRank
 from provisioning.services.accounts.blocks import block_account, unblock_account
 from provisioning.services.accounts.rehires import open_rehires
@@ -18,8 +19,11 @@ from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.directory.expiry import find_expired, is_expiry_due
 from provisioning.services.directory.nesting import find_owners
 from provisioning.services.directory.people_index import PeopleIndex, Traces
+from provisioning.services.joins import joins
 from provisioning.services.rules.rule_preview import preview_rule
-from provisioning.services.settings.effective import Desk, holder_of
+from provisioning.services.settings.change import set_value
+from provisioning.services.settings.effective import Desk, effective_of, holder_of
+from provisioning.services.settings.places import Place
 from provisioning.services.write_back.account_values import (
     Extensions,
     entries_changed_since,
@@ -123,3 +127,35 @@ def test_the_preview_of_a_rule_shows_a_person_once(
     assert preview.people == 6
     assert preview.matching == 6
     assert preview.looked_at == 6
+
+
+def test_settings_of_a_group_are_pushed_anew_where_entries_are_joined_or_parted(
+    forests: Forests,
+) -> None:
+    one, other = forests.add_pair("ann")
+    forests.add_pair("bob")
+    group = make_group("Contractors", members=(forests.entry(other),))
+    set_value(
+        place=Place(SettingScope.GROUP, group), setting=CATALOGUE["messaging"], value=False,
+        actor=COMMAND_LINE,
+    )  # fmt: skip
+    account, own = (Account.objects.get(person=forests.entry(each)) for each in (one, other))
+
+    def marked() -> set[str]:
+        rows = PendingChange.objects.filter(kind="preference", key__startswith="messaging/")
+        return {key.partition("/")[2] for key in rows.values_list("key", flat=True)}
+
+    PendingChange.objects.all().delete()
+    two = forests.entry(one), forests.entry(other)
+    forests.carry_out(joins.join_people(one=two[0], other=two[1], actor=COMMAND_LINE))
+    assert effective_of(account)["messaging"] is False
+    assert marked() == {account.aor, own.aor}
+    PendingChange.objects.all().delete()
+    forests.carry_out(joins.separate(entry=forests.entry(other), actor=COMMAND_LINE))
+    assert effective_of(account).get("messaging", True) is True
+    assert marked() == {account.aor, own.aor}
+    PendingChange.objects.all().delete()
+    GroupRank.objects.all().delete()
+    SettingValue.objects.all().delete()
+    forests.carry_out(joins.join_people(one=two[0], other=two[1], actor=COMMAND_LINE))
+    assert marked() == set()
