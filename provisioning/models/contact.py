@@ -31,8 +31,11 @@ class RegisteredContact(models.Model):
     """One live registration; `key` is the store's own, which stays while it is refreshed.
 
     `since` is when it was first seen here, or refreshed before that; `expires_at` is null for one
-    that never ends. `fingerprint` is a hash of all that the store said.
+    that never ends. `fingerprint` is a hash of all that the store said. `may_be` is how many
+    accounts one of nobody's may be of, as far as somebody looked (services.servers.bare_users).
     """
+
+    may_be = 0
 
     store = models.ForeignKey(
         "provisioning.ConfigStore",

@@ -57,8 +57,8 @@ def test_looking_at_a_page_writes_nothing(as_administrator: Client) -> None:
         with CaptureQueriesContext(connection) as queries:
             body_of(as_administrator.get(address))
         written = [each["sql"] for each in queries if _WRITES.match(each["sql"])]
-        # Wrong tokens of machines are counted, so that they cannot be guessed.
-        counted = ("django_session", "provisioning_wrongsecrets")
+        # Wrong tokens are counted, so that guessing is stopped, or noticed.
+        counted = ("django_session", "provisioning_wrongsecrets", "provisioning_refusedfetches")
         written = [sql for sql in written if not any(table in sql for table in counted)]
         assert written == [], address
 

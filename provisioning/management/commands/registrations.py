@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,11 +13,13 @@ from provisioning.core.errors import Busy, ProvisioningError
 from provisioning.management.names import find_stores
 from provisioning.models import ConfigStore, ContactList, RegisteredContact
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.servers.bare_users import note_ambiguous
 from provisioning.services.servers.contact_doubts import is_live
 from provisioning.services.servers.contact_lists import read_contacts
 from provisioning.services.servers.end_contacts import MOST_AT_ONCE, end_registrations
 
 _FAILED, _UNKNOWN = 1, 2
+_PART = 2000
 
 
 class Command(BaseCommand):
@@ -101,9 +104,13 @@ class Command(BaseCommand):
             f'{{"stores": {json.dumps(stores, ensure_ascii=False)}, "registrations": [', ending=""
         )
         separator = ""
-        for row in found.iterator(chunk_size=2000):
-            self.stdout.write(separator + json.dumps(_fields(row), ensure_ascii=False), ending="")
-            separator = ", "
+        rows = found.iterator(chunk_size=_PART)
+        while some := list(islice(rows, _PART)):
+            note_ambiguous(some)
+            for row in some:
+                fields = json.dumps(_fields(row), ensure_ascii=False)
+                self.stdout.write(separator + fields, ending="")
+                separator = ", "
         self.stdout.write("]}")
 
 
@@ -124,6 +131,7 @@ def _found(stores: list[ConfigStore], aors: list[str]) -> QuerySet[RegisteredCon
 def _fields(row: RegisteredContact) -> dict[str, Any]:
     return {
         "aor": row.aor, "account": str(row.account) if row.account else None,
+        "may_be": 1 if row.account else row.may_be,
         "contact": row.contact, "received": row.received, "transport": row.transport,
         "user_agent": row.user_agent, "server": str(row.server) if row.server else None,
         "store": str(row.store), "since": row.since.isoformat(),

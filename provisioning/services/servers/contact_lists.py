@@ -26,6 +26,7 @@ from provisioning.core.user_agents import family_of
 from provisioning.models import Account, ConfigStore, ContactList, RegisteredContact
 from provisioning.services import bulk, leases, wake
 from provisioning.services.servers import driver_access
+from provisioning.services.servers.bare_users import accounts_by_user, is_bare
 from provisioning.services.servers.contact_doubts import doubt_of, is_live
 from provisioning.services.servers.sockets import Sockets
 
@@ -123,16 +124,23 @@ class _Reading:
             bulk.merge_rows(_TABLE, _COLUMNS, rows, key=("store_id", "key"), changed=_CHANGED)
 
     def _rows(self, found: Collection[tuple[Registration, int]]) -> Iterator[tuple[Any, ...]]:
-        accounts = _accounts({each.aor for each, _ in found})
+        aors = {each.aor for each, _ in found}
+        accounts = _accounts(aors)
+        users = accounts_by_user(store=self._store, users={aor for aor in aors if is_bare(aor)})
         now = int(time.time())
         for each, fingerprint in found:
-            account, words = accounts.get(each.aor, (None, ""))
+            aor = each.aor
+            account, words = accounts.get(aor, (None, ""))
+            those = users.get(aor.lower(), []) if is_bare(aor) else []
+            if len(those) == 1:
+                account, aor, words = those[0]
+            domain = "" if is_bare(aor) else aor.rpartition("@")[2]
             yield (
                 self._store.pk, each.key, fingerprint, self._sockets.server_of(each.socket),
-                account, each.aor[:_LONGEST], each.aor.rpartition("@")[2][:_LONGEST], each.contact,
+                account, aor[:_LONGEST], domain[:_LONGEST], each.contact,
                 each.received[:_LONGEST], each.transport[:8], each.user_agent[:_LONGEST],
                 _family_of(each.user_agent), _moment(each.expires_at) if each.expires_at else None,
-                search_key(words or each.aor, each.user_agent, each.contact, each.received),
+                search_key(words or aor, each.user_agent, each.contact, each.received),
                 _moment(min(each.since or now, now)),
             )  # fmt: skip
 

@@ -27,6 +27,7 @@ from provisioning.models import (
     SipServer,
     Site,
 )
+from provisioning.services.servers.bare_users import note_ambiguous
 from provisioning.services.servers.contact_doubts import is_live
 from provisioning.services.servers.contact_lists import read_all
 from provisioning.services.servers.end_contacts import MOST_AT_ONCE, Ended, end_registrations
@@ -115,6 +116,7 @@ class Registrations(ListPage[RegisteredContact]):
     ) -> dict[str, Any]:
         """How fresh each list is, and what cannot be known."""
         lists = list(ContactList.objects.select_related("store").order_by("store__name"))
+        note_ambiguous(page.rows)
         read = [each.read_at for each in lists if each.read_at is not None]
         return {
             "title": "Registrations",

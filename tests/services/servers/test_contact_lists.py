@@ -14,8 +14,9 @@ from django.utils import timezone
 from provisioning.core.errors import Busy
 from provisioning.models import ContactList, RegisteredContact, SipServer
 from provisioning.services import leases
+from provisioning.services.servers.bare_users import note_ambiguous
 from provisioning.services.servers.contact_lists import read_all, read_contacts
-from tests.factories import make_account, make_pool
+from tests.factories import make_account, make_domain, make_pool
 from tests.push_site import Site
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
@@ -29,7 +30,8 @@ def add_server(site: Site, name: str = "sip1", **values: Any) -> SipServer:
 
 
 def register(site: Site, user: str, *, lasts: int = 600, agent: str = "Linphone/5.1",
-             socket: str = "tls:192.0.2.10:5061", ruid: str = "") -> None:  # fmt: skip
+             socket: str = "tls:192.0.2.10:5061", ruid: str = "",
+             domain: str = "'voice.example.com'") -> None:  # fmt: skip
     """As Kamailio writes a REGISTER, the first one or a refresh."""
     at = time.time() + lasts
     stamp = time.strftime("'%Y-%m-%d %H:%M:%S'", time.gmtime(at))
@@ -38,7 +40,7 @@ def register(site: Site, user: str, *, lasts: int = 600, agent: str = "Linphone/
     site.execute(
         f"DELETE FROM location WHERE ruid = '{key}'",  # noqa: S608
         "INSERT INTO location (ruid, username, domain, contact, expires, user_agent, socket) "  # noqa: S608
-        f"VALUES ('{key}', '{user}', 'voice.example.com', 'sip:{user}@192.0.2.77:5061', {expires},"
+        f"VALUES ('{key}', '{user}', {domain}, 'sip:{user}@192.0.2.77:5061', {expires},"
         f" '{agent}', '{socket}')",
     )
 
@@ -71,6 +73,38 @@ def test_what_the_store_holds_is_kept_with_its_account_and_server(either_site: S
     assert ann.expires_at is not None
     assert abs((ann.expires_at - timezone.now()).total_seconds() - 600) < 5
     assert stranger.account is None
+
+
+@pytest.mark.parametrize("none", ["NULL", "''"])
+def test_without_sip_domains_a_user_part_is_whose_account_of_the_pool_has_it(
+    either_site: Site, none: str
+) -> None:
+    """As usrloc with use_domain=0 writes it."""
+    add_server(either_site)
+    ann = make_account("Ann Lee", user_part="ann")
+    make_account("Ann of Tokyo", user_part="ann", domain=make_domain("other.example"),
+                 pool=make_pool("Tokyo"))  # fmt: skip
+    both = (
+        make_account("Bob", user_part="bob"),
+        make_account("Bob the other", user_part="bob", domain=make_domain("other.example")),
+    )
+    for user in ("Ann", "bob", "stranger"):
+        register(either_site, user, domain=none)
+    read(either_site)
+    rows = kept()
+    found = rows["ann"]
+    assert (found.account, found.aor, found.domain) == (ann, ann.aor, "voice.example.com")
+    assert "ann lee" in found.search_key
+    assert [rows[user].account for user in ("bob", "stranger")] == [None, None]
+    note_ambiguous(rows.values())
+    assert [rows[user].may_be for user in ("ann", "bob", "stranger")] == [0, 2, 0]
+    # Narrowed to one of both domains there is no doubt.
+    either_site.store.scope_domains.set([both[0].domain])
+    unregister(either_site, "bob")
+    read(either_site)
+    register(either_site, "bob", domain=none)
+    read(either_site)
+    assert kept()["bob"].account == both[0]
 
 
 def test_a_refresh_changes_the_row_and_keeps_since_when_it_is_there(either_site: Site) -> None:

@@ -90,6 +90,20 @@ def test_registrations_are_filtered_and_searched(as_viewer: Client, server: SipS
     assert as_viewer.get(reverse("registrations"), {"transport": "smoke"}).status_code == 400
 
 
+def test_a_user_part_that_several_accounts_have_is_said_to_be_ambiguous(
+    as_viewer: Client, server: SipServer
+) -> None:
+    for domain in ("a.example.com", "b.example.com"):
+        make_account("Bob", user_part="bob", domain=make_domain(domain))
+    add(server, aor="bob")
+    was_read(server)
+    assert "bob one of 2 accounts with this user part" in text_of(
+        as_viewer.get(reverse("registrations"))
+    )
+    add(server, aor="cy")
+    assert "cy no account here" in text_of(as_viewer.get(reverse("registrations")))
+
+
 def test_the_page_says_how_fresh_it_is_and_what_cannot_be_known(
     as_viewer: Client, server: SipServer
 ) -> None:
