@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from provisioning.core.errors import Rejected, Unreachable
+from provisioning.core.errors import AccessRefused, Rejected, Unreachable
 from provisioning.core.records import ServerRecord
 
 SCHEME = "esl"
@@ -82,7 +82,7 @@ class EventSocket:
         self._socket = self._connected(until)
         kind, _, body = self._read(until)
         if kind == "text/rude-rejection":
-            raise Rejected(
+            raise AccessRefused(
                 f"{self.named} answers and does not let this console in: {self.words(body)} Its "
                 "event socket must allow the console's address (apply-inbound-acl): the setup "
                 "guide has the lines."
@@ -93,7 +93,7 @@ class EventSocket:
         if not secret or _CONTROL.search(secret):
             self._reject("its control secret is empty or holds a control character")
         if self._ask(f"auth {secret}", "command/reply", until) != "+OK accepted":
-            raise Rejected(
+            raise AccessRefused(
                 f"{self.named} answers and refuses the control secret. Nothing was changed there. "
                 "Set the same password on both sides: in this server's form, and in "
                 "event_socket.conf.xml. The setup guide has the lines."
