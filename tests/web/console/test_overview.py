@@ -172,7 +172,7 @@ def test_the_page_needs_few_queries_however_much_there_is(
         Run.objects.create(kind="sync", source=source, state="waiting")
         audit.record(actor=COMMAND_LINE, action=f"did {number}")
     as_viewer.get("/")
-    with django_assert_max_num_queries(28):
+    with django_assert_max_num_queries(29):
         page = as_viewer.get("/").content.decode()
     assert "sip4 does not answer." in page
     assert "Did 4" in page
