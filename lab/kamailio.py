@@ -76,6 +76,10 @@ class Release:
     writes: tuple[str, ...] = CONSOLE_WRITES
     reads: tuple[str, ...] = CONSOLE_READS
 
+    def sequence(self, table: str) -> str:
+        """What counts the rows of a table on PostgreSQL."""
+        return f"{table}_id_seq"
+
     @property
     def command(self) -> list[str]:
         """How to run it."""
@@ -197,7 +201,7 @@ class PostgresqlStore:
             self.cluster.create_role(role)
         self.cluster.create_database(self.template)
         everything = "ALL TABLES IN SCHEMA public"
-        sequences = ", ".join(f"{table}_id_seq" for table in self.release.writes)
+        sequences = ", ".join(map(self.release.sequence, self.release.writes))
         self.cluster.sql(
             f"{self.release.schema(self.dialect)}"
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {everything} TO {self.server_role};"

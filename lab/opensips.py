@@ -13,9 +13,18 @@ from pathlib import Path
 from lab.kamailio import Release, Store
 from lab.opensips_schema import schema
 from lab.ports import HOST
-from lab.process import Counterpart, Process, executable
+from lab.process import Counterpart, Process, executable, run
 from lab.state import State, write_private
-from provisioning.drivers.opensips.setup import control, proxy, registration, tables
+from provisioning.drivers.opensips.setup import (
+    calls,
+    control,
+    proxy,
+    registration,
+    routing_modules,
+    routing_routes,
+    sqlops,
+    tables,
+)
 
 ENVIRONMENT = "RTCADMIN_OPENSIPS"
 MODULES = {"db_sqlite": "db_sqlite.so", "postgres": "db_postgres.so", "mysql": "db_mysql.so"}
@@ -36,6 +45,7 @@ loadmodule "tm.so"
 loadmodule "maxfwd.so"
 loadmodule "sipmsgops.so"
 @TABLES@
+@ROUTING@
 @CONTROL@
 route {
     if (!mf_process_maxfwd_header(10)) {
@@ -43,13 +53,19 @@ route {
         exit;
     }
 @REGISTRATION@
-    if (!lookup("location")) {
-        send_reply(404, "Not Found");
+    if (has_totag()) {
+        if (!loose_route()) {
+            if (is_method("ACK") && t_check_trans()) {
+                t_relay();
+            }
+            exit;
+        }
+        t_relay();
         exit;
     }
-    t_relay();
-    exit;
+@CALLS@
 }
+@ROUTES@
 """
 NGINX = """\
 daemon off;
@@ -73,9 +89,15 @@ class OpenSipsRelease(Release):
     def __init__(self, version: str) -> None:
         super().__init__(
             version,
-            writes=("subscriber", "dbaliases", "domain"),
+            writes=(
+                "subscriber", "dbaliases", "domain", "address", "dr_gateways", "dr_rules",
+                "dr_groups", "dialplan",
+            ),
             reads=("version", "location"),
-        )
+        )  # fmt: skip
+
+    def sequence(self, table: str) -> str:
+        return "dr_rules_ruleid_seq" if table == "dr_rules" else super().sequence(table)
 
     def schema(self, dialect: str, tables: Sequence[str] = ()) -> str:
         return schema(self.version.removeprefix("opensips_"), dialect)
@@ -83,6 +105,14 @@ class OpenSipsRelease(Release):
 
 OPENSIPS_3_4 = OpenSipsRelease("opensips_3.4")
 OPENSIPS_3_6 = OpenSipsRelease("opensips_3.6")
+
+
+def real_release() -> OpenSipsRelease | None:
+    """The release of the OpenSIPS that the environment names; None where it names none."""
+    if not os.environ.get(ENVIRONMENT):
+        return None
+    said = run([str(Path(os.environ[ENVIRONMENT]) / "sbin/opensips"), "-V"])
+    return OPENSIPS_3_4 if "opensips 3.4" in said else OPENSIPS_3_6
 
 
 class OpenSips(Counterpart):
@@ -147,6 +177,10 @@ class OpenSips(Counterpart):
             "TABLES": tables(),
             "CONTROL": control().replace("8888", str(self.mi_port)),
             "REGISTRATION": registration(),
+            "ROUTING": routing_modules(),
+            "ROUTES": routing_routes(),
+            "CALLS": calls(),
+            **sqlops(self.store.release.version),
             "PROXY": proxy().replace("8888", str(self.mi_port)),
             "HOST": HOST,
             "SIP": str(self.sip_port),

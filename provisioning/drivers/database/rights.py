@@ -36,7 +36,8 @@ def _of_postgresql(transaction: Transaction, tables: Sequence[Table]) -> str:
         for right in _WRITE_RIGHTS
     }
     for table in tables:
-        sequence = func.pg_get_serial_sequence(table.name, "id")
+        column = table.c.id.name if "id" in table.c else "id"
+        sequence = func.pg_get_serial_sequence(table.name, column)
         questions[f"USAGE on the sequence of {table.name}"] = func.coalesce(
             func.has_sequence_privilege(sequence, "USAGE"), True
         )
@@ -54,8 +55,8 @@ def _of_mysql(transaction: Transaction, tables: Sequence[Table]) -> str:
     """Asked by statements that concern no row, for roles and defaults count too."""
     lacking = []
     for table in tables:
-        nothing = select(*(table.c[column.name] for column in table.c)).where(false())
-        same = {column.name: column for column in table.c}
+        nothing = select(*table.c).where(false())
+        same = {column: column for column in table.c}
         statements = (
             insert(table).from_select(list(same), nothing),
             update(table).values(same).where(false()),

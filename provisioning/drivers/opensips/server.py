@@ -15,7 +15,13 @@ from provisioning.drivers.jsonrpc import RpcClient, RpcFault
 from provisioning.drivers.opensips.contacts import registrations_from_answer
 
 _LOCATION = "location"
-_RELOADS: dict[Kind, str] = {Kind.SIP_DOMAIN: "domain_reload"}
+_RELOADS: dict[Kind, str] = {
+    Kind.SIP_DOMAIN: "domain_reload",
+    Kind.TRUSTED_HOST: "address_reload",
+    Kind.GATEWAY: "dr_reload",
+    Kind.ROUTE: "dr_reload",
+    Kind.DIAL_RULE: "dp_reload",
+}
 _STATISTICS = ("usrloc:", "shmem:")
 
 _UNKNOWN = re.compile(r"(aor|contact) not found", re.IGNORECASE)
@@ -40,9 +46,9 @@ class OpenSipsServer:
     def activate(self, kinds: Iterable[Kind]) -> None:
         """Reload what `kinds` need; returns after the server confirmed."""
         until = self._mi.deadline()
-        for kind in sorted(set(kinds) & _RELOADS.keys()):
+        for method in sorted({_RELOADS[kind] for kind in kinds if kind in _RELOADS}):
             try:
-                self._mi.call(_RELOADS[kind], {}, until)
+                self._mi.call(method, {}, until)
             except RpcFault as fault:
                 if fault.code == _INTERNAL:
                     raise Unreachable(fault.message) from fault

@@ -18,7 +18,9 @@ class OpenSipsStore(ProxyStore):
     kinds: Mapping[Kind, KindSupport] = MappingProxyType(
         {kind: "pushed" if kind in PUSHED else "unsupported" for kind in Kind}
     )
-    reload_kinds: frozenset[Kind] = frozenset({Kind.SIP_DOMAIN})
+    reload_kinds: frozenset[Kind] = frozenset(
+        {Kind.SIP_DOMAIN, Kind.TRUSTED_HOST, Kind.GATEWAY, Kind.ROUTE, Kind.DIAL_RULE}
+    )
     # As a Kamailio, whose statements these are: the server asks the database for one account.
     capacity: int = 1_000_000
 

@@ -15,6 +15,7 @@ from provisioning.drivers.database.inspection import Schema
 from provisioning.drivers.database.kind_table import KindTable
 from provisioning.drivers.database.stored_kind import StoredKind, address, name
 from provisioning.drivers.database.unusable import is_unusable
+from provisioning.drivers.opensips.routing_tables import ROUTING, ROUTING_VERSIONS
 
 _METADATA = MetaData()
 _ID = "id"
@@ -140,7 +141,7 @@ _OTHERS: Mapping[Kind, StoredKind] = MappingProxyType(
     }
 )
 
-PUSHED: frozenset[Kind] = frozenset({Kind.SUBSCRIBER, *_OTHERS})
+PUSHED: frozenset[Kind] = frozenset({Kind.SUBSCRIBER, *_OTHERS, *ROUTING})
 
 
 def _schema(main: Algorithm) -> Schema:
@@ -149,8 +150,8 @@ def _schema(main: Algorithm) -> Schema:
         releases="OpenSIPS 3.4 to 3.6",
         # Version 4 of `domain` came with 3.6; its further column has a default.
         needed={"domain": (3, 4), "subscriber": (8,), "dbaliases": (2,), "location": (1013,)},
-        optional={},
-        stored={Kind.SUBSCRIBER: _subscribers(main), **_OTHERS},
+        optional=ROUTING_VERSIONS,
+        stored={Kind.SUBSCRIBER: _subscribers(main), **_OTHERS, **ROUTING},
         location=LOCATION,
         location_columns=(
             _ID, "username", "domain", "contact", "received", "user_agent", "socket", "expires",

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlsplit
 
-from provisioning.drivers.opensips.setup import control, proxy, registration, tables
+from provisioning.drivers.opensips.setup import (
+    calls,
+    control,
+    proxy,
+    registration,
+    routing_modules,
+    routing_routes,
+    sqlops,
+    tables,
+)
 from provisioning.models import ConfigStore, SipServer
 from provisioning.services.servers import targets
 from provisioning.services.servers.setup_lines import (
@@ -24,6 +33,10 @@ _TLS = """\
 _GRANTS = """\
 GRANT SELECT, INSERT, UPDATE, DELETE ON subscriber, dbaliases, domain TO "@USER@";
 GRANT USAGE ON subscriber_id_seq, dbaliases_id_seq, domain_id_seq TO "@USER@";
+GRANT SELECT, INSERT, UPDATE, DELETE ON address, dr_gateways, dr_rules TO "@USER@";
+GRANT SELECT, INSERT, UPDATE, DELETE ON dr_groups, dialplan TO "@USER@";
+GRANT USAGE ON address_id_seq, dr_gateways_id_seq, dr_rules_ruleid_seq TO "@USER@";
+GRANT USAGE ON dr_groups_id_seq, dialplan_id_seq TO "@USER@";
 GRANT SELECT ON version, location TO "@USER@";
 """
 
@@ -32,6 +45,11 @@ _MYSQL_GRANTS = """\
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.subscriber TO '@USER@'@'@FROM@';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dbaliases TO '@USER@'@'@FROM@';
 GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.domain TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.address TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dr_gateways TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dr_rules TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dr_groups TO '@USER@'@'@FROM@';
+GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dialplan TO '@USER@'@'@FROM@';
 GRANT SELECT ON `@NAME@`.version TO '@USER@'@'@FROM@';
 GRANT SELECT ON `@NAME@`.location TO '@USER@'@'@FROM@';
 """
@@ -64,6 +82,7 @@ def opensips_guide(server: SipServer) -> Guide:
         "DATABASE": f"sqlite:///{store.database}" if sqlite else DATABASE,
         "MODULE": _MODULES[ConfigStore.Dialect(store.dialect)],
         "ALGORITHMS": store.algorithm.replace("+", ","),
+        **sqlops(server.version),
     }
     sections = [
         Section(
@@ -91,12 +110,34 @@ def opensips_guide(server: SipServer) -> Guide:
             "opensips.cfg, in route",
             filled(registration(), known),
         ),
+        Section(
+            "Read gateways, routes and trusted hosts",
+            "Only where calls leave through gateways that are kept here. The tables are made by "
+            "OpenSIPS's scripts permissions-, drouting- and dialplan-create.sql. sqlops was called "
+            "avpops, and its function avp_db_load, before 3.5.",
+            "opensips.cfg",
+            filled(routing_modules(), known),
+        ),
+        Section(
+            "Route calls by them",
+            "Trusted hosts call without a password; numbers that are nobody's here go to the "
+            "gateways of the longest prefix, one after the other.",
+            "opensips.cfg",
+            filled(routing_routes(), known),
+        ),
+        Section(
+            "Ask for both where requests come in",
+            "In place of what checks callers and looks for contacts now. Where no calls leave, "
+            "alias_db_lookup alone finds the account of a number.",
+            "opensips.cfg, in route",
+            filled(calls(), known),
+        ),
     ]
     if not sqlite:
         sections.append(_grants(store))
     return Guide(
-        "For OpenSIPS 3.4 and later. Lines that your configuration has already stay once. Routes, "
-        "gateways, trusted hosts and settings of an OpenSIPS are not kept here.",
+        "For OpenSIPS 3.4 and later. Lines that your configuration has already stay once. Settings "
+        "and registrations at trunks of an OpenSIPS are not kept here.",
         sections,
         "checks the configuration; then restart OpenSIPS, and nginx.",
         "opensips -C -f /etc/opensips/opensips.cfg",
@@ -117,8 +158,8 @@ def _grants(store: ConfigStore) -> Section:
         file, lines = "psql", filled(_GRANTS, {"USER": user.replace('"', '""')})
     return Section(
         "Give the console its rights in the database",
-        "It writes three tables and reads two. While the store is only observed, SELECT on all of "
-        "them is enough.",
+        "It writes three tables, five more where it keeps the routing, and reads two. While the "
+        "store is only observed, SELECT on all of them is enough.",
         file,
         lines,
     )

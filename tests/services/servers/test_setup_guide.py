@@ -85,6 +85,18 @@ def test_an_opensips_offers_what_its_store_holds(algorithm: str, offered: str) -
     assert f'www_challenge($td, "auth", "{offered}");' in text
 
 
+@pytest.mark.parametrize(
+    ("version", "module"),
+    [("", "sqlops"), ("OpenSIPS 3.6.8", "sqlops"), ("OpenSIPS 3.4.18", "avpops")],
+)
+def test_the_lines_are_those_of_the_release_that_answers(version: str, module: str) -> None:
+    server = a_server(driver="opensips", host="127.0.0.1")
+    server.version = version
+    text = "".join(section.lines for section in setup_guide(server=server).sections)
+    assert f'loadmodule "{module}.so"' in text
+    assert ("avp_db_load(" in text) is (module == "avpops")
+
+
 def test_the_interface_of_an_opensips_is_reached_through_a_proxy_alone() -> None:
     server = a_server(driver="opensips", host="127.0.0.1")
     control, proxy, *_ = setup_guide(server=server).sections
