@@ -16,6 +16,8 @@ from provisioning.services.routing.probe_routes import ALLOWED_NUMBER, REFUSED_N
 _NOWHERE = "rtcadmin-probe.invalid"
 _NOBODY = "rtcadmin-nobody"
 _REFUSED = 403
+# RFC 3428, section 7: nothing is known of what becomes of it.
+_TAKEN_OVER = 202
 _TOO_LARGE = (413, 513)
 # Sent over UDP it would be cut (RFC 3261, 18.1.1).
 _LARGEST_DATAGRAM = 1200
@@ -92,6 +94,8 @@ def probe_messaging(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdi
     if probe.blocked is None:
         return untried("There is no probe account without messages. Set the accounts up again.")
     answer = phone.message(probe.login, probe.blocked.uri, "probe")
+    if answer.status == _TAKEN_OVER:
+        return untried(f"It answers {answer.words} to every message, delivered or not.")
     return judge(
         answer,
         good=answer.status == _REFUSED,
