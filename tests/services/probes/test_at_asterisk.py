@@ -1,51 +1,78 @@
-"""Probes at a real Asterisk: what it does as intended, and what its answers do not tell."""
+"""Probes at a real Asterisk: what it does as intended, and what it is found not to do."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
 import pytest
 
+from lab.authority import Authority
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.models import ProbeResult, SipServer
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.probes.accounts import set_up_probes
 from provisioning.services.probes.probe import probe_server
+from provisioning.services.probes.standing import standing_at
+from provisioning.services.push import outbox
 from provisioning.services.push.push import push_store
 from provisioning.services.settings.change import set_value
 from provisioning.services.settings.places import EVERYWHERE
+from tests.lab.fixtures import authority
+from tests.push_site import cluster
 from tests.services.push.test_asterisk import DOMAIN, Place, place, running
 
-__all__ = ["place", "running"]
+__all__ = ["authority", "cluster", "place", "running"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
+_GIVEN = {"min_expires": 90, "default_expires": 1200, "max_expires": 2000}
 
-def test_an_asterisk_that_does_as_intended_is_proved(place: Place) -> None:
-    SipServer.objects.update(udp_port=place.asterisk.sip_port)
-    assert set_up_probes(pool=place.store.pool, actor=COMMAND_LINE) == 2
-    for key, value in (("min_expires", 100), ("default_expires", 900), ("max_expires", 1000)):
+
+@pytest.fixture
+def outcomes(place: Place, authority: Authority) -> Callable[[str], dict[str, str]]:
+    """Probes over one transport; the outcome of everything."""
+    for key, value in _GIVEN.items():
         set_value(place=EVERYWHERE, setting=CATALOGUE[key], value=value, actor=COMMAND_LINE)
     place.manage()
-    assert push_store(store_id=place.store.pk).failed == 0
-    # Until the gateway that does not exist is found not to answer.
-    until = time.monotonic() + 40
-    while "Unavail" not in place.asterisk.command("pjsip show contacts"):
-        assert time.monotonic() < until
-        time.sleep(0.5)
+    set_up_probes(pool=place.store.pool, actor=COMMAND_LINE)
+    outbox.mark_store(place.store)
+    report = push_store(store_id=place.store.pk)
+    assert (report.failed, report.problem) == (0, "")
 
-    probe_server(server=SipServer.objects.get())
+    def probe(transport: str) -> dict[str, str]:
+        asterisk = place.asterisk
+        ports = {"tls": asterisk.tls_port, "tcp": asterisk.sip_port, "udp": asterisk.sip_port}
+        only = {f"{each}_port": ports[each] if each == transport else None for each in ports}
+        row = SipServer.objects.filter(pk=place.server.pk)
+        row.update(ca_pem=authority.certificate.read_text(), **only)
+        talk = probe_server(server=row.select_related("store", "pool").get())
+        assert (talk.transport, talk.problem) == (transport, "")
+        found = ProbeResult.objects.filter(server=place.server)
+        return {f"{each.kind} {each.key}".strip(): each.outcome for each in found}
 
-    found = {f"{row.kind} {row.key}".strip(): row for row in ProbeResult.objects.all()}
-    told = {name: (row.outcome, row.got) for name, row in found.items()}
-    assert {name: row.outcome for name, row in found.items()} == {
+    return probe
+
+
+def test_what_an_asterisk_does_is_proved_over_every_transport_and_what_it_does_not_is_found(
+    place: Place, outcomes: Callable[[str], dict[str, str]]
+) -> None:
+    proved = {
         f"subscriber {DOMAIN}": "effective",
         f"alias {DOMAIN}": "effective",
         "route": "effective",
         "gateway": "untried",
         "preference call_classes": "effective",
         "preference max_devices": "effective",
+        # It answers every message with 202.
         "preference messaging": "untried",
-        "setting min_expires": "effective",
-        "setting default_expires": "effective",
-        "setting max_expires": "effective",
-    }, told
+    } | {f"setting {key}": "effective" for key in _GIVEN}
+    for transport in ("udp", "tcp", "tls"):
+        assert outcomes(transport) == proved
+    assert place.rows("SELECT count(*) FROM ps_contacts") == [(0,)]
+    words = {each.kind.value: each.word for each in standing_at(place.server)}
+    assert words["subscriber"] == words["route"] == words["setting"] == "effective"
+    assert words["sip_domain"] == "unsupported"
+    assert words["gateway"] == words["preference"] == "unproven"
+
+    place.execute("DELETE FROM rtcadmin_preferences WHERE name LIKE 'max_devices/%%'")
+    place.asterisk.command("sorcery memory cache expire res_pjsip/aor")
+    assert outcomes("udp") == proved | {"preference max_devices": "ineffective"}
