@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import repeat
 from typing import Any
 
@@ -14,7 +15,6 @@ from provisioning.drivers.database.unusable import is_unusable, unusable
 
 # Line breaks beyond ASCII among them: no SIP URI has any.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_HEXADECIMAL = re.compile(r"[0-9a-f]*", re.ASCII)
 
 Values = tuple[str, ...]
 
@@ -94,13 +94,22 @@ class StoredKind:
         if not all("".join(columns.get(name, ())).isascii() for name in target.key):
             return True
         return not all(
-            self._fits(name, value) for name in self.digests for value in columns.get(name, ())
+            form.fullmatch(value) or is_unusable(value, target.credentials[name])
+            for name, form in self._forms.items()
+            for value in columns.get(name, ())
         )
 
+    @cached_property
+    def _forms(self) -> Mapping[str, re.Pattern[str]]:
+        """What a digest looks like in each column of them."""
+        return {
+            name: re.compile("|".join(f"[0-9a-f]{{{each}}}" for each in digits))
+            for name, digits in self.digests.items()
+        }
+
     def _fits(self, name: str, value: str) -> bool:
-        return bool(
-            len(value) in self.digests[name] and _HEXADECIMAL.fullmatch(value)
-        ) or is_unusable(value, self.target.credentials[name])
+        nobody = is_unusable(value, self.target.credentials[name])
+        return nobody or bool(self._forms[name].fullmatch(value))
 
     def _defect(self, row: Row) -> str:
         if not isinstance(row, self.row_class):

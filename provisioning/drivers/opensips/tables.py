@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -85,9 +86,12 @@ def _subscribers(main: Algorithm) -> StoredKind:
     others = tuple(column for column in _FIELDS if column != first)
     columns = [(first, "ha1"), *((column, _FIELDS[column]) for column in others)]
 
+    told = attrgetter(*(field for _, field in columns))
+    lengths = [_LENGTHS[column] for column, _ in columns]
+
     def values(row: SubscriberRow, nobody: str) -> tuple[str, ...]:
-        told = ((_LENGTHS[column], getattr(row, field)) for column, field in columns)
-        secrets = (nobody[:length] if value is None else value for length, value in told)
+        each = zip(lengths, told(row), strict=True)
+        secrets = [nobody[:length] if value is None else value for length, value in each]
         return row.user, row.domain, *secrets
 
     def row_from(values: Sequence[str]) -> SubscriberRow:
