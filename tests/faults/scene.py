@@ -13,8 +13,12 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 from django.db import transaction  # noqa: E402
 
-from provisioning.models import ConfigStore  # noqa: E402
+from provisioning.drivers.base import Kind  # noqa: E402
+from provisioning.models import ConfigStore, Rollout, Run, ServerPool  # noqa: E402
+from provisioning.services.actor import COMMAND_LINE  # noqa: E402
 from provisioning.services.push import outbox  # noqa: E402
+from provisioning.services.rollouts import actions  # noqa: E402
+from provisioning.services.rollouts.of_runs import hold_back  # noqa: E402
 from tests.factories import make_account, make_store  # noqa: E402
 
 
@@ -40,6 +44,27 @@ def arrive(first: str, count: str, pause: str) -> None:
         time.sleep(float(pause))
 
 
+def roll_out(count: str) -> None:
+    """A run that makes so many accounts, held back by the stages of its pool."""
+    store = ConfigStore.objects.select_related("pool").get()
+    ServerPool.objects.update(staged=True, gate_seconds=0, stage_from=1, batch_size=10)
+    run = Run.objects.create(kind="sync", state="done", counts={"account.create": int(count)})
+    with transaction.atomic():
+        accounts = [
+            make_account(user_part=f"user{number:03}", pool=store.pool)
+            for number in range(int(count))
+        ]
+        keys = {Kind.SUBSCRIBER: [account.aor for account in accounts]}
+        outbox.mark(store_ids=[store.pk], kind=Kind.SUBSCRIBER, keys=keys[Kind.SUBSCRIBER])
+        hold_back(run=run, changes=run.changes.all(), keys=keys)
+
+
+def roll_back() -> None:
+    """Somebody rolls back what is under way."""
+    rollout = Rollout.objects.get()
+    actions.roll_back(rollout=rollout, reason="a test", actor=COMMAND_LINE)
+
+
 def crash_before_the_message() -> None:
     """A new account whose console dies after the commit and before the message is sent."""
     from provisioning.services import wake  # noqa: PLC0415
@@ -59,7 +84,15 @@ def repeat_messages(count: str) -> None:
 
 COMMANDS = {
     function.__name__: function
-    for function in (migrate, prepare, arrive, crash_before_the_message, repeat_messages)
+    for function in (
+        migrate,
+        prepare,
+        arrive,
+        crash_before_the_message,
+        repeat_messages,
+        roll_out,
+        roll_back,
+    )
 }
 
 if __name__ == "__main__":
