@@ -87,6 +87,7 @@ class RolloutStage(models.Model):
         WATCHING = "watching", "Watched"
         PASSED = "passed", "Passed"
         FAILED = "failed", "Failed"
+        PUT_BACK = "put back", "Put back"
 
     rollout = models.ForeignKey(Rollout, on_delete=models.CASCADE, related_name="stages")
     ordinal = models.PositiveIntegerField()

@@ -60,6 +60,7 @@ BADGES: dict[str, Badge] = {
     "writing": Badge("Being written", "blue", "refresh"),
     "watching": Badge("Watched", "blue", "eye"),
     "passed": Badge("Passed", "green", "circle-check"),
+    "put back": Badge("Put back", "secondary", "history"),
     "rolling back": Badge("Rolling back", "yellow", "history"),
     "rolled back": Badge("Rolled back", "red", "history"),
     "cancelled": Badge("Given up", "secondary", "circle-minus"),

@@ -30,7 +30,8 @@ def find_at_stores(*, account: Account, number: Number | None) -> Iterator[AtSto
         keys.append(outbox.alias_key(number.e164, account.aor.partition("@")[2]))
     pending: dict[int, PendingChange] = {}
     # The last one counts: what was given up says more than what waits.
-    for change in PendingChange.objects.filter(key__in=keys).order_by("dead", "marked_at"):
+    changes = PendingChange.objects.filter(key__in=keys).select_related("stage__rollout")
+    for change in changes.order_by("dead", "marked_at"):
         pending[change.store_id] = change
     written = set(
         OwnedRow.objects.filter(kind=Kind.SUBSCRIBER, key=account.aor)
@@ -54,6 +55,8 @@ def _standing(store: ConfigStore, change: PendingChange | None, *, written: bool
     if change is not None:
         marked = timezone.localtime(change.marked_at)
         waits = change.problem or store.problem or "waits for a push"
+        if change.stage is not None and not change.stage.open:
+            waits = f"{change.stage.rollout} holds it back until its stage opens"
         return AtStore(store, "pending", f"marked {marked:%-d %b %Y, %H:%M:%S}; {waits}")
     if written:
         return AtStore(store, "applied", "written and read back")

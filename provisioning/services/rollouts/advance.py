@@ -250,6 +250,9 @@ def begin_roll_back(rollout: Rollout, problem: str) -> None:
     stages.update(open=False)
     under_way = stages.filter(state__in=(StageState.WRITING, StageState.WATCHING))
     under_way.update(state=StageState.FAILED, ended_at=timezone.now())
+    # What passed, or was paused amid it, is put back as well: nothing of it is in effect.
+    begun = stages.filter(state__in=(StageState.PASSED, StageState.WAITING))
+    begun.filter(opened_at__isnull=False).update(state=StageState.PUT_BACK)
     Rollout.objects.filter(pk=rollout.pk).update(
         state=State.ROLLING_BACK, problem=problem, waits="", not_before=None
     )

@@ -32,6 +32,7 @@ _STEPS = {
     StageState.WATCHING: "now",
     StageState.PASSED: "done",
     StageState.FAILED: "failed",
+    StageState.PUT_BACK: "todo",
 }
 
 
@@ -105,6 +106,12 @@ class PoolStages(EditPage[ServerPool]):
         """Keep it, and go back to the pool."""
         save_pool(pool=form.instance, actor=actor)
         return self.saved(f"{form.instance} was saved.", reverse("pool", args=[form.instance.pk]))
+
+    def context(self, row: ServerPool, form: Any) -> dict[str, Any]:
+        """What it is about: the name is changed elsewhere."""
+        title, pool = f"Stages of {row}", reverse("pool", args=[row.pk])
+        crumbs = [(self.list_label, reverse("pools")), (str(row), pool), ("Stages", "")]
+        return {"title": title, "crumbs": crumbs}
 
     def cancel(self, row: ServerPool) -> str:
         """Back to the pool."""

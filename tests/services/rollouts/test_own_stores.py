@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from provisioning.models import AuditEvent, PendingChange, Rollout, RolloutStage
+from provisioning.models import AuditEvent, ConfigStore, PendingChange, Rollout, RolloutStage
 from provisioning.services.accounts.blocks import block_account
+from provisioning.services.push.waiting import waiting_at, with_waiting
 from provisioning.services.rollouts import actions
 from tests.services.rollouts.fleet import Fleet
 
@@ -55,6 +56,7 @@ def test_when_the_first_server_dies_everything_is_put_back_and_the_second_was_ne
     assert rollout.state == State.ROLLED_BACK
     assert "sip1 does not answer OPTIONS" in rollout.problem
     assert "Not touched: sip2" in rollout.problem
+    assert states(rollout) == [StageState.FAILED, StageState.WAITING]
     assert (fleet.stored(0), fleet.stored(1)) == (None, None)
     assert fleet.effective(1) == "60"
     # What the console wants is held back, and nobody takes it for drift.
@@ -121,6 +123,8 @@ def test_a_paused_rollout_writes_nothing_more_and_a_leaver_is_blocked_all_the_sa
     actions.pause(rollout=rollout, reason="look first", actor=fleet.actor)
     rollout = fleet.step(rollout, 3)
     assert rollout.state == State.PAUSED
+    waiting = waiting_at(with_waiting(ConfigStore.objects.all()))
+    assert waiting.text == "1 single change; a rollout holds back 1"
     block_account(account=fleet.account, reason="left", actor=fleet.actor)
     for site in fleet.sites:
         site.push()

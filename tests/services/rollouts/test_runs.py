@@ -10,6 +10,7 @@ from provisioning.drivers.base import Kind
 from provisioning.models import PendingChange, Rollout, ServerPool
 from provisioning.services.actor import Actor
 from provisioning.services.push import outbox
+from provisioning.services.push.at_stores import find_at_stores
 from provisioning.services.push.reconcile import reconcile
 from provisioning.services.rollouts import actions
 from provisioning.services.rollouts.advance import advance
@@ -55,6 +56,9 @@ def test_one_account_then_a_batch_then_the_rest(company: Company, site: Site) ->
     assert site.subscribers() == {}
     rollout = Rollout.objects.get()
     assert (rollout.run, rollout.what) == (run, "accounts")
+    account = company.account(company.directory.people[0])
+    (standing,) = find_at_stores(account=account, number=None)
+    assert f"{rollout} holds it back until its stage opens" in standing.because
     seen = [len(site.subscribers())]
     numbers = []
     for _ in range(12):

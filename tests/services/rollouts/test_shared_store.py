@@ -52,6 +52,7 @@ def test_when_the_second_server_suffers_the_first_goes_back_too(shared_store: Fl
         rollout = fleet.step(rollout, 2)
     assert rollout.state == State.ROLLED_BACK
     assert "sip2 lost 6 of 10 registrations" in rollout.problem
+    assert [stage.state for stage in rollout.stages.all()] == ["put back", "failed"]
     assert (fleet.stored(0), fleet.effective(0), fleet.effective(1)) == (None, "60", "60")
     assert not outbox.pending(store_id=fleet.sites[0].store.pk).exists()
     fleet.check()
