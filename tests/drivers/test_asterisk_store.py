@@ -381,7 +381,7 @@ def compiled(lab: Lab) -> str:
         (DialRuleRow(7, 1, r'0"(\d+)', r"+\1"), "means something else in a dialplan"),
         (GatewayRow(7, "x", "a)b", 5060, "udp"), "means something else in a dialplan"),
         (GatewayRow(7, "x" * 65, "a.example", 5060, "udp"), "65 characters; the column holds 64"),
-        (GatewayRow(7, "x\ny", "a.example", 5060, "udp"), "no place for"),
+        (GatewayRow(7, "x\ny", "a.example", 5060, "udp"), "control character"),
         (RouteRow("+44${SHELL(id)}", Category.NATIONAL, ()), "means something else"),
         (TrunkRow(7, "", "d", "r", "u", "a" * 32, "sip:p", 60), "username is empty"),
     ],

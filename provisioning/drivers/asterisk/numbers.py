@@ -10,11 +10,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, and_, not_
 
 from provisioning.drivers.asterisk.accounts import key_parts
-from provisioning.drivers.base import AliasRow
+from provisioning.drivers.asterisk.checked_kind import CheckedKind
+from provisioning.drivers.base import AliasRow, Kind, Row
 from provisioning.drivers.database.kind_table import KindTable
+from provisioning.drivers.database.stored_kind import Values
 
 EXTENSIONS = Table(
     "extensions",
@@ -26,14 +28,6 @@ EXTENSIONS = Table(
     Column("app", String(40)),
     Column("appdata", String(256)),
 )
-NUMBERS = KindTable(
-    EXTENSIONS,
-    ("exten", "context", "priority"),
-    ("app", "appdata"),
-    unique=True,
-    within=EXTENSIONS.c.priority == 1,
-)
-
 # A number is one step of the dialplan; what follows it is somebody else's.
 FIRST = "1"
 _GOTO = "Goto"
@@ -41,22 +35,16 @@ _GOTO = "Goto"
 _DIAL = re.compile(r"PJSIP/([^,&/]+)")
 
 
-def values_of(rows: Sequence[AliasRow]) -> list[tuple[str, ...]]:
-    """The values of NUMBERS.owned for each row."""
-    return [
-        (row.alias_user, row.alias_domain, FIRST, _GOTO, f"{row.domain},{row.user},1")
-        for row in rows
-    ]
+def _values(row: AliasRow, _nobody: str) -> Values:
+    return row.alias_user, row.alias_domain, FIRST, _GOTO, f"{row.domain},{row.user},1"
 
 
-def key_of(key: str) -> tuple[str, ...]:
-    """The values of NUMBERS.key; empty where no extension can have them."""
+def _key(key: str) -> Values:
     parts = key_parts(key)
     return (*parts, FIRST) if parts else ()
 
 
-def defect(row: object) -> str:
-    """Why a row cannot be written; empty where it can be."""
+def _defect(row: Row) -> str:
     if isinstance(row, AliasRow):
         keys = (row.key, f"{row.user}@{row.domain}")
         if all(map(key_parts, keys)) and not row.alias_user.startswith("_"):
@@ -64,7 +52,7 @@ def defect(row: object) -> str:
     return "It is not a number that a dialplan can hold."
 
 
-def row_from(values: Sequence[Any]) -> AliasRow:
+def _row_from(values: Sequence[Any]) -> AliasRow:
     """The record of an extension; where it leads to no account, `user` says what it does."""
     exten, context, _, app, appdata = values
     if app.lower() == _GOTO.lower():
@@ -75,3 +63,23 @@ def row_from(values: Sequence[Any]) -> AliasRow:
         user, at, domain = rung[1].rpartition("@")
         return AliasRow(exten, context, *((user, domain) if at else (rung[1], context)))
     return AliasRow(exten, context, f"{app}({appdata})", "")
+
+
+NUMBERS = CheckedKind(
+    Kind.ALIAS,
+    AliasRow,
+    KindTable(
+        EXTENSIONS,
+        ("exten", "context", "priority"),
+        ("app", "appdata"),
+        unique=True,
+        # Patterns of the dialplan are no numbers.
+        within=and_(
+            EXTENSIONS.c.priority == 1, not_(EXTENSIONS.c.exten.startswith("_", autoescape=True))
+        ),
+    ),
+    key=_key,
+    values=_values,
+    row=_row_from,
+    defect=_defect,
+)

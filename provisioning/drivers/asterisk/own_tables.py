@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table
 
 from provisioning.core.calls import Category
+from provisioning.drivers.asterisk.checked_kind import CheckedKind
 from provisioning.drivers.base import ROW_CLASSES, Kind, Row
 from provisioning.drivers.database.kind_table import KindTable
+from provisioning.drivers.database.stored_kind import StoredKind, Values
 from provisioning.drivers.routing import (
     DialRuleRow,
     GatewayRow,
@@ -89,7 +92,6 @@ OWN_TABLES: Mapping[Kind, KindTable] = MappingProxyType(
 )  # fmt: skip
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
-_PRINTABLE = re.compile(r"[ -~]*", re.ASCII)
 # Between the numbers of gateways.
 _AND = "-"
 _GROUP = r"\1"
@@ -108,12 +110,10 @@ _FORMS: Mapping[str, re.Pattern[str]] = MappingProxyType(
 )
 
 
-def own_key(kind: Kind, key: str) -> tuple[str, ...]:
+def _key(kind: Kind, key: str) -> Values:
     """The key columns' values; empty when `key` is none of this kind."""
-    if not key or not _PRINTABLE.fullmatch(key):
-        return ()
     if kind in (Kind.SETTING, Kind.PREFERENCE):
-        return (key,)
+        return (key,) if key else ()
     if kind is Kind.TRUSTED_HOST:
         treatment, _, network = key.partition(" ")
         return (treatment, network) if treatment in set(Treatment) and network else ()
@@ -125,8 +125,7 @@ def own_key(kind: Kind, key: str) -> tuple[str, ...]:
     return parts if len(parts) == numbers and all(map(_NUMBER.fullmatch, parts)) else ()
 
 
-def own_values(row: Row) -> tuple[str, ...]:
-    """The values of the columns that the console owns, in their order."""
+def _values(row: Row, _nobody: str) -> Values:
     match row:
         case TrustedHostRow():
             return row.treatment, row.network, row.name
@@ -150,19 +149,11 @@ def own_values(row: Row) -> tuple[str, ...]:
     return ()
 
 
-def own_defect(kind: Kind, row: Row) -> str:
-    """Why a row cannot be written; empty where it can be."""
-    target = OWN_TABLES[kind]
-    if not isinstance(row, ROW_CLASSES[kind]) or not own_key(kind, row.key):
+def _defect(row: Row) -> str:
+    kind = _KINDS[type(row)]
+    if not OWN_STORED[kind].key_values(row.key):
         return f"It is not a {kind.label} that Asterisk can keep."
-    for name, width, value in zip(target.owned, target.widths, own_values(row), strict=True):
-        if not value and name not in target.may_be_empty:
-            return f"{name} is empty."
-        if len(value) > width:
-            return f"{name} has {len(value)} characters; the column holds {width}."
-        # Names are for people: they stand in no line.
-        if not (value.isprintable() if name == "name" else _PRINTABLE.fullmatch(value)):
-            return f"{name} holds a character that Asterisk has no place for."
+    for name, value in zip(OWN_TABLES[kind].owned, _values(row, ""), strict=True):
         if name in _FORMS and not _FORMS[name].fullmatch(value):
             return f"{name} holds a character that means something else in a dialplan."
     return _of_rule(row) if isinstance(row, DialRuleRow) else ""
@@ -228,8 +219,7 @@ def _preference(values: Sequence[Any]) -> PreferenceRow:
     return PreferenceRow(setting, user, domain, values[1])
 
 
-# Makes the record of the owned columns' values.
-OWN_ROW_FROM: Mapping[Kind, Callable[[Sequence[Any]], Row]] = MappingProxyType(
+_ROW_FROM: Mapping[Kind, Callable[[Sequence[Any]], Row]] = MappingProxyType(
     {
         Kind.TRUSTED_HOST: _trusted_host,
         Kind.GATEWAY: _gateway,
@@ -238,5 +228,22 @@ OWN_ROW_FROM: Mapping[Kind, Callable[[Sequence[Any]], Row]] = MappingProxyType(
         Kind.DIAL_RULE: lambda values: DialRuleRow(*values),
         Kind.SETTING: _setting,
         Kind.PREFERENCE: _preference,
+    }
+)
+_KINDS = {ROW_CLASSES[kind]: kind for kind in OWN_TABLES}
+
+OWN_STORED: Mapping[Kind, StoredKind] = MappingProxyType(
+    {
+        kind: CheckedKind(
+            kind,
+            ROW_CLASSES[kind],
+            target,
+            key=partial(_key, kind),
+            values=_values,
+            row=_ROW_FROM[kind],
+            optional=True,
+            defect=_defect,
+        )
+        for kind, target in OWN_TABLES.items()
     }
 )
