@@ -25,6 +25,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "ps_aors": ("id",),
         "extensions": ("context", "exten", "priority"),
         "rtcadmin_aors": ("id",),
+        "rtcadmin_callers": ("account",),
         "rtcadmin_numbers": ("number",),
         "rtcadmin_preferences": ("name",),
         "rtcadmin_settings": ("name",),

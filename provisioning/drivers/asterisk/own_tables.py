@@ -31,13 +31,13 @@ from provisioning.drivers.setting_rows import PreferenceRow, SettingRow
 
 _METADATA = MetaData()
 
-VIEWS = ("rtcadmin_config", "rtcadmin_numbers", "rtcadmin_aors")
+VIEWS = ("rtcadmin_config", "rtcadmin_numbers", "rtcadmin_callers", "rtcadmin_aors")
 """What Asterisk reads of it; the console only writes the tables."""
 
 HELD_SETTINGS = frozenset(
     {
         "min_expires", "default_expires", "max_expires", "max_devices", "messaging",
-        "call_classes",
+        "call_classes", "presented_number", "asserted_numbers",
     }
 )  # fmt: skip
 """What view rtcadmin_aors and the dialplan of the setup guide ask for."""

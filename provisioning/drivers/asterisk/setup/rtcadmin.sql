@@ -42,7 +42,16 @@ JOIN ps_endpoints AS e
     ON e.id = split_part(x.appdata, ',', 2) || '@' || split_part(x.appdata, ',', 1)
 WHERE x.priority = 1 AND x.app = 'Goto' AND x.appdata LIKE '%,%,1';
 
--- The same as lines of two configuration files, which Asterisk reads when it is told to. What your
+-- The number that gateways are shown of an account.
+CREATE INDEX IF NOT EXISTS rtcadmin_extensions_account
+    ON extensions ((split_part(appdata, ',', 2) || '@' || split_part(appdata, ',', 1)));
+CREATE OR REPLACE VIEW rtcadmin_callers AS
+SELECT split_part(appdata, ',', 2) || '@' || split_part(appdata, ',', 1) AS account,
+    exten AS number
+FROM extensions
+WHERE priority = 1 AND app = 'Goto' AND exten ~ '^[+][1-9][0-9]{6,14}$';
+
+-- Gateways, routes and dial rules as lines of two configuration files, which Asterisk reads when it is told to. What your
 -- gateways need besides (codecs, encryption) belongs among the lines of their endpoint.
 CREATE OR REPLACE VIEW rtcadmin_config AS
 WITH gateways AS (
@@ -158,4 +167,4 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON rtcadmin_gateways, rtcadmin_trunks, rtca
 GRANT USAGE ON rtcadmin_gateways_id_seq, rtcadmin_trunks_id_seq, rtcadmin_routes_id_seq,
     rtcadmin_trusted_hosts_id_seq, rtcadmin_dial_rules_id_seq, rtcadmin_settings_id_seq,
     rtcadmin_preferences_id_seq TO "@USER@";
-GRANT SELECT ON rtcadmin_config, rtcadmin_numbers, rtcadmin_aors TO "@USER@";
+GRANT SELECT ON rtcadmin_config, rtcadmin_numbers, rtcadmin_callers, rtcadmin_aors TO "@USER@";
