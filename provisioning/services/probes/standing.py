@@ -18,10 +18,13 @@ from provisioning.models import (
     RowImages,
     SipServer,
 )
+from provisioning.services.routing.probe_routes import PROBE_KEYS
 
 _Outcome = ProbeResult.Outcome
 # Kinds with a row for each account: counting them takes long.
 _MANY = frozenset({Kind.SUBSCRIBER.value, Kind.ALIAS.value, Kind.PREFERENCE.value})
+# Kinds of which the probes have rows of their own.
+_PROBED_BY = (Kind.GATEWAY.value, Kind.ROUTE.value)
 _AGAIN = "Pushed again since it was proved. The next probe follows."
 
 
@@ -115,9 +118,13 @@ def _read(servers: Sequence[SipServer], kinds: Sequence[Kind]) -> _Known:
 
 
 def _rows_there(stores: Sequence[int], names: Sequence[str]) -> dict[tuple[int, str], int]:
-    """How many rows stand at each store, of kinds of which there may be many only whether any."""
+    """How many rows stand at each store, without those of probes.
+
+    Of kinds of which there may be many only whether there are any.
+    """
     few, many = set(names) - _MANY, _MANY & set(names)
     counted = OwnedRow.objects.filter(store__in=stores, kind__in=few).order_by()
+    counted = counted.exclude(kind__in=_PROBED_BY, key__in=PROBE_KEYS)
     found = {
         (store, kind): count
         for store, kind, count in counted.values_list("store", "kind").annotate(Count("pk"))

@@ -15,6 +15,12 @@ _PREFIX = "+999"
 ALLOWED = (Category.INTERNAL, Category.NATIONAL)
 ALLOWED_NUMBER, REFUSED_NUMBER = f"{_PREFIX}1000000", f"{_PREFIX}0000000"
 _GATEWAY = GatewayRow(999_999_999, "Probe", "192.0.2.1", 5060, "udp")
+_ROUTES = (
+    RouteRow(f"{_PREFIX}0", Category.PREMIUM, (_GATEWAY.number,)),
+    RouteRow(f"{_PREFIX}1", Category.NATIONAL, (_GATEWAY.number,)),
+)
+# The keys of these rows, which nobody but the console has a use for.
+PROBE_KEYS = (_GATEWAY.key, *(route.key for route in _ROUTES))
 
 
 def number_of_probe(account_id: int) -> str:
@@ -31,8 +37,4 @@ def probe_routes() -> list[RouteRow]:
     """The routes to it: one that the probe account may use, one that it may not."""
     if not ProbeAccount.objects.exists():
         return []
-    through = (_GATEWAY.number,)
-    return [
-        RouteRow(f"{_PREFIX}0", Category.PREMIUM, through),
-        RouteRow(f"{_PREFIX}1", Category.NATIONAL, through),
-    ]
+    return list(_ROUTES)

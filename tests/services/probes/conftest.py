@@ -14,7 +14,7 @@ from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.probes.accounts import set_up_probes
 from provisioning.services.probes.probe import probe_server
 from provisioning.services.push import outbox
-from tests.factories import make_domain
+from tests.factories import make_domain, make_gateway, make_route
 from tests.lab.fixtures import authority
 from tests.push_site import Site, cluster, make_server, new_kamailio, new_lab, new_site, quick, site
 
@@ -68,6 +68,7 @@ def probed(
     kamailio = new_kamailio(site)
     found = Probed(site, kamailio, server_of(site, kamailio))
     make_domain()
+    make_route("+44", make_gateway(host="192.0.2.9"))
     assert set_up_probes(pool=site.store.pool, actor=COMMAND_LINE) == 2
     outbox.mark_store(site.store)
     found.push()

@@ -69,9 +69,11 @@ def test_what_an_asterisk_does_is_proved_over_every_transport_and_what_it_does_n
         assert outcomes(transport) == proved
     assert place.rows("SELECT count(*) FROM ps_contacts") == [(0,)]
     words = {each.kind.value: each.word for each in standing_at(place.server)}
-    assert words["subscriber"] == words["route"] == words["setting"] == "effective"
+    assert words["subscriber"] == words["alias"] == words["setting"] == "effective"
     assert words["sip_domain"] == "unsupported"
-    assert words["gateway"] == words["preference"] == "unproven"
+    assert words["preference"] == "unproven"
+    # Nobody made a route but the probes.
+    assert words["gateway"] == words["route"] == "nothing"
 
     place.execute("DELETE FROM rtcadmin_preferences WHERE name LIKE 'max_devices/%%'")
     place.asterisk.command("sorcery memory cache expire res_pjsip/aor")
