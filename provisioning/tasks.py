@@ -174,6 +174,7 @@ def forget_old() -> None:
     """Forget old runs and pushes, deletions of SCIM clients, and counts of wrong secrets."""
     retention.forget_old_runs()
     retention.forget_old_pushes()
+    retention.forget_old_rollouts()
     health_history.forget_old()
     alerts.forget_old()
     sending.forget_old()

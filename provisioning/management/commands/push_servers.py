@@ -128,7 +128,7 @@ def _push(store: ConfigStore, *, everything: bool) -> StoreAnswer:
         report = push_store(store_id=store.pk, mend=everything, tell=bar.show)
     finally:
         bar.close()
-    left = PendingChange.objects.filter(store=store).count()
+    left = PendingChange.objects.filter(outbox.RELEASED, store=store).count()
     return StoreAnswer(
         store.name,
         "failed" if report.problem else "pushed",

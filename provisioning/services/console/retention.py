@@ -1,12 +1,13 @@
-"""Forgetting old runs and pushes: what nobody will look at any more, in short transactions."""
+"""Forgetting old runs, pushes, rollouts: what nobody looks at any more, in short transactions."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from provisioning.models import PlannedChange, PushRecord, Run
+from provisioning.models import PendingChange, PlannedChange, PushRecord, Rollout, Run
 
 # A run without a single change tells nothing after a day; a schedule makes over a thousand daily.
 _UNEVENTFUL = timedelta(days=1)
@@ -45,6 +46,15 @@ def forget_old_pushes() -> int:
     old = PushRecord.objects.filter(at__lt=timezone.now() - _EVENTFUL).order_by("pk")
     ids = list(old.values_list("pk", flat=True)[:_RUNS])
     PushRecord.objects.filter(pk__in=ids).delete()
+    return len(ids)
+
+
+def forget_old_rollouts() -> int:
+    """Delete rollouts that ended so long ago and hold nothing back any more; how many."""
+    held = Exists(PendingChange.objects.filter(stage__rollout=OuterRef("pk")))
+    old = Rollout.objects.filter(~held, ended_at__lt=timezone.now() - _EVENTFUL)
+    ids = list(old.values_list("pk", flat=True)[:_RUNS])
+    Rollout.objects.filter(pk__in=ids).delete()
     return len(ids)
 
 

@@ -70,9 +70,11 @@ class _Step:
 
     def take(self) -> None:
         """Do what comes next."""
+        if self._is_superseded() or self._waits():
+            return
         if self.rollout.state == State.ROLLING_BACK:
             self._roll_back()
-        elif not self._is_superseded() and not self._waits():
+        else:
             self._go_on()
 
     def _is_superseded(self) -> bool:
@@ -235,7 +237,7 @@ def why_waiting(rollout: Rollout) -> str:
             return f"{rollout.run} is still being applied."
         if rollout.needs_approval:
             return "Somebody else has to approve it."
-    if rollout.hurried or _is_open(rollout):
+    if rollout.state == State.ROLLING_BACK or rollout.hurried or _is_open(rollout):
         return ""
     opens = pool.window_opens()
     if opens is None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from provisioning.models import AuditEvent, ConfigStore, PendingChange, Rollout, RolloutStage
+from lab.proxy import BlackHole, Proxy
+from provisioning.models import (
+    AuditEvent,
+    ConfigStore,
+    PendingChange,
+    Rollout,
+    RolloutStage,
+    SipServer,
+)
 from provisioning.services.accounts.blocks import block_account
 from provisioning.services.push.waiting import waiting_at, with_waiting
 from provisioning.services.rollouts import actions
@@ -64,6 +72,23 @@ def test_when_the_first_server_dies_everything_is_put_back_and_the_second_was_ne
     fleet.check()
     fleet.kamailios[0].start()
     assert fleet.effective(0) == "60"
+
+
+def test_a_port_that_stops_answering_options_is_enough_to_put_everything_back(
+    own_stores: Fleet,
+) -> None:
+    fleet = own_stores
+    with Proxy(fleet.kamailios[0].sip_port) as proxy:
+        SipServer.objects.filter(name="sip1").update(tcp_port=proxy.port)
+        rollout = fleet.step(fleet.change(20))
+        (seen,) = fleet.again(rollout).stages.first().gate.values()  # type: ignore[union-attr]
+        assert f"TCP {proxy.port}" in seen["before"]["answered"]
+        proxy.set(BlackHole())
+        rollout = fleet.step(rollout, 2)
+        assert rollout.state == State.ROLLED_BACK
+        assert f"sip1 does not answer OPTIONS at TCP {proxy.port} any more." in rollout.problem
+    assert (fleet.stored(0), fleet.effective(0), fleet.stored(1)) == (None, "60", None)
+    fleet.check()
 
 
 def test_when_clients_of_the_first_server_are_lost_everything_is_put_back(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,8 @@ from provisioning.services.accounts.blocks import block_account
 from provisioning.services.actor import COMMAND_LINE, Actor
 from provisioning.services.alerts.conditions import find_conditions
 from provisioning.services.alerts.watch import watch
+from provisioning.services.console.retention import forget_old_rollouts
+from provisioning.services.push.pause import pause, resume
 from provisioning.services.rollouts import actions
 from provisioning.services.rollouts.advance import advance, why_waiting
 from provisioning.services.servers.pools import save_pool
@@ -176,6 +179,27 @@ def test_what_waits_for_somebody_is_a_decision_and_what_was_rolled_back_an_alert
     assert (found.kind, "sip1 is silent." in found.text) == ("rollout-rolled-back", True)
     actions.cancel(rollout=rollout, reason="not wanted", actor=actor)
     assert find_conditions(watch()) == []
+
+
+def test_an_old_rollout_is_forgotten_unless_it_still_holds_something_back(
+    pool: ServerPool, actor: Actor
+) -> None:
+    rollout = change(pool, 20, actor)
+    actions.cancel(rollout=rollout, reason="not wanted", actor=actor)
+    Rollout.objects.update(ended_at=timezone.now() - timedelta(days=91))
+    assert forget_old_rollouts() == 0
+    pool.stores.get().pending.all().delete()
+    assert forget_old_rollouts() == 1
+
+
+def test_nothing_is_put_back_while_all_pushes_are_paused(pool: ServerPool, actor: Actor) -> None:
+    rollout = step(change(pool, 20, actor))
+    actions.roll_back(rollout=rollout, reason="wrong", actor=actor)
+    pause(reason="storm", actor=actor)
+    rollout = step(rollout)
+    assert (rollout.state, rollout.waits) == ("rolling back", "All pushes are paused.")
+    resume(actor=actor)
+    assert step(rollout).state == "rolled back"
 
 
 def test_the_next_rollout_of_a_pool_waits_for_the_one_under_way(
