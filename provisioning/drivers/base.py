@@ -19,6 +19,7 @@ from provisioning.core.sip import Digests
 from provisioning.drivers.routing import (
     DialRuleRow,
     GatewayRow,
+    GroupAddressRow,
     RouteRow,
     RoutingRow,
     TrunkRow,
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     SIP_DOMAIN = "sip_domain"
     SUBSCRIBER = "subscriber"
     ALIAS = "alias"
+    GROUP_ADDRESS = "group_address"
     TRUSTED_HOST = "trusted_host"
     GATEWAY = "gateway"
     TRUNK = "trunk"
@@ -46,11 +48,17 @@ class Kind(StrEnum):
         """The word for one row of it."""
         return _LABELS[self]
 
+    @property
+    def plural(self) -> str:
+        """The word for several."""
+        return f"{self.label}es" if self.label.endswith("s") else f"{self.label}s"
+
 
 _LABELS = {
     Kind.SIP_DOMAIN: "SIP domain",
     Kind.SUBSCRIBER: "account",
     Kind.ALIAS: "number",
+    Kind.GROUP_ADDRESS: "group address",
     Kind.TRUSTED_HOST: "trusted host",
     Kind.GATEWAY: "gateway",
     Kind.TRUNK: "trunk registration",
@@ -121,12 +129,21 @@ class AliasRow:
         return f"{self.alias_user}@{self.alias_domain}"
 
 
-Row = SipDomainRow | SubscriberRow | AliasRow | RoutingRow | SettingRow | PreferenceRow
+Row = (
+    SipDomainRow
+    | SubscriberRow
+    | AliasRow
+    | GroupAddressRow
+    | RoutingRow
+    | SettingRow
+    | PreferenceRow
+)
 
 ROW_CLASSES: Mapping[Kind, type[Row]] = {
     Kind.SIP_DOMAIN: SipDomainRow,
     Kind.SUBSCRIBER: SubscriberRow,
     Kind.ALIAS: AliasRow,
+    Kind.GROUP_ADDRESS: GroupAddressRow,
     Kind.TRUSTED_HOST: TrustedHostRow,
     Kind.GATEWAY: GatewayRow,
     Kind.TRUNK: TrunkRow,

@@ -123,4 +123,21 @@ class TrustedHostRow:
         return f"{self.treatment} {self.network}"
 
 
+@dataclass(frozen=True, slots=True)
+class GroupAddressRow:
+    """A number or user part of a SIP domain that leads to a server beside: a queue, a conference.
+
+    `at` is host:port there, with its transport where it is not UDP. Key: user@domain.
+    """
+
+    user: str
+    domain: str
+    target: str
+    at: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.user}@{self.domain}"
+
+
 RoutingRow = GatewayRow | TrunkRow | RouteRow | DialRuleRow | TrustedHostRow

@@ -9,6 +9,7 @@ from provisioning.models.contact import ContactList, RegisteredContact
 from provisioning.models.domain import SipDomain
 from provisioning.models.drift import Drift
 from provisioning.models.group import DirectoryGroup, GroupMember, GroupNesting
+from provisioning.models.group_address import GroupAddress
 from provisioning.models.guessing import RefusedFetches, WrongSecrets
 from provisioning.models.health import HealthSample
 from provisioning.models.joining import Apart, Joining
@@ -54,6 +55,7 @@ __all__ = [
     "DirectorySource",
     "Drift",
     "Gateway",
+    "GroupAddress",
     "GroupMember",
     "GroupNesting",
     "GroupRank",

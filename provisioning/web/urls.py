@@ -297,6 +297,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("gateways/new/", routing.GatewayPage.as_view(), name="gateway-new"),
     path("gateways/<int:pk>/", routing.GatewayPage.as_view(), name="gateway"),
     path("gateways/<int:pk>/delete/", routing.gateway_delete, name="gateway-delete"),
+    path("group-addresses/new/", routing.GroupAddressPage.as_view(), name="route-group-new"),
+    path("group-addresses/<int:pk>/", routing.GroupAddressPage.as_view(), name="route-group"),
+    path(
+        "group-addresses/<int:pk>/delete/",
+        routing.group_address_delete,
+        name="route-group-delete",
+    ),
     path("trusted-hosts/new/", routing.TrustedHostPage.as_view(), name="trusted-new"),
     path("trusted-hosts/<int:pk>/", routing.TrustedHostPage.as_view(), name="trusted"),
     path("trusted-hosts/<int:pk>/delete/", routing.trusted_host_delete, name="trusted-delete"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ from provisioning.core.errors import KindUnavailable, Rejected
 from provisioning.drivers.base import Kind
 from provisioning.drivers.kamailio.routing_tables import ROUTING_TABLES
 from provisioning.drivers.kamailio.store import KamailioStore
-from provisioning.drivers.routing import GatewayRow
+from provisioning.drivers.routing import GatewayRow, GroupAddressRow
 from tests.drivers.conftest import Backend, Site
-from tests.drivers.rows import ROUTING, subscriber, wanted
+from tests.drivers.rows import DOMAIN, ROUTING, gone, subscriber, wanted
 
 GOLDEN = Path(__file__).with_name("golden") / "kamailio_routing.json"
 
@@ -88,3 +89,24 @@ def test_a_reload_of_registrations_that_comes_too_early_is_told(site: Site) -> N
         site.server.activate([Kind.TRUNK])
     with pytest.raises(Rejected, match="records"):
         site.server.activate([Kind.TRUNK])
+
+
+def test_group_addresses_are_aliases_whose_domain_has_a_port_and_no_other_alias_is_read_as_one(
+    store: KamailioStore, backend: Backend
+) -> None:
+    backend.insert(
+        "dbaliases",
+        {"alias_username": "a", "alias_domain": DOMAIN, "username": "b", "domain": DOMAIN},
+    )
+    groups = [
+        GroupAddressRow("support", DOMAIN, "600", "pbx.example.com:5060;transport=tcp"),
+        GroupAddressRow("+442079460100", DOMAIN, "600", "[2001:db8::9]:5061;transport=tls"),
+    ]
+    for _ in range(2):
+        assert not any(outcome.error for outcome in store.apply(wanted(*groups)))
+        assert sorted(store.read(Kind.GROUP_ADDRESS), key=str) == sorted(groups, key=str)
+    assert store.differing(Kind.GROUP_ADDRESS, groups) == {}
+    other = replace(groups[0], target="601")
+    assert store.differing(Kind.GROUP_ADDRESS, [other]) == {other.key: groups[0]}
+    store.apply(gone(*groups))
+    assert [row[0] for row in backend.rows("SELECT alias_username FROM dbaliases")] == ["a"]

@@ -99,6 +99,15 @@ def document(tmp_path: Path) -> Document:
                 "first_gateway": "Carrier",
             }
         ],
+        "group_addresses": [
+            {
+                "name": "Support",
+                "domain": "voice.example.com",
+                "user_part": "support",
+                "number": "+442079460999",
+                "target": "sip:600@pbx.example.com",
+            }
+        ],
         "trusted_hosts": [{"name": "Carrier", "network": "198.51.100.0/24"}],
         "client_profiles": [{"name": "Softphone", "is_default": True}],
         "sources": [

@@ -24,6 +24,7 @@ from provisioning.models import (
     ConsoleUser,
     DirectorySource,
     Drift,
+    GroupAddress,
     Number,
     NumberRange,
     Pin,
@@ -144,10 +145,14 @@ def furnish() -> Furnished:
         name="hook", kind="webhook", url="http://127.0.0.1:9/", severities=["critical"]
     )
     gateway = make_gateway()
+    group_address = GroupAddress.objects.create(
+        name="Support", domain=domain, user_part="support", target="sip:600@pbx.example.com:5060"
+    )
     ranked = Place(SettingScope.GROUP, group)
     set_value(place=ranked, setting=CATALOGUE["max_devices"], value=3, actor=COMMAND_LINE)
     return Furnished({
         "routes": make_route("+", gateway).pk, "gateways": gateway.pk,
+        "group-addresses": group_address.pk,
         "trusted-hosts": make_trusted_host().pk, "served": server.pk, "path": "auths/single",
         "settings/groups": group.pk, "settings": account.pk, "scope": "account",
         "key": "max_devices",

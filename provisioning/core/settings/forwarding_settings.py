@@ -27,9 +27,11 @@ def _forward(key: str, label: str, help: str) -> Setting:
 
 
 _FORWARDS = (
-    _forward("forward_always", "All calls", "Its own phones do not ring."),
-    _forward("forward_busy", "When busy", "Its phones are busy, or decline the call."),
-    _forward("forward_no_answer", "When nobody answers", "Its phones ring, and nobody answers."),
+    _forward("forward_always", "Forward all calls", "Its own phones do not ring."),
+    _forward("forward_busy", "Forward when busy", "Its phones are busy, or decline the call."),
+    _forward(
+        "forward_no_answer", "Forward when nobody answers", "Its phones ring, and nobody answers."
+    ),
     Setting(
         key="forward_after",
         label="Nobody answers after",
@@ -42,7 +44,7 @@ _FORWARDS = (
     ),
     _forward(
         "forward_unreachable",
-        "When not reachable",
+        "Forward when not reachable",
         "No phone of it is registered, or none answers at all.",
     ),
 )

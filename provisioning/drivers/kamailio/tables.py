@@ -28,6 +28,7 @@ from provisioning.drivers.kamailio.settings_tables import (
     settings_key,
     settings_values,
 )
+from provisioning.drivers.routing import GroupAddressRow
 
 _METADATA = MetaData()
 _ID = "id"
@@ -136,6 +137,21 @@ STORED: Mapping[Kind, StoredKind] = MappingProxyType(
             key=address,
             values=lambda row, _: (row.alias_user, row.alias_domain, row.user, row.domain),
             row=lambda values: AliasRow(*values),
+        ),
+        # Aliases that lead to a host with its port, which no SIP domain has.
+        Kind.GROUP_ADDRESS: StoredKind(
+            Kind.GROUP_ADDRESS,
+            GroupAddressRow,
+            KindTable(
+                DBALIASES,
+                ("alias_username", "alias_domain"),
+                ("username", "domain"),
+                unique=False,
+                within=DBALIASES.c.domain.contains(":"),
+            ),
+            key=address,
+            values=lambda row, _: (row.user, row.domain, row.target, row.at),
+            row=lambda values: GroupAddressRow(*values),
         ),
         **{
             kind: StoredKind(

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from provisioning.core.states import State
-from provisioning.models import Account, Alias
+from provisioning.models import Account, Alias, GroupAddress
 from provisioning.services import bulk
 from provisioning.services.accounts.claims import Claims
 from provisioning.services.rules.decide import AccountView, Decision
@@ -68,6 +68,10 @@ class AddressDesk:
         self._holders: dict[str, tuple[int, str]] = {}
         self._aliases: dict[str, tuple[int, str]] = {}
         self._any_alias = Alias.objects.exists()
+        self._groups = {
+            group.aor: (0, describe_group(group))
+            for group in GroupAddress.objects.select_related("domain")
+        }
 
     def look_up(self, aors: Collection[str]) -> None:
         """Read who has these SIP URIs, which the next decisions want, or had them until lately."""
@@ -81,6 +85,7 @@ class AddressDesk:
             self._aliases = {
                 alias.aor: (alias.account_id, describe_alias(alias)) for alias in former
             }
+        self._aliases |= self._groups
 
     def settle(
         self, account: AccountView | None, decision: Decision, after: dict[str, Any]
@@ -127,6 +132,11 @@ def describe_alias(alias: Alias) -> str:
         f"The SIP URI {alias.aor} belonged to {alias.account.name}, whom it still reaches until "
         f"{until:%-d %b %Y}."
     )
+
+
+def describe_group(group: GroupAddress) -> str:
+    """Why no account can have the SIP URI of a group address."""
+    return f"The SIP URI {group.aor} is that of the group address {group}."
 
 
 def _belongs(aor: str, holder: str) -> str:

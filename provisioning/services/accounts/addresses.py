@@ -9,8 +9,8 @@ from provisioning.core.account import account_name_key, account_search_key, new_
 from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.core.sip import check_user_part
 from provisioning.core.states import State
-from provisioning.models import Account, Alias, Number, Pin, Proposal, SipDomain
-from provisioning.services.accounts.address_desk import describe_alias
+from provisioning.models import Account, Alias, GroupAddress, Number, Pin, Proposal, SipDomain
+from provisioning.services.accounts.address_desk import describe_alias, describe_group
 from provisioning.services.accounts.aliases import check_alias_days, keep_alias
 from provisioning.services.accounts.pins import checked_reason, set_pin
 from provisioning.services.accounts.standing import locked, revoke_links
@@ -94,6 +94,9 @@ def check_free(account: Account) -> None:
     if alias is not None:
         text = f"{describe_alias(alias)} Nothing was changed; end it there first."
         raise InvalidFields({"user_part": text})
+    groups = GroupAddress.objects.filter(domain=account.domain, user_part=account.user_part)
+    if (group := groups.first()) is not None:
+        raise InvalidFields({"user_part": f"{describe_group(group)} Nothing was changed."})
 
 
 def taken(aor: str, holder: str = "") -> InvalidInput:

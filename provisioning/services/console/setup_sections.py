@@ -17,6 +17,7 @@ from provisioning.models import (
     ConfigStore,
     DirectorySource,
     Gateway,
+    GroupAddress,
     NumberRange,
     RoleGroup,
     Route,
@@ -33,6 +34,9 @@ from provisioning.services.directory.role_groups import add_role_group, remove_r
 from provisioning.services.directory.sources import save_source
 from provisioning.services.numbers.ranges import save_range
 from provisioning.services.routing.gateways import save_gateway
+from provisioning.services.routing.group_addresses import (
+    save_group_address,
+)
 from provisioning.services.routing.routes import save_route
 from provisioning.services.routing.trusted_hosts import save_trusted_host
 from provisioning.services.rules.domains import save_sip_domain
@@ -124,6 +128,9 @@ SECTIONS: dict[str, Section] = {
         secret_of=lambda row: row.secret(),
     ),
     "routes": Section(Route, lambda row, _: save_route(route=row, actor=COMMAND_LINE)),
+    "group_addresses": Section(
+        GroupAddress, lambda row, _: save_group_address(group=row, actor=COMMAND_LINE)
+    ),
     "trusted_hosts": Section(
         TrustedHost, lambda row, _: save_trusted_host(host=row, actor=COMMAND_LINE)
     ),

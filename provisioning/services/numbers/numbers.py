@@ -12,7 +12,7 @@ from provisioning.core.errors import InvalidInput
 from provisioning.core.states import State
 from provisioning.core.telephone import normalise
 from provisioning.core.text import require_line
-from provisioning.models import Account, Number, Pin, Run
+from provisioning.models import Account, GroupAddress, Number, Pin, Run
 from provisioning.services.accounts.pins import set_pin
 from provisioning.services.accounts.standing import locked
 from provisioning.services.actor import Actor
@@ -110,6 +110,12 @@ def set_number_state(
         current = Number.objects.select_for_update().get(pk=number.pk)
         if current.account_id is not None:
             raise InvalidInput(f"{current} belongs to an account; release it first.")
+        group = GroupAddress.objects.filter(number=current.e164).first()
+        if group is not None:
+            raise InvalidInput(
+                f"{current} leads to the group address {group}. Nothing was changed; take it from "
+                "there first."
+            )
         before = current.get_state_display()
         current.state, current.note, current.used_in = state, note, None
         current.quarantined_until = (

@@ -17,6 +17,7 @@ from provisioning.drivers.base import Kind
 from provisioning.drivers.routing import (
     DialRuleRow,
     GatewayRow,
+    GroupAddressRow,
     RouteRow,
     RoutingRow,
     Treatment,
@@ -24,7 +25,7 @@ from provisioning.drivers.routing import (
     TrustedHostRow,
 )
 from provisioning.drivers.setting_rows import main_number_key
-from provisioning.models import Gateway, Route, SettingValue, Site, TrustedHost
+from provisioning.models import Gateway, GroupAddress, Route, SettingValue, Site, TrustedHost
 from provisioning.services.routing.probe_routes import probe_gateways, probe_routes
 
 _ERASED = (
@@ -37,7 +38,7 @@ _ERASED = (
 class RoutingRows:
     """All rows of one kind by key; `failed` tells of some keys why their row cannot be made."""
 
-    rows: dict[str, RoutingRow] = field(default_factory=dict)
+    rows: dict[str, RoutingRow | GroupAddressRow] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
 
 
@@ -84,7 +85,7 @@ def trusted_host_row(host: TrustedHost) -> TrustedHostRow:
     return TrustedHostRow(Treatment(host.treatment), host.network, host.name)
 
 
-def _keep(made: RoutingRows, rows: Iterator[RoutingRow]) -> None:
+def _keep(made: RoutingRows, rows: Iterator[RoutingRow | GroupAddressRow]) -> None:
     made.rows.update((row.key, row) for row in rows)
 
 
@@ -149,8 +150,16 @@ def _trusted_hosts(made: RoutingRows) -> None:
     _keep(made, map(trusted_host_row, TrustedHost.objects.all()))
 
 
+def _group_addresses(made: RoutingRows) -> None:
+    for group in GroupAddress.objects.select_related("domain"):
+        user, at = group.leads_to
+        named = [GroupAddressRow(each, group.domain.domain, user, at) for each in group.users]
+        _keep(made, iter(named))
+
+
 MAKERS: Mapping[Kind, Callable[[RoutingRows], None]] = MappingProxyType(
     {
+        Kind.GROUP_ADDRESS: _group_addresses,
         Kind.TRUSTED_HOST: _trusted_hosts,
         Kind.GATEWAY: _gateways,
         Kind.TRUNK: _trunks,

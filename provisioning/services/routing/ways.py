@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from provisioning.core.calls import Category
 from provisioning.core.dialling import Translated, read_rules, translate
-from provisioning.models import Number, Route, Site
+from provisioning.models import GroupAddress, Number, Route, Site
 from provisioning.services.routing.routes import SEPARATORS, find_route
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """What the rules make of a number, and who gets the call: an account here, a route, nobody."""
+    """What the rules make of a number, and who gets the call.
+
+    An account or a group address here, a route, or nobody.
+    """
 
     translated: Translated
     account: str = ""
@@ -32,6 +35,9 @@ def find_way(*, dialled: str, rules: str, site: Site | None = None) -> Way:
     translated = translate(read, number)
     owner = Number.objects.filter(e164=translated.number, account__isnull=False)
     account = owner.values_list("account__aor", flat=True).first()
+    if account is None:
+        group = GroupAddress.objects.filter(number=translated.number).first()
+        account = group.aor if group else None
     if account is not None:
         return Way(translated, account=account)
     return Way(translated, route=find_route(number=translated.number, site=site))

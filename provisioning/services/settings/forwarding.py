@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provisioning.core.errors import InvalidInput
 from provisioning.core.settings.types import Value
-from provisioning.models import Account, Number, SipDomain, Site
+from provisioning.models import Account, GroupAddress, Number, SipDomain, Site
 from provisioning.services.routing.routes import find_route
 from provisioning.services.settings.effective import effective_at
 from provisioning.services.settings.places import Place
@@ -25,7 +25,7 @@ def check_target(*, place: Place, target: Value) -> None:
         domain = uri.partition("@")[2]
         if not values["federation"] and not SipDomain.objects.filter(domain=domain).exists():
             raise _refused(place, f"may not reach other SIP domains, such as {domain}", target)
-    elif not Number.objects.filter(e164=number, account__isnull=False).exists():
+    elif not _is_inside(number):
         route = find_route(number=number, site=_site(place))
         allowed = values["call_classes"]
         if route and isinstance(allowed, tuple) and route.category not in allowed:
@@ -44,6 +44,11 @@ def _is_own(account: Account, uri: str, number: str) -> bool:
     if uri:
         return uri == account.aor
     return Number.objects.filter(e164=number, account=account).exists()
+
+
+def _is_inside(number: str) -> bool:
+    owned = Number.objects.filter(e164=number, account__isnull=False)
+    return owned.exists() or GroupAddress.objects.filter(number=number).exists()
 
 
 def _site(place: Place) -> Site | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from provisioning.models import Gateway, Route, Site, TrustedHost
+from provisioning.models import Gateway, GroupAddress, Route, Site, TrustedHost
 from provisioning.web.forms.servers import SecretField
 
 
@@ -112,6 +112,24 @@ class TrustedHostForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic
             "network": "Such as 192.0.2.7 or 192.0.2.0/24",
             "treatment": "Whoever sends from there needs no password: name as few addresses as "
             "possible",
+        }
+
+
+class GroupAddressForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at runtime
+    """A SIP URI and a number that lead to a queue, a conference or a hunt group."""
+
+    number = forms.CharField(
+        max_length=40,
+        required=False,
+        help_text="With its country code; none: the SIP URI only. No account gets it meanwhile",
+    )
+
+    class Meta:
+        model = GroupAddress
+        fields = ("name", "user_part", "domain", "number", "target")
+        help_texts = {  # noqa: RUF012
+            "user_part": "Such as support: what stands before the @",
+            "target": "What is there already, such as sip:600@pbx.example.com:5060;transport=tcp",
         }
 
 

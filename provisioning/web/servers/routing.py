@@ -10,11 +10,15 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
-from provisioning.models import Gateway, Route, TrustedHost
+from provisioning.models import Gateway, GroupAddress, Route, TrustedHost
 from provisioning.services.actor import Actor
 from provisioning.services.probes.standing import standing_at_servers
 from provisioning.services.routing.desired_routing import MAKERS
 from provisioning.services.routing.gateways import delete_gateway, routes_of, save_gateway
+from provisioning.services.routing.group_addresses import (
+    delete_group_address,
+    save_group_address,
+)
 from provisioning.services.routing.routes import (
     delete_route,
     find_route,
@@ -24,7 +28,13 @@ from provisioning.services.routing.routes import (
 from provisioning.services.routing.trusted_hosts import delete_trusted_host, save_trusted_host
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.editing import EditPage, delete_view
-from provisioning.web.forms.routing import GatewayForm, RouteForm, TrustedHostForm, TryForm
+from provisioning.web.forms.routing import (
+    GatewayForm,
+    GroupAddressForm,
+    RouteForm,
+    TrustedHostForm,
+    TryForm,
+)
 
 _LABEL = "Routes & trunks"
 _NEXT = "Every managed store gets it with the next push."
@@ -39,6 +49,7 @@ def routes(request: ConsoleRequest) -> HttpResponse:
         "lead": "Where calls go that do not stay inside, and who may call without a password.",
         "gateways": Gateway.objects.order_by("name"),
         "routes": with_gateways(),
+        "groups": GroupAddress.objects.select_related("domain").order_by("name"),
         "hosts": TrustedHost.objects.order_by("name"),
         "at_servers": standing_at_servers(list(MAKERS)),
         "form": TryForm(),
@@ -114,6 +125,21 @@ class TrustedHostPage(EditPage[TrustedHost]):
         return self.saved(f"{form.instance} was saved.\n{_NEXT}")
 
 
+class GroupAddressPage(EditPage[GroupAddress]):
+    """Add or change a group address."""
+
+    model = GroupAddress
+    form_class = GroupAddressForm
+    template = "routing/group_address.html"
+    noun = "group address"
+    list_name, list_label, delete_name = "routes", _LABEL, "route-group-delete"
+
+    def save(self, form: GroupAddressForm, actor: Actor) -> HttpResponse:
+        """Keep it."""
+        save_group_address(group=form.instance, actor=actor)
+        return self.saved(f"{form.instance} was saved.\n{_NEXT}")
+
+
 def _delete_gateway(row: Gateway, actor: Actor) -> None:
     delete_gateway(gateway=row, actor=actor)
 
@@ -126,6 +152,11 @@ def _delete_trusted_host(row: TrustedHost, actor: Actor) -> None:
     delete_trusted_host(host=row, actor=actor)
 
 
+def _delete_group_address(row: GroupAddress, actor: Actor) -> None:
+    delete_group_address(group=row, actor=actor)
+
+
+group_address_delete = delete_view(GroupAddress, _delete_group_address, "routes", "route-group")
 gateway_delete = delete_view(Gateway, _delete_gateway, "routes", "gateway")
 route_delete = delete_view(Route, _delete_route, "routes", "route")
 trusted_host_delete = delete_view(TrustedHost, _delete_trusted_host, "routes", "trusted")

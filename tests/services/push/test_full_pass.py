@@ -15,6 +15,7 @@ from provisioning.models import (
     Account,
     ConfigStore,
     Gateway,
+    GroupAddress,
     Number,
     OwnedRow,
     PendingChange,
@@ -135,6 +136,9 @@ def test_kinds_are_created_in_order_and_deleted_in_reverse(
     everybody = {"key": "messaging", "scope": "global", "value": False, "at": timezone.now()}
     SettingValue.objects.create(**everybody)
     accounts = make_accounts(3)
+    GroupAddress.objects.create(
+        name="x", domain=accounts[0].domain, user_part="x", target="sip:x@pbx.example.com:5060"
+    )
     SettingValue.objects.create(
         **{**everybody, "scope": "account", "value": True}, account=accounts[0]
     )
@@ -145,7 +149,8 @@ def test_kinds_are_created_in_order_and_deleted_in_reverse(
     applied.clear()
     Number.objects.all().delete()
     Account.objects.all().update(state="removed")
-    # A domain can only go once no account names it.
+    # A domain can only go once no account or group address names it.
+    GroupAddress.objects.all().delete()
     other = make_domain("empty.example.com")
     Account.objects.filter(pk__in=[account.pk for account in accounts]).update(domain=other)
     accounts[0].domain.delete()

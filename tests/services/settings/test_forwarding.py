@@ -219,7 +219,7 @@ def test_a_target_that_the_account_may_not_call_is_refused_when_it_is_saved() ->
     for target in (MOBILE, "+44 20 7946 0777", "sip:bob@voice.example.com", ""):
         forwards(place, target, "forward_always")
     event = AuditEvent.objects.latest("pk")
-    assert event.detail["All calls"] == ["sip:bob@voice.example.com", "Not forwarded"]
+    assert event.detail["Forward all calls"] == ["sip:bob@voice.example.com", "Not forwarded"]
     assert Account.objects.get(pk=ann.pk).settingvalue_set.filter(key="forward_always").exists()
 
 
