@@ -11,6 +11,7 @@ from types import MappingProxyType
 from provisioning.core.errors import ProvisioningError, Rejected, Unreachable
 from provisioning.core.records import Listener
 from provisioning.core.settings.catalogue import CATALOGUE
+from provisioning.core.settings.forwarding_settings import FORWARDING_SETTINGS
 from provisioning.core.settings.setting import Family
 from provisioning.drivers.base import Kind
 from provisioning.drivers.sip.agent import UserAgent
@@ -53,6 +54,7 @@ _OF_SETTINGS: Mapping[str, Probe] = MappingProxyType(
 # Why something is not tried.
 _KINDS_UNTRIED: Mapping[Kind, str] = MappingProxyType(
     {
+        Kind.GROUP_ADDRESS: "A call would ring at the queue or conference that it leads to.",
         Kind.GATEWAY: "Only a call that arrives there would prove it, and it would ring.",
         Kind.TRUNK: "Only its provider sees whether the server registers there.",
         Kind.DIAL_RULE: "They count for callers of a site, and the probe account is at none.",
@@ -72,6 +74,14 @@ _SETTINGS_UNTRIED: Mapping[str, str] = MappingProxyType(
             ("federation", "federation_edge", "federation_partners", "federation_blocked",
              "federated_messaging"),
             "A message would leave for another SIP domain.",
+        ),
+        **dict.fromkeys(
+            ("presented_number", "asserted_numbers"),
+            "Only whom a call reaches behind a gateway sees it, and it would ring there.",
+        ),
+        **dict.fromkeys(
+            [each.key for each in FORWARDING_SETTINGS],
+            "A call would ring at whom it goes on to.",
         ),
         "site": _KINDS_UNTRIED[Kind.DIAL_RULE],
     }

@@ -33,7 +33,7 @@ def save_group_address(*, group: GroupAddress, actor: Actor) -> None:
     saving.check_fields(group)
     _check_address(group)
     former = before.number if before else ""
-    with marking_routing():
+    with marking_routing(actor=actor, about=f"group address {group}"):
         if group.number != former:
             if former:
                 _release(former, actor)
@@ -44,7 +44,7 @@ def save_group_address(*, group: GroupAddress, actor: Actor) -> None:
 
 def delete_group_address(*, group: GroupAddress, actor: Actor) -> None:
     """Delete a group address; its number becomes free, and every managed store forgets it."""
-    with marking_routing():
+    with marking_routing(actor=actor, about=f"group address {group} deleted"):
         if group.number:
             _release(group.number, actor)
         saving.delete(row=group, actor=actor)
