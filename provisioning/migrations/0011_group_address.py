@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("provisioning", "0009_refused_servers_and_fetches"),
+        ("provisioning", "0010_stages_put_back"),
     ]
 
     operations = [
