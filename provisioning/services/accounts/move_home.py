@@ -34,7 +34,7 @@ from provisioning.services.console import audit
 from provisioning.services.push import outbox
 from provisioning.services.runs.limit_use import AtRisk, check_approval, find_passed, note_use
 
-# The write lock is held for about two seconds at this size.
+# The write lock is held for about a second of a processor at this size.
 MOST_AT_ONCE = 10_000
 _COLUMNS = ("id", "name", "aor", "state", "person_id", "domain_id", "user_part", "pool_id")
 
