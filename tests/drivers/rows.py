@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provisioning.core.calls import Category
 from provisioning.core.sip import Algorithm, ha1
-from provisioning.drivers.base import ROW_CLASSES, AliasRow, Row, RowChange, SubscriberRow
+from provisioning.drivers.base import ROW_CLASSES, AliasRow, Kind, Row, RowChange, SubscriberRow
 from provisioning.drivers.routing import (
     DialRuleRow,
     GatewayRow,
@@ -64,11 +64,15 @@ def alias(number: str, user: str) -> AliasRow:
     return AliasRow(number, DOMAIN, user, DOMAIN)
 
 
+def kind_of(row: Row) -> Kind:
+    return _KINDS[type(row)]
+
+
 def wanted(*rows: Row) -> list[RowChange]:
     """Changes that create or replace."""
-    return [RowChange(_KINDS[type(row)], row.key, row) for row in rows]
+    return [RowChange(kind_of(row), row.key, row) for row in rows]
 
 
 def gone(*rows: Row) -> list[RowChange]:
     """Changes that delete."""
-    return [RowChange(_KINDS[type(row)], row.key, None) for row in rows]
+    return [RowChange(kind_of(row), row.key, None) for row in rows]

@@ -28,7 +28,17 @@ from tests.drivers.places import (
     opensips_place,
     own_database,
 )
-from tests.drivers.rows import DOMAIN, SECRET, alias, gone, subscriber, wanted
+from tests.drivers.rows import (
+    DOMAIN,
+    ROUTING,
+    SECRET,
+    SETTINGS,
+    alias,
+    gone,
+    kind_of,
+    subscriber,
+    wanted,
+)
 
 # What the OpenSIPS and the FreeSWITCH of these tests offer to clients.
 OFFERED = "MD5,SHA-256,SHA-512-256"
@@ -143,6 +153,16 @@ def test_the_check_of_a_fresh_store_is_good_for_writing(place: Place) -> None:
         lines = store.check()
     assert lines
     assert not [line for line in lines if line.startswith("Read only")]
+
+
+def test_a_kind_without_a_place_is_never_there_and_refused(place: Place) -> None:
+    rows = [row for row in (*ROUTING, *SETTINGS) if kind_of(row) in place.driver.unsupported]
+    with place.open_store() as store:
+        for row in rows:
+            assert list(store.read(kind_of(row), [row.key])) == list(store.read(kind_of(row))) == []
+            assert store.differing(kind_of(row), [row]) == {row.key: None}
+        outcomes = store.apply(wanted(*rows, subscriber("ann")))
+        assert [bool(outcome.error) for outcome in outcomes] == [*[True] * len(rows), False]
 
 
 def test_what_was_applied_is_read_back_and_differs_in_nothing(place: Place) -> None:

@@ -175,7 +175,7 @@ def test_a_mangled_digest_of_somebody_else_lets_nobody_in(
         (SubscriberRow("ann", DOMAIN, "a" * 32, auth_user="1001"), "another name"),
         (SubscriberRow("ann", DOMAIN, "a" * 32, password="clear"), "one digest"),
         (SubscriberRow("ann", DOMAIN, "A" * 32), "hexadecimal"),
-        (SubscriberRow("ann", f"{'x' * 70}.example", "a" * 32), "user part"),
+        (SubscriberRow("a(b", DOMAIN, "a" * 32), "user part"),
     ],
 )
 def test_what_freeswitch_cannot_do_with_is_refused_alone(

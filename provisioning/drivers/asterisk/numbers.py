@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table, and_, not_
 
 from provisioning.drivers.asterisk.accounts import key_parts
-from provisioning.drivers.asterisk.checked_kind import CheckedKind
 from provisioning.drivers.base import AliasRow, Kind, Row
+from provisioning.drivers.database.checked_kind import CheckedKind
 from provisioning.drivers.database.kind_table import KindTable
 from provisioning.drivers.database.stored_kind import Values
 

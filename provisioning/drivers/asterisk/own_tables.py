@@ -15,8 +15,8 @@ from typing import Any
 from sqlalchemy import BigInteger, Column, Integer, MetaData, String, Table
 
 from provisioning.core.calls import Category
-from provisioning.drivers.asterisk.checked_kind import CheckedKind
 from provisioning.drivers.base import ROW_CLASSES, Kind, Row
+from provisioning.drivers.database.checked_kind import CheckedKind
 from provisioning.drivers.database.kind_table import KindTable
 from provisioning.drivers.database.stored_kind import StoredKind, Values
 from provisioning.drivers.routing import (

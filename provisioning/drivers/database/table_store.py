@@ -46,7 +46,9 @@ class TableStore:
 
     def read(self, kind: Kind, keys: Collection[str] | None = None) -> Iterator[Row]:
         """Existing rows of `kind`: those of `keys`, or all as a stream with bounded memory."""
-        stored = self._stored[kind]
+        stored = self._stored.get(kind)
+        if stored is None:
+            return
         target = stored.target
         if keys is None:
             rows = self._all(target.table, target.owned, target.within)
@@ -62,7 +64,9 @@ class TableStore:
         The database compares, so what is as it should be costs no answer. A row that cannot be
         written is among them, as one that is not there.
         """
-        stored = self._stored[kind]
+        stored = self._stored.get(kind)
+        if stored is None:
+            return dict.fromkeys(row.key for row in rows)
         bad = stored.defects(rows)
         found: dict[str, Row | None] = {rows[n].key: None for n in bad}
         good = [row for n, row in enumerate(rows) if n not in bad] if bad else rows
@@ -103,8 +107,13 @@ class TableStore:
         for stored in ordered:
             kept = {key: row for key, row in last[stored.kind].items() if row}
             errors[stored.kind] |= self._merge(stored, kept)
+        none = f"{self._family} has no place for it."
         return [
-            Outcome(change.kind, change.key, errors[change.kind].get(change.key, ""))
+            Outcome(
+                change.kind,
+                change.key,
+                errors[change.kind].get(change.key, "") if change.kind in errors else none,
+            )
             for change in changes
         ]
 

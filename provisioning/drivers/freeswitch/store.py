@@ -30,7 +30,7 @@ class FreeSwitchStore(TableStore):
     capacity: int = 1_000_000
 
     def __init__(self, store: StoreRecord) -> None:
-        super().__init__(store, STORED, "the console")
+        super().__init__(store, STORED, "FreeSWITCH")
 
     def check(self) -> list[str]:
         """Connect and verify tables and rights; returns what was found, line by line."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +12,7 @@ from sqlalchemy.schema import CreateTable
 
 from provisioning.core.records import Dialect
 from provisioning.drivers.base import AliasRow, Kind, Row, SubscriberRow
+from provisioning.drivers.database.checked_kind import CheckedKind
 from provisioning.drivers.database.connection import render
 from provisioning.drivers.database.kind_table import KindTable
 from provisioning.drivers.database.stored_kind import StoredKind, Values, address
@@ -58,61 +58,16 @@ def parts(key: str) -> Values:
     return (user, domain) if _USER.fullmatch(user) and _DOMAIN.fullmatch(domain) else ()
 
 
-@dataclass(frozen=True, eq=False)
-class DirectoryKind(StoredKind):
-    """A kind of which FreeSWITCH can do with some rows only."""
-
-    def defects(self, rows: Sequence[Row]) -> dict[int, str]:
-        """Why some of `rows` cannot be written, by their place."""
-        found = {n: said for n, row in enumerate(rows) if (said := _unfit(row))}
-        if not found:
-            return super().defects(rows)
-        fit = [n for n in range(len(rows)) if n not in found]
-        further = super().defects([rows[n] for n in fit])
-        return found | {fit[n]: said for n, said in further.items()}
-
-
-STORED: Mapping[Kind, StoredKind] = MappingProxyType(
-    {
-        each.kind: each
-        for each in (
-            DirectoryKind(
-                Kind.SUBSCRIBER,
-                SubscriberRow,
-                KindTable(
-                    USERS,
-                    ("username", "domain"),
-                    ("a1_hash",),
-                    unique=True,
-                    credentials={"a1_hash": LONGEST},
-                ),
-                key=parts,
-                values=lambda row, nobody: (row.user, row.domain, row.ha1 or nobody),
-                row=lambda values: _subscriber_from(values),
-                digests={"a1_hash": (32, 64)},
-            ),
-            DirectoryKind(
-                Kind.ALIAS,
-                AliasRow,
-                KindTable(
-                    NUMBERS, ("number", "number_domain"), ("username", "domain"), unique=True
-                ),
-                key=parts,
-                values=lambda row, _: (row.alias_user, row.alias_domain, row.user, row.domain),
-                row=lambda values: AliasRow(*values),
-            ),
-        )
-    }
-)
-
-
 def _unfit(row: Row) -> str:
     if isinstance(row, AliasRow):
         addresses: Iterable[str] = (row.key, f"{row.user}@{row.domain}")
     else:
         addresses = (row.key,)
     if not all(map(parts, addresses)):
-        return "FreeSWITCH can keep letters, digits and . _ ~ + * # ! = - in a user part only."
+        return (
+            "FreeSWITCH can keep a user part of letters, digits and . _ ~ + * # ! = - only, and a "
+            "SIP domain of letters, digits, . and -."
+        )
     if not isinstance(row, SubscriberRow):
         return ""
     if row.ha1 == "":
@@ -133,3 +88,39 @@ def _unfit(row: Row) -> str:
 def _subscriber_from(values: Sequence[Any]) -> SubscriberRow:
     user, domain, a1_hash = values
     return SubscriberRow(user, domain, None if is_unusable(a1_hash) else a1_hash)
+
+
+STORED: Mapping[Kind, StoredKind] = MappingProxyType(
+    {
+        each.kind: each
+        for each in (
+            CheckedKind(
+                Kind.SUBSCRIBER,
+                SubscriberRow,
+                KindTable(
+                    USERS,
+                    ("username", "domain"),
+                    ("a1_hash",),
+                    unique=True,
+                    credentials={"a1_hash": LONGEST},
+                ),
+                key=parts,
+                values=lambda row, nobody: (row.user, row.domain, row.ha1 or nobody),
+                row=_subscriber_from,
+                digests={"a1_hash": (32, 64)},
+                defect=_unfit,
+            ),
+            CheckedKind(
+                Kind.ALIAS,
+                AliasRow,
+                KindTable(
+                    NUMBERS, ("number", "number_domain"), ("username", "domain"), unique=True
+                ),
+                key=parts,
+                values=lambda row, _: (row.alias_user, row.alias_domain, row.user, row.domain),
+                row=lambda values: AliasRow(*values),
+                defect=_unfit,
+            ),
+        )
+    }
+)

@@ -63,6 +63,7 @@ _POSTED = (
 
 _PROFILE = """\
 <param name="auth-calls" value="true"/>
+<param name="enable-3pcc" value="proxy"/>
 <param name="accept-blind-reg" value="false"/>
 <param name="accept-blind-auth" value="false"/>
 <param name="challenge-realm" value="auto_from"/>
@@ -137,7 +138,8 @@ def freeswitch_guide(server: SipServer) -> Guide:
         Section(
             "Let accounts of every SIP domain sign in",
             "In the SIP profile that clients register at. force-register-domain must not be there: "
-            "it makes one domain of all.",
+            "it makes one domain of all. With enable-3pcc calls are taken that come without an "
+            "offer, such as those of probes.",
             "sip_profiles/internal.xml",
             filled(_PROFILE, known),
         ),

@@ -16,10 +16,13 @@ from lab.freeswitch import FreeSwitch, prefix
 from lab.freeswitch_stand_in import StandIn
 from lab.ports import HOST
 from lab.sip import Login, SipClient
+from provisioning.drivers.base import Kind
 from provisioning.drivers.freeswitch.tables import schema
-from provisioning.models import ConfigStore, SipServer
+from provisioning.models import ConfigStore, ProbeResult, SipServer
 from provisioning.services.accounts.standing import settle
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.probes import probe
+from provisioning.services.probes.accounts import set_up_probes
 from provisioning.services.push import outbox
 from provisioning.services.push.push import push_store
 from provisioning.services.push.reconcile import reconcile
@@ -106,6 +109,21 @@ def test_the_connection_test_says_what_it_found(place: Place) -> None:
     check_server_health(server=place.server)
     place.server.refresh_from_db()
     assert place.server.health == SipServer.Health.UP
+
+
+def test_probe_accounts_prove_what_was_pushed(place: Place) -> None:
+    SipServer.objects.filter(pk=place.server.pk).update(udp_port=place.freeswitch.sip_port)
+    set_store_mode(store=place.store, mode="manage", actor=COMMAND_LINE)
+    set_up_probes(pool=place.store.pool, actor=COMMAND_LINE)
+    # Routes of the probes are asked of every store, and this one has no place for them.
+    report = push_store(store_id=place.store.pk)
+    assert (report.failed, report.left, report.problem) == (0, 0, "")
+    check_server_health(server=place.server)
+    found = {each.kind: each.verdict for each in probe.probe_server(server=place.server).findings}
+    assert {kind: verdict.outcome for kind, verdict in found.items()} == {
+        Kind.SUBSCRIBER: ProbeResult.Outcome.EFFECTIVE,
+        Kind.ALIAS: ProbeResult.Outcome.EFFECTIVE,
+    }, found
 
 
 def test_drift_in_the_consoles_own_tables_is_found(place: Place) -> None:
