@@ -9,10 +9,20 @@ from django.utils import timezone
 
 from provisioning.core.states import State
 from provisioning.drivers.base import Kind
-from provisioning.models import Account, Alias, PendingChange, Proposal, ProvisioningLink, Run
+from provisioning.models import (
+    Account,
+    Alias,
+    GroupAddress,
+    PendingChange,
+    Proposal,
+    ProvisioningLink,
+    Run,
+    SipDomain,
+)
 from provisioning.services.accounts.deadlines import keep_deadlines
 from provisioning.services.accounts.proposals import accept_proposals, decline_proposals
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.routing.group_addresses import save_group_address
 from provisioning.services.runs import apply, review, runs
 from tests.services.company import Company, Somebody, company, rows_of
 
@@ -66,6 +76,22 @@ def test_sip_uris_change_hands_in_one_run(
         assert account.credential.auth_user == account.user_part
     assert rows_of(company.sync()) == []
     assert not Alias.objects.exists()
+
+
+def test_the_sip_uri_of_a_group_address_goes_to_nobody(
+    company: Company, ring: list[Somebody]
+) -> None:
+    group = GroupAddress(
+        name="Support", domain=SipDomain.objects.get(), user_part="support",
+        number="+442079461999", target="sip:600@pbx.example.com",
+    )  # fmt: skip
+    save_group_address(group=group, actor=COMMAND_LINE)
+    newcomer = company.directory.add("support", display_name="Other")
+    ring[0].set(login="support")
+    company.sync()
+    assert not Account.objects.filter(person=company.person(newcomer)).exists()
+    assert "that of the group address Support" in company.person(newcomer).problem
+    assert company.account(ring[0]).user_part == "a"
 
 
 def test_the_old_sip_uri_leads_on_for_so_many_days_and_belongs_to_nobody_else_meanwhile(
