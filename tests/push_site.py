@@ -30,7 +30,8 @@ from lab.ports import HOST
 from lab.postgresql import Postgresql, temporary_postgresql
 from provisioning.drivers.database.mysql import MysqlConnection
 from provisioning.models import ConfigStore, PendingChange, SipServer
-from provisioning.services.push.push import PushReport, push_store
+from provisioning.services.push.push import push_store
+from provisioning.services.push.store_push import PushReport
 from tests.factories import make_pool, make_store
 
 Lab = SqliteStore | PostgresqlStore | MariadbStore

@@ -25,7 +25,7 @@ from provisioning.models import (
     TrustedHost,
 )
 from provisioning.services.actor import Actor
-from provisioning.services.push import desired, outbox, push
+from provisioning.services.push import desired, full_pass, outbox
 from provisioning.services.push.dead_letters import dead_changes, retry_dead
 from provisioning.services.servers.stores import set_store_mode
 from tests.factories import (
@@ -226,7 +226,7 @@ def test_a_page_that_was_made_ahead_never_undoes_what_single_keys_did_since(
             Account.objects.filter(pk=leaver.pk).update(state="disabled")
             outbox.mark_account(leaver)
 
-    monkeypatch.setattr(push, "derive", derive)
+    monkeypatch.setattr(full_pass, "derive", derive)
     before_each_apply(monkeypatch, act)
     outbox.mark(store_ids=[site.store.pk], kind=Kind.SUBSCRIBER, keys=["*"])
     site.push()
