@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from provisioning.models import ServerPool
+from provisioning.models import Number
 from provisioning.services import bulk
-from tests.factories import make_pool
 
 pytestmark = pytest.mark.django_db
 
-_TABLE = ServerPool._meta.db_table
+_TABLE = Number._meta.db_table
 
 
 @pytest.mark.database
 def test_what_is_there_already_is_not_among_the_new_rows() -> None:
-    make_pool("Known")
+    known, new = "+442079460001", "+442079460002"
+    Number.objects.create(e164=known)
     sql = f"""
-        INSERT INTO {_TABLE} (name, maintenance_reason)
-        SELECT name, '' FROM (SELECT %(known)s AS name UNION SELECT %(new)s) AS named WHERE TRUE
+        INSERT INTO {_TABLE} (e164, state, note, changed_at)
+        SELECT e164, 'free', '', %(now)s
+        FROM (SELECT %(known)s AS e164 UNION SELECT %(new)s) AS both_of_them WHERE TRUE
     """  # noqa: S608
-    names = {"known": "Known", "new": "New"}
-    assert list(bulk.insert_new(sql, names, "name")) == [("New",)]
-    assert set(ServerPool.objects.values_list("name", flat=True)) == {"Known", "New"}
-    assert list(bulk.insert_new(sql, names, "name")) == []
+    names = {"known": known, "new": new, "now": bulk.moment()}
+    assert list(bulk.insert_new(sql, names, "e164")) == [(new,)]
+    assert set(Number.objects.values_list("e164", flat=True)) == {known, new}
+    assert list(bulk.insert_new(sql, names, "e164")) == []
 
 
 def test_checkpoints_are_as_usual_after_a_run_that_failed() -> None:

@@ -123,7 +123,8 @@ class KamailioServer:
                     raise Unreachable(fault.message) from fault
                 if _BUSY_RELOADING not in fault.said.lower():
                     raise
-                if time.monotonic() + _PAUSE_SECONDS >= until:
+                # The call after the pause needs time as well.
+                if time.monotonic() + 2 * _PAUSE_SECONDS >= until:
                     raise Unreachable(f"{fault.message}; it stayed so.") from fault
                 time.sleep(_PAUSE_SECONDS)
             else:
