@@ -54,8 +54,6 @@ class Place(ABC):
     sip_port: int
     refusal: int = field(default=401, init=False)
     """What somebody with a wrong password is answered."""
-    calls: bool = field(default=True, init=False)
-    """Whether calls go through it: not through what only answers as a real one did."""
 
     @abstractmethod
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -211,7 +209,6 @@ def opensips_place(backend: Backend, server: OpenSips | RecordedOpenSips) -> Ite
             "opensips", registry.DRIVERS["opensips"], backend.record, record, server.sip_port
         )
         place.backend = backend
-        place.calls = isinstance(server, OpenSips)
         yield place
 
 

@@ -113,15 +113,20 @@ FAMILIES = {
 }
 
 
-@pytest.fixture(scope="module", params=FAMILIES)
-def running(request: pytest.FixtureRequest) -> Iterator[Place]:
-    """A running server that answers for the SIP domain."""
+def answering(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """A running server of the family that is asked for, which answers for the SIP domain."""
     for place in FAMILIES[request.param](request):
         if Kind.SIP_DOMAIN not in place.driver.unsupported:
             with place.open_store() as store, place.open_server() as server:
                 store.apply(wanted(SipDomainRow(DOMAIN)))
                 server.activate([Kind.SIP_DOMAIN])
         yield place
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def running(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """A running server of each family."""
+    yield from answering(request)
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from provisioning.drivers.setting_rows import (
     main_number_key,
 )
 from tests.drivers.rows import DOMAIN, alias
-from tests.drivers.test_contract import place, running
-from tests.drivers.test_contract_routing import ANN, SITE, Calls, calls, gateway, route
+from tests.drivers.test_contract import place
+from tests.drivers.test_contract_routing import ANN, SITE, Calls, calls, gateway, route, running
 
 __all__ = ["calls", "place", "running"]
 

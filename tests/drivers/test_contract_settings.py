@@ -9,8 +9,8 @@ import pytest
 from lab.sip import Response, SipClient
 from provisioning.drivers.setting_rows import PreferenceRow, SettingRow
 from tests.drivers.rows import DOMAIN
-from tests.drivers.test_contract import place, running
-from tests.drivers.test_contract_routing import ANN, BOB, Calls, calls
+from tests.drivers.test_contract import place
+from tests.drivers.test_contract_routing import ANN, BOB, Calls, calls, running
 
 __all__ = ["calls", "place", "running"]
 
