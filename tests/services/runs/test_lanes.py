@@ -62,15 +62,17 @@ def test_nothing_after_a_failure_is_committed() -> None:
         second_began.wait(10.0)
         raise OperationalError("no")
 
-    def add(turn: Turn) -> str:
+    # Under different names: of two with the same one each would wait for the other.
+    def add(name: str, turn: Turn) -> str:
         with transaction.atomic():
-            make_pool("after")
+            make_pool(name)
             second_began.set()
             turn()
-            return "after"
+            return name
 
+    works = [fail, *(partial(add, name) for name in ("b", "c", "d"))]
     with pytest.raises(OperationalError, match="no"):
-        list(side_by_side([fail, add, add, add]))
+        list(side_by_side(works))
     assert not ServerPool.objects.exists()
 
 
