@@ -20,6 +20,7 @@ from provisioning.drivers.routing import (
     DialRuleRow,
     GatewayRow,
     GroupAddressRow,
+    PoolServerRow,
     RouteRow,
     RoutingRow,
     TrunkRow,
@@ -37,6 +38,7 @@ class Kind(StrEnum):
     GROUP_ADDRESS = "group_address"
     TRUSTED_HOST = "trusted_host"
     GATEWAY = "gateway"
+    POOL_SERVER = "pool_server"
     TRUNK = "trunk"
     ROUTE = "route"
     DIAL_RULE = "dial_rule"
@@ -61,6 +63,7 @@ _LABELS = {
     Kind.GROUP_ADDRESS: "group address",
     Kind.TRUSTED_HOST: "trusted host",
     Kind.GATEWAY: "gateway",
+    Kind.POOL_SERVER: "other pool's server",
     Kind.TRUNK: "trunk registration",
     Kind.ROUTE: "route",
     Kind.DIAL_RULE: "dial rule",
@@ -146,6 +149,7 @@ ROW_CLASSES: Mapping[Kind, type[Row]] = {
     Kind.GROUP_ADDRESS: GroupAddressRow,
     Kind.TRUSTED_HOST: TrustedHostRow,
     Kind.GATEWAY: GatewayRow,
+    Kind.POOL_SERVER: PoolServerRow,
     Kind.TRUNK: TrunkRow,
     Kind.ROUTE: RouteRow,
     Kind.DIAL_RULE: DialRuleRow,

@@ -48,6 +48,22 @@ class GatewayRow:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolServerRow:
+    """A server of another pool (its id here), which is asked for accounts. Key: its URI.
+
+    `uri` is the SIP URI to send requests to; what comes from its address is believed.
+    """
+
+    pool: int
+    uri: str
+    name: str
+
+    @property
+    def key(self) -> str:
+        return self.uri
+
+
+@dataclass(frozen=True, slots=True)
 class TrunkRow:
     """A registration of the server itself at a gateway. Key: the gateway's number.
 
@@ -140,4 +156,4 @@ class GroupAddressRow:
         return f"{self.user}@{self.domain}"
 
 
-RoutingRow = GatewayRow | TrunkRow | RouteRow | DialRuleRow | TrustedHostRow
+RoutingRow = GatewayRow | PoolServerRow | TrunkRow | RouteRow | DialRuleRow | TrustedHostRow

@@ -14,11 +14,16 @@ from provisioning.core.errors import KindUnavailable, Rejected
 from provisioning.drivers.base import Kind
 from provisioning.drivers.kamailio.routing_tables import ROUTING_TABLES
 from provisioning.drivers.kamailio.store import KamailioStore
-from provisioning.drivers.routing import GatewayRow, GroupAddressRow
+from provisioning.drivers.routing import GatewayRow, GroupAddressRow, PoolServerRow
 from tests.drivers.conftest import Backend, Site
 from tests.drivers.rows import DOMAIN, ROUTING, gone, subscriber, wanted
 
 GOLDEN = Path(__file__).with_name("golden") / "kamailio_routing.json"
+
+POOL_SERVERS = [
+    PoolServerRow(3, "sip:[2001:db8::9]:5060;transport=udp", "sip2"),
+    PoolServerRow(2, "sip:sip1.example.com:5061;transport=tls", "sip1"),
+]
 
 
 def compiled(backend: Backend) -> dict[str, list[dict[str, Any]]]:
@@ -60,7 +65,7 @@ def test_a_missing_table_concerns_its_own_kind_alone(
     table = ROUTING_TABLES[kind].table.name
     backend.execute(f"DROP TABLE {table}")
     backend.execute(f"DELETE FROM version WHERE table_name = '{table}'")  # noqa: S608
-    mine = [row for row in ROUTING if wanted(row)[0].kind is kind]
+    mine = [row for row in (*ROUTING, *POOL_SERVERS) if wanted(row)[0].kind is kind]
 
     assert any(f"Table {table} is missing: no {kind.label} is written" in s for s in store.check())
     with pytest.raises(KindUnavailable, match=table):
@@ -110,3 +115,17 @@ def test_group_addresses_are_aliases_whose_domain_has_a_port_and_no_other_alias_
     assert store.differing(Kind.GROUP_ADDRESS, [other]) == {other.key: groups[0]}
     store.apply(gone(*groups))
     assert [row[0] for row in backend.rows("SELECT alias_username FROM dbaliases")] == ["a"]
+
+
+def test_servers_of_other_pools_are_one_set_beside_those_of_gateways(
+    store: KamailioStore, backend: Backend
+) -> None:
+    gateways = [row for row in ROUTING if isinstance(row, GatewayRow)]
+    assert not any(outcome.error for outcome in store.apply(wanted(*POOL_SERVERS, *gateways)))
+    assert list(store.read(Kind.POOL_SERVER)) == POOL_SERVERS
+    assert list(store.read(Kind.GATEWAY)) == gateways
+    first, second = POOL_SERVERS
+    moved = replace(first, pool=4)
+    assert store.differing(Kind.POOL_SERVER, [moved, second]) == {moved.key: first}
+    store.apply(gone(*POOL_SERVERS))
+    assert backend.rows("SELECT setid FROM dispatcher ORDER BY setid") == [(101,), (102,)]

@@ -65,7 +65,8 @@ class Schema:
                 transaction.execute(select(table).limit(0))
             lines = [f"Table {name}: version {versions[name]}." for name in self.needed]
             lines += self._optional(transaction, versions, store)
-            return [*lines, *rights(transaction, store, self.written)]
+            # Two kinds may share a table.
+            return [*dict.fromkeys(lines), *rights(transaction, store, self.written)]
 
     def versions_of(self, transaction: Transaction) -> dict[str, int]:
         """Version by table, of those tables that the driver uses and the database has."""

@@ -1,8 +1,9 @@
 """The tables in which Kamailio keeps its routing; their rows as records.
 
-dispatcher: one set a gateway, so that Kamailio probes it and a route can name it. mtree: the
-longest prefix, what its numbers are, and the sets to try. address: trusted hosts, a group for each
-treatment. uacreg: registrations at gateways. dialplan: what becomes of a number that was dialled.
+dispatcher: one set a gateway, so that Kamailio probes it and a route can name it; one with the
+servers of all other pools. mtree: the longest prefix, what its numbers are, and the sets to try.
+address: trusted hosts, a group for each treatment. uacreg: registrations at gateways. dialplan:
+what becomes of a number that was dialled.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from provisioning.drivers.database.kind_table import KindTable
 from provisioning.drivers.routing import (
     DialRuleRow,
     GatewayRow,
+    PoolServerRow,
     RouteRow,
     RoutingRow,
     Transport,
@@ -103,6 +105,9 @@ FIRST_DIAL_PLAN = 10_000
 # "Regular expression", of any length.
 _BY_PATTERN, _ANY_LENGTH = "1", "0"
 
+# The set of the servers of other pools: beyond the number of any gateway.
+OTHER_POOLS = 1_000_000_000
+
 # "By priority", of which a set of one gateway has only one: the order is that of the sets.
 _ALGORITHM = 8
 # What a route without gateways leads to.
@@ -122,6 +127,14 @@ ROUTING_TABLES: Mapping[Kind, KindTable] = MappingProxyType(
             ("setid",),
             ("destination", "attrs", "description"),
             unique=False,
+            within=DISPATCHER.c.setid != OTHER_POOLS,
+        ),
+        Kind.POOL_SERVER: KindTable(
+            DISPATCHER,
+            ("setid", "destination"),
+            ("attrs", "description"),
+            unique=False,
+            within=DISPATCHER.c.setid == OTHER_POOLS,
         ),
         Kind.TRUNK: KindTable(
             UACREG,
@@ -160,6 +173,7 @@ _SET = re.compile(rf"(\d+)={_ALGORITHM}")
 _TOLD = re.compile(rf"({'|'.join(Category)})/([^/]*)/([^/]*)/([^/]*)")
 _NOTHING = (Category.INTERNAL, "", "", "?")
 _SITE = re.compile(r"s(\d+)#(.+)")
+_POOL = re.compile(r"pool=(\d+)", re.ASCII)
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
@@ -167,6 +181,8 @@ def routing_key(kind: Kind, key: str) -> tuple[str, ...]:
     """The key columns' values; empty when `key` is none of this kind."""
     if kind in (Kind.GATEWAY, Kind.TRUNK):
         return (key,) if _NUMBER.fullmatch(key) else ()
+    if kind is Kind.POOL_SERVER:
+        return (str(OTHER_POOLS), key) if _URI.fullmatch(key) else ()
     if kind is Kind.ROUTE:
         site, _, prefix = key.rpartition(":")
         return (_of_site(prefix, site),) if prefix else ()
@@ -195,6 +211,8 @@ def routing_values(row: RoutingRow) -> tuple[str, ...]:
         prefix = f";prefix={row.prefix}" if row.prefix else ""
         attrs = f"strip={row.strip};t38={t38}{prefix}"
         return str(row.number), row.uri, attrs, row.name
+    if isinstance(row, PoolServerRow):
+        return str(OTHER_POOLS), row.uri, f"pool={row.pool}", row.name
     if isinstance(row, TrunkRow):
         return (
             row.key, row.user, row.domain, row.user, row.domain, row.realm, row.auth_user, "",
@@ -229,6 +247,12 @@ def _gateway(values: Sequence[Any]) -> GatewayRow:
         prefix=(told and told[3]) or "",
         t38=bool(told and told[2] == "yes"),
     )
+
+
+def _pool_server(values: Sequence[Any]) -> PoolServerRow:
+    _, destination, attrs, name = values
+    told = _POOL.fullmatch(attrs or "")
+    return PoolServerRow(int(told[1]) if told else 0, destination, name or "")
 
 
 def _trunk(values: Sequence[Any]) -> TrunkRow:
@@ -269,6 +293,7 @@ ROUTING_ROW_FROM: Mapping[Kind, Callable[[Sequence[Any]], RoutingRow]] = Mapping
     {
         Kind.TRUSTED_HOST: _trusted_host,
         Kind.GATEWAY: _gateway,
+        Kind.POOL_SERVER: _pool_server,
         Kind.TRUNK: _trunk,
         Kind.ROUTE: _route,
         Kind.DIAL_RULE: _dial_rule,

@@ -19,6 +19,7 @@ _RELOADS: dict[Kind, tuple[str, tuple[str, ...]]] = {
     Kind.SIP_DOMAIN: ("domain.reload", ()),
     Kind.TRUSTED_HOST: ("permissions.addressReload", ()),
     Kind.GATEWAY: ("dispatcher.reload", ()),
+    Kind.POOL_SERVER: ("dispatcher.reload", ()),
     Kind.TRUNK: ("uac.reg_reload", ()),
     Kind.ROUTE: ("mtree.reload", ()),
     Kind.DIAL_RULE: ("dialplan.reload", ()),

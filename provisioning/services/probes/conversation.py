@@ -56,6 +56,7 @@ _KINDS_UNTRIED: Mapping[Kind, str] = MappingProxyType(
     {
         Kind.GROUP_ADDRESS: "A call would ring at the queue or conference that it leads to.",
         Kind.GATEWAY: "Only a call that arrives there would prove it, and it would ring.",
+        Kind.POOL_SERVER: "Only an account of the other pool would prove it, and it would ring.",
         Kind.TRUNK: "Only its provider sees whether the server registers there.",
         Kind.DIAL_RULE: "They count for callers of a site, and the probe account is at none.",
     }

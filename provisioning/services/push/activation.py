@@ -30,8 +30,11 @@ _DOWN = "it is out of reach or in maintenance, and is asked as soon as that is o
 _OUT_OF_REACH = (Unreachable, AccessRefused)
 # What goes server by server, where servers share a store and a rollout changes it.
 STAGED = frozenset(
-    {Kind.TRUSTED_HOST, Kind.GATEWAY, Kind.TRUNK, Kind.ROUTE, Kind.DIAL_RULE, Kind.SETTING}
-)
+    {
+        Kind.TRUSTED_HOST, Kind.GATEWAY, Kind.POOL_SERVER, Kind.TRUNK, Kind.ROUTE, Kind.DIAL_RULE,
+        Kind.SETTING,
+    }
+)  # fmt: skip
 
 Work = Callable[[ServerDriver], None]
 

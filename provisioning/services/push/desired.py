@@ -19,6 +19,7 @@ from provisioning.models import Account, Alias, ConfigStore, Number, OwnedRow, S
 from provisioning.services.bulk import among
 from provisioning.services.push.desired_subscribers import subscriber_rows
 from provisioning.services.routing.desired_routing import MAKERS, routing_rows
+from provisioning.services.routing.pool_servers import pool_server_rows
 from provisioning.services.servers.scope import narrow, narrow_domains, within_scope
 from provisioning.services.settings.desired_settings import (
     preference_rows,
@@ -32,7 +33,7 @@ _ON_SERVER = [state.value for state, meaning in MEANINGS.items() if meaning.on_s
 _USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
 
 # Kinds of which there are so few rows that all are made at once.
-_FEW = frozenset({*MAKERS, Kind.SETTING})
+_FEW = frozenset({*MAKERS, Kind.POOL_SERVER, Kind.SETTING})
 
 # Keys of one page: what is held in memory, and asked of a database at once.
 PAGE = 10_000
@@ -215,6 +216,8 @@ def _few(store: ConfigStore, kind: Kind) -> tuple[Mapping[str, Row], Mapping[str
     """All rows of a kind of which there are few, by key; and why some cannot be made."""
     if kind is Kind.SETTING:
         return setting_rows(store=store), {}
+    if kind is Kind.POOL_SERVER:
+        return pool_server_rows(pool_id=store.pool_id), {}
     made = routing_rows(kind=kind)
     return made.rows, made.failed
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from django.db import transaction
 
 from provisioning.drivers.base import Kind
-from provisioning.models import PendingChange
+from provisioning.models import ConfigStore, PendingChange
 from provisioning.services.actor import Actor
 from provisioning.services.push import outbox
 from provisioning.services.rollouts.staging import mark_configuration
@@ -18,6 +18,7 @@ from provisioning.services.routing.desired_routing import (
     routing_rows,
     sites_that_dial,
 )
+from provisioning.services.routing.pool_servers import pool_server_rows
 
 
 @contextmanager
@@ -52,3 +53,19 @@ def marking_routing(*, actor: Actor, about: str) -> Iterator[None]:
             mark_configuration(
                 store_ids=stores, kind=Kind.PREFERENCE, keys=everybody, actor=actor, about=about
             )
+
+
+@contextmanager
+def marking_pool_servers(*, actor: Actor, about: str) -> Iterator[None]:
+    """One transaction around a change of servers; what other pools are to know of it is marked."""
+    with transaction.atomic():
+        pools = dict(ConfigStore.objects.order_by("pk").values_list("pk", "pool_id"))
+        before = {pool: pool_server_rows(pool_id=pool) for pool in set(pools.values())}
+        yield
+        managed = outbox.manageable_stores()
+        for pool, old in before.items():
+            changed = {key for key, _ in old.items() ^ pool_server_rows(pool_id=pool).items()}
+            mark_configuration(
+                store_ids=[store for store in managed if pools.get(store) == pool],
+                kind=Kind.POOL_SERVER, keys=sorted(changed), actor=actor, about=about,
+            )  # fmt: skip

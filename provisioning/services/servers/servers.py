@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import structlog
-from django.db import transaction
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -22,6 +21,7 @@ from provisioning.services.console import saving
 from provisioning.services.directory.certificates import check_authorities
 from provisioning.services.probes.forgetting import forget_probes
 from provisioning.services.push import outbox
+from provisioning.services.routing.marking import marking_pool_servers
 from provisioning.services.servers import driver_access, health_history, targets
 from provisioning.services.settings.marking import mark_server_removed
 
@@ -53,7 +53,7 @@ def save_server(*, server: SipServer, actor: Actor, secret: str | None = None) -
     if secret is not None and not require_line(secret, "The secret").isascii():
         raise InvalidInput("The secret travels in an HTTP header: use ASCII characters only.")
     facts = {"secret": "erased"} if erased else {"secret": "changed"} if secret is not None else {}
-    with transaction.atomic():
+    with marking_pool_servers(actor=actor, about=f"SIP server {server}"):
         saving.save(row=server, before=before, actor=actor, **facts)
         if secret is not None:
             server.set_rpc_secret(secret)
@@ -65,7 +65,7 @@ def save_server(*, server: SipServer, actor: Actor, secret: str | None = None) -
 
 def delete_server(*, server: SipServer, actor: Actor) -> None:
     """Forget a server; it is not touched, and of its store only settings of its own are taken."""
-    with transaction.atomic():
+    with marking_pool_servers(actor=actor, about=f"SIP server {server} deleted"):
         mark_server_removed(server)
         saving.delete(row=server, actor=actor)
 

@@ -248,9 +248,11 @@ def kamailio_guide(server: SipServer) -> Guide:
             settings_routes(server=str(server.pk)),
         ),
         Section(
-            "Forward calls, and voicemail",
+            "Forward calls, ask other pools, and voicemail",
             "Only with the lines for routing and for settings. RTC_DELIVER looks numbers and "
-            "accounts up itself, forwards, and answers: it stands last in request_route.",
+            "accounts up itself, forwards, asks the servers of other pools for accounts that are "
+            "not here, and answers: it stands last in request_route. Those servers reach this one "
+            "by TLS where it has it: let Kamailio accept their certificates.",
             "kamailio.cfg",
             forwarding_routes(),
         ),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from django.db import transaction
-
 from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.core.records import StoreRecord
 from provisioning.core.states import MEANINGS
@@ -19,6 +17,7 @@ from provisioning.services.console import audit, saving
 from provisioning.services.directory.certificates import check_authorities
 from provisioning.services.probes.forgetting import forget_probes
 from provisioning.services.push import outbox
+from provisioning.services.routing.marking import marking_pool_servers
 from provisioning.services.servers import connection_test, driver_access, targets
 from provisioning.services.servers.connection_test import StepState
 from provisioning.services.servers.scope import narrow
@@ -50,7 +49,7 @@ def save_store(*, store: ConfigStore, actor: Actor, secret: str | None = None) -
     )
     # The mode changes only through set_store_mode, which asks for a green connection test.
     store.mode = ConfigStore.Mode.OBSERVE if before is None or moved else before.mode
-    with transaction.atomic():
+    with marking_pool_servers(actor=actor, about=f"store {store}"):
         saving.save(row=store, before=before, actor=actor, **facts)
         if secret is not None:
             store.set_secret(secret)
@@ -75,7 +74,7 @@ def set_store_mode(*, store: ConfigStore, mode: str, actor: Actor) -> None:
     if mode == ConfigStore.Mode.MANAGE:
         _require_green(store)
         _require_room(store)
-    with transaction.atomic():
+    with marking_pool_servers(actor=actor, about=f"store {store}"):
         changed = ConfigStore.objects.filter(pk=store.pk).exclude(mode=mode).update(mode=mode)
         store.refresh_from_db(fields=["mode"])
         if not changed:

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
+from provisioning.drivers.base import Kind
 from provisioning.models import Gateway, GroupAddress, Route, TrustedHost
 from provisioning.services.actor import Actor
 from provisioning.services.probes.standing import standing_at_servers
@@ -51,7 +52,7 @@ def routes(request: ConsoleRequest) -> HttpResponse:
         "routes": with_gateways(),
         "groups": GroupAddress.objects.select_related("domain").order_by("name"),
         "hosts": TrustedHost.objects.order_by("name"),
-        "at_servers": standing_at_servers(list(MAKERS)),
+        "at_servers": standing_at_servers([*MAKERS, Kind.POOL_SERVER]),
         "form": TryForm(),
     }
     return render(request, "routing/routes.html", context)

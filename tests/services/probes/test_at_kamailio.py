@@ -76,7 +76,7 @@ def test_a_server_that_does_as_intended_is_proved_and_nothing_is_left_there(
         "sip_domain": "effective", "subscriber": "effective", "alias": "effective",
         "route": "effective", "preference": "effective", "gateway": "", "trusted_host": "",
         "group_address": "nothing", "trunk": "nothing", "dial_rule": "nothing",
-        "setting": "nothing",
+        "setting": "nothing", "pool_server": "nothing",
     }  # fmt: skip
     assert words(probed)["gateway"] == "unproven"
 

@@ -22,6 +22,7 @@ from provisioning.models import (
     PushPause,
     Route,
     SettingValue,
+    SipServer,
     TrustedHost,
 )
 from provisioning.services.actor import Actor
@@ -32,8 +33,10 @@ from tests.factories import (
     make_account,
     make_domain,
     make_gateway,
+    make_pool,
     make_route,
     make_site,
+    make_store,
     make_trusted_host,
 )
 from tests.push_site import Site
@@ -142,6 +145,11 @@ def test_kinds_are_created_in_order_and_deleted_in_reverse(
     SettingValue.objects.create(
         **{**everybody, "scope": "account", "value": True}, account=accounts[0]
     )
+    elsewhere = make_pool("Elsewhere")
+    SipServer.objects.create(
+        name="other", pool=elsewhere, store=make_store(pool=elsewhere), sip_host="192.0.2.20",
+        rpc_url="http://192.0.2.20/RPC",
+    )  # fmt: skip
     outbox.mark_store(site.store)
     site.push()
     kinds = [change.kind for call in applied for change in call]
@@ -156,7 +164,7 @@ def test_kinds_are_created_in_order_and_deleted_in_reverse(
     accounts[0].domain.delete()
     place.dial_rules = ""
     place.save()
-    for model in (Route, Gateway, TrustedHost, SettingValue):
+    for model in (Route, Gateway, TrustedHost, SettingValue, SipServer):
         model.objects.all().delete()
     outbox.mark_store(site.store)
     site.push()

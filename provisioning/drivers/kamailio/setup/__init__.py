@@ -20,5 +20,6 @@ def routing_routes() -> str:
 def forwarding_routes() -> str:
     """The route RTC_DELIVER and what it needs; needs the routes for routing and for settings."""
     return "\n".join(
-        (_HERE / name).read_text(encoding="utf-8") for name in ("forwarding.cfg", "voicemail.cfg")
+        (_HERE / name).read_text(encoding="utf-8")
+        for name in ("forwarding.cfg", "pools.cfg", "voicemail.cfg")
     )
