@@ -97,9 +97,11 @@ def upsert_rows(
             [*shared.values(), "\n".join(values), "\n".join(values.values())],
         )
     else:
-        insert = f"INSERT INTO {table} ({columns}) VALUES ({marks}, %s, %s) {conflict}"  # noqa: S608
         same = tuple(shared.values())
-        execute_many(insert, [(*same, *each) for each in values.items()])
+        rows = [(*same, *each) for each in values.items()]
+        with transaction.atomic(), connection.wrap_database_errors:
+            insert = f"INSERT INTO {table} ({columns}) VALUES"
+            _insert_many(insert, len(same) + 2, rows, conflict)
 
 
 def execute(sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> int:
