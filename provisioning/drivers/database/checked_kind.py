@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from provisioning.drivers.base import Row
-from provisioning.drivers.database.stored_kind import StoredKind
+from provisioning.drivers.database.stored_kind import StoredKind, Values
 
 
 def nothing(_row: Row) -> str:
@@ -20,7 +20,7 @@ class CheckedKind(StoredKind):
 
     defect: Callable[[Row], str] = nothing
 
-    def defects(self, rows: Sequence[Row]) -> dict[int, str]:
-        found = super().defects(rows)
+    def defects(self, rows: Sequence[Row], values: Sequence[Values] | None) -> dict[int, str]:
+        found = super().defects(rows, values)
         further = ((n, self.defect(row)) for n, row in enumerate(rows) if n not in found)
         return found | {n: said for n, said in further if said}

@@ -71,21 +71,34 @@ class StoredKind:
         compared = len(self.target.compared)
         return [values[:compared] for values in told]
 
-    def defects(self, rows: Sequence[Row]) -> dict[int, str]:
-        """Why some of `rows` cannot be written, by their place; an empty digest is none."""
-        if {type(row) for row in rows} <= {self.row_class} and not self._defective(rows):
+    def examined(
+        self, rows: Sequence[Row], made: Callable[[Sequence[Row]], list[Values]]
+    ) -> tuple[dict[int, str], list[Values]]:
+        """Why some of `rows` cannot be written, by their place, and what is `made` of the others.
+
+        `made` makes values in the order of KindTable.owned, of as many of its columns as it likes.
+        """
+        fitting = {type(row) for row in rows} <= {self.row_class}
+        values = made(rows) if fitting else []
+        bad = self.defects(rows, values if fitting else None)
+        return bad, made([row for n, row in enumerate(rows) if n not in bad]) if bad else values
+
+    def defects(self, rows: Sequence[Row], values: Sequence[Values] | None) -> dict[int, str]:
+        """Why some of `rows` cannot be written, by their place; an empty digest is none.
+
+        `values` are theirs; None where some are not of this kind.
+        """
+        if values is not None and not self._defective(rows, values):
             return {}
         found = ((n, self._defect(row)) for n, row in enumerate(rows))
         return {n: said for n, said in found if said}
 
-    def _defective(self, rows: Sequence[Row]) -> bool:
+    def _defective(self, rows: Sequence[Row], values: Sequence[Values]) -> bool:
         """Whether some row may have a defect; looked at by columns, which is quick."""
         if any(map(self.tells_secrets, rows)):
             return True
         target = self.target
-        columns = dict(
-            zip(target.compared, zip(*self.compared_values(rows), strict=True), strict=False)
-        )
+        columns = dict(zip(target.compared, zip(*values, strict=True), strict=False))
         for width, (name, column) in zip(target.widths, columns.items(), strict=False):
             lengths = set(map(len, column))
             least = 0 if name in target.optional else 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Table, column, select
@@ -67,18 +67,18 @@ class TableStore:
         stored = self._stored.get(kind)
         if stored is None:
             return dict.fromkeys(row.key for row in rows)
-        bad = stored.defects(rows)
+        secrets = any(map(stored.tells_secrets, rows))
+        bad, values = stored.examined(rows, partial(stored.compared_values, secrets=secrets))
         found: dict[str, Row | None] = {rows[n].key: None for n in bad}
         good = [row for n, row in enumerate(rows) if n not in bad] if bad else rows
-        secrets = any(map(stored.tells_secrets, good))
         incoming, statement = _comparing(stored, self._store.dialect, secrets=secrets)
         for start in range(0, len(good), _PAGE):
             page = good[start : start + _PAGE]
-            parameters = incoming.parameters(stored.compared_values(page, secrets=secrets))
+            parameters = incoming.parameters(values[start : start + _PAGE])
             with self._about(stored), self._database.transaction() as transaction:
                 answer = transaction.rows(statement, parameters)
-            for n, *values in answer:
-                found[page[n].key] = None if values[0] is None else stored.row(values)
+            for n, *standing in answer:
+                found[page[n].key] = None if standing[0] is None else stored.row(standing)
         return found
 
     def digests(self, kind: Kind) -> Mapping[str, str] | None:
@@ -162,14 +162,17 @@ class TableStore:
         return refused | self._write(stored, incoming, statements, good)
 
     def _merge(self, stored: StoredKind, rows: Mapping[str, Row]) -> dict[str, str]:
-        keys, values = list(rows), list(rows.values())
-        refused = {keys[n]: said for n, said in stored.defects(values).items()}
-        for key, row in rows.items():
-            if row.key != key:
-                refused[key] = f"The row does not belong to the key “{key[:80]}”."
+        refused = {
+            key: f"The row does not belong to the key “{key[:80]}”."
+            for key, row in rows.items()
+            if row.key != key
+        }
+        keys = [key for key in rows if key not in refused]
+        bad, values = stored.examined([rows[key] for key in keys], stored.written_values)
+        refused |= {keys[n]: said for n, said in bad.items()}
         incoming, statements = _merging(stored, self._store.dialect)
-        good = {key: row for key, row in rows.items() if key not in refused} if refused else rows
-        items = list(zip(good, stored.written_values(list(good.values())), strict=True))
+        good = [key for n, key in enumerate(keys) if n not in bad] if bad else keys
+        items = list(zip(good, values, strict=True))
         return refused | self._write(stored, incoming, statements, items)
 
     def _write(

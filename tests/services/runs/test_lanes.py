@@ -70,7 +70,7 @@ def test_nothing_after_a_failure_is_committed() -> None:
             turn()
             return name
 
-    works = [fail, *(partial(add, name) for name in ("b", "c", "d"))]
+    works: list[Callable[[Turn], str]] = [fail, *(partial(add, each) for each in ("b", "c", "d"))]
     with pytest.raises(OperationalError, match="no"):
         list(side_by_side(works))
     assert not ServerPool.objects.exists()
