@@ -1,7 +1,11 @@
-"""Messages as files, of which a worker never sees a half-written one.
+"""What Kombu does otherwise with brokers here, so that workers outlive what may happen to them.
 
-Kombu opens a message under the name that workers look for and writes it then: a worker that looks
-in between finds it empty, and ends. Here it gets its name when it is complete.
+Messages as files: Kombu opens one under the name that workers look for and writes it then, and a
+worker that looks in between finds it empty, and ends. Here it gets its name when it is complete.
+
+Redis: when its connection is lost, a worker puts what it has not acknowledged back into the queue,
+over that connection, and ends where this fails. Here it stays where it is: messages only wake, and
+the sweeper finds what none of them told of.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from typing import Any
 
 from kombu.exceptions import ChannelError
 from kombu.transport import TRANSPORT_ALIASES, filesystem
+from kombu.transport.redis import QoS
 from kombu.utils.json import dumps
 
 
@@ -43,3 +48,8 @@ class Transport(filesystem.Transport):
 def use_complete_messages() -> None:
     """Let every connection to `filesystem://` of this process be one of these."""
     TRANSPORT_ALIASES["filesystem"] = "rtcadmin.broker:Transport"
+
+
+def leave_unacknowledged_messages() -> None:
+    """Let no worker of this process put messages back into a queue of Redis."""
+    QoS.restore_at_shutdown = False

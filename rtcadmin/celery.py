@@ -9,9 +9,10 @@ from celery import Celery
 from celery.signals import setup_logging
 from django.conf import settings
 
-from rtcadmin.broker import use_complete_messages
+from rtcadmin.broker import leave_unacknowledged_messages, use_complete_messages
 
 use_complete_messages()
+leave_unacknowledged_messages()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rtcadmin.settings")
 
 app = Celery("rtcadmin")
