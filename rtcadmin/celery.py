@@ -9,10 +9,9 @@ from celery import Celery
 from celery.signals import setup_logging
 from django.conf import settings
 
-from rtcadmin.broker import leave_unacknowledged_messages, use_complete_messages
+from rtcadmin.broker import use_transports
 
-use_complete_messages()
-leave_unacknowledged_messages()
+use_transports()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rtcadmin.settings")
 
 app = Celery("rtcadmin")

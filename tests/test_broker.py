@@ -58,7 +58,11 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(
     assert not list(tmp_path.glob("*.draft"))
 
 
-def test_the_console_s_own_connections_use_it() -> None:
-    with app.connection_for_write("filesystem://") as connection:
-        assert connection.transport_cls == "filesystem"
-        assert connection.get_transport_cls() is broker.Transport
+def test_the_console_s_own_connections_use_these() -> None:
+    for url, transport in (
+        ("filesystem://", broker.FileTransport),
+        ("redis://", broker.RedisTransport),
+        ("rediss://", broker.RedisTransport),
+    ):
+        with app.connection_for_write(url) as connection:
+            assert connection.get_transport_cls() is transport
