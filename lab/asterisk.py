@@ -119,7 +119,7 @@ class Asterisk(Counterpart):
 
     def command(self, line: str) -> str:
         """What the server's console says to a command."""
-        return run([*self._console, "-x", line], timeout=20.0)
+        return run([*self._console, "-x", line], timeout=60.0)
 
     def _answers(self) -> bool:
         """Whether everything is loaded: the control port opens before that."""

@@ -40,7 +40,7 @@ class Baresip(Counterpart):
     def stop(self) -> None:
         self.process.stop(patience=3.0)
 
-    def registration(self, *, timeout: float = 10.0) -> Registration:
+    def registration(self, *, timeout: float = 30.0) -> Registration:
         """The latest outcome; waits for the first and raises LabError if it does not come."""
         try:
             wait_until(lambda: bool(self._outcomes()), timeout=timeout, what="baresip registers")

@@ -67,7 +67,7 @@ class Console(Counterpart):
         for process in self.processes:
             if not process.running:
                 process.start(lambda process=process: process.running)  # type: ignore[misc]
-        wait_until(self._answers, timeout=20.0, what="the console answers")
+        wait_until(self._answers, timeout=60.0, what="the console answers")
 
     def stop(self) -> None:
         for process in self.processes:

@@ -56,6 +56,7 @@ class Gateway:
         self.login = login
         self.registered: list[str] = []
         self.asked: list[Asked] = []
+        self._known: set[tuple[str, str]] = set()
         self._closing = False
         self._nonce = secrets.token_hex(8)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -96,7 +97,10 @@ class Gateway:
                 name, _, value = line.partition(":")
                 headers.setdefault(name.strip().lower(), value.strip())
             asked = Asked(method, uri, headers, tuple(lines))
-            self.asked.append(asked)
+            # Over UDP a request comes again where its answer takes long (RFC 3261, 17.2).
+            if (transaction := (method, headers["via"])) not in self._known:
+                self._known.add(transaction)
+                self.asked.append(asked)
             repeated = [line for line in lines if line.split(":")[0].lower() in _REPEATED]
             answers = [self._answer(asked)]
             if self.rings and method == "INVITE":

@@ -72,7 +72,7 @@ class Linphone(Counterpart):
             self.process.write("quit")
         self.process.stop(patience=3.0)
 
-    def registration(self, *, timeout: float = 10.0) -> Registration:
+    def registration(self, *, timeout: float = 30.0) -> Registration:
         """The latest outcome; waits for the first and raises LabError if it does not come."""
         try:
             wait_until(lambda: STATE.search(self._said()) is not None, timeout=timeout,

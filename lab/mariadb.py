@@ -67,7 +67,7 @@ class Mariadb(Counterpart):
         if self.leaf is not None:
             for file in (self.leaf.certificate, self.leaf.key):
                 self._hand_over(Path(shutil.copy(file, self.data)))
-        self.process.start(lambda: listening(self.port) and self._answers(), timeout=60)
+        self.process.start(lambda: listening(self.port) and self._answers())
 
     def stop(self) -> None:
         self.process.stop(patience=10)

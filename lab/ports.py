@@ -2,22 +2,26 @@
 
 import secrets
 import socket
+from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cache
+from itertools import cycle, islice
 
 HOST = "127.0.0.1"
 # Below the kernel's range for outgoing connections (32768 and up), so that no client takes a
 # server's port while the server is down.
 FIRST, LAST = 20000, 32000
-ATTEMPTS = 500
+# Each process gives out ports of a block of its own, in turn: no other takes one before its server
+# has started, or while it is down, and it comes again only after all the others.
+BLOCK = 400
 
 
 def free_ports(count: int) -> list[int]:
     """Distinct ports, each free for both TCP and UDP."""
     found: list[int] = []
     with ExitStack() as held:
-        for _ in range(ATTEMPTS):
-            port = FIRST + secrets.randbelow(LAST - FIRST)
-            if port not in found and _taken(port, held):
+        for port in islice(_own_ports()[1], BLOCK):
+            if _taken(port, held):
                 found.append(port)
             if len(found) == count:
                 return found
@@ -36,6 +40,23 @@ def listening(port: int, host: str = HOST) -> bool:
     except OSError:
         return False
     return True
+
+
+@cache
+def _own_ports() -> tuple[socket.socket, Iterator[int]]:
+    """What marks a block as this process's until it ends, and the ports of the block, for ever."""
+    blocks = range(FIRST, LAST, BLOCK)
+    start = secrets.randbelow(len(blocks))
+    for first in (*blocks[start:], *blocks[:start]):
+        # An abstract name (unix(7)) belongs to one socket, and goes with it.
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0rtcadmin-ports-{first}")
+        except OSError:
+            mark.close()
+        else:
+            return mark, cycle(range(first, first + BLOCK))
+    raise OSError("every block of ports belongs to a process that runs")
 
 
 def _taken(port: int, held: ExitStack) -> bool:

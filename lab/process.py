@@ -163,7 +163,7 @@ class Process:
             raise LabError(f"{self.name} is not running")
         return self._child.pid
 
-    def start(self, ready: Callable[[], bool], *, timeout: float = 20.0) -> None:
+    def start(self, ready: Callable[[], bool], *, timeout: float = 60.0) -> None:
         """Returns once `ready` holds; else stops and raises LabError with the end of the log."""
         if self.running:
             return
@@ -216,7 +216,7 @@ class Process:
         self._signal_group(signal.SIGSTOP)
         if self._child is not None:
             group = self._child.pid
-            wait_until(lambda: stands_still(group), timeout=5, what=f"{self.name} to stand still")
+            wait_until(lambda: stands_still(group), timeout=30, what=f"{self.name} to stand still")
 
     def resume(self) -> None:
         self._signal_group(signal.SIGCONT)

@@ -11,7 +11,7 @@ from lab.ports import HOST, free_port
 from lab.process import Counterpart, LabError
 
 CHUNK = 65_536
-START_TIMEOUT = 5.0
+START_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)

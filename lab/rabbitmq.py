@@ -66,12 +66,12 @@ class Rabbitmq(Counterpart):
         text = CONFIGURATION.format(host=HOST, port=self.port, user=USER, password=self._password)
         write_private(self._configuration, text)
         self._mapper.start(lambda: listening(self._mapper_port))
-        self.process.start(lambda: listening(self.port), timeout=60)
+        self.process.start(lambda: listening(self.port))
 
     def kill(self) -> None:
         """Ends it at once, as a crash would; returns once its port is free."""
         self.process.kill()
-        wait_until(lambda: not listening(self.port), timeout=10, what="RabbitMQ is gone")
+        wait_until(lambda: not listening(self.port), timeout=30, what="RabbitMQ is gone")
 
     def stop(self) -> None:
         self.process.stop(patience=10)

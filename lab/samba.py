@@ -273,7 +273,7 @@ class DomainController(DirectoryServer):
             outlives_starter=True,
         )  # fmt: skip
         try:
-            process.start(self._answers, timeout=30.0)
+            process.start(self._answers)
         except BaseException:
             self._end()
             raise

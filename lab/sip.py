@@ -92,7 +92,7 @@ class SipClient:
         ca_file: Path | None = None,
         host: str = HOST,
         source: str = HOST,
-        timeout: float = 5.0,
+        timeout: float = 15.0,
     ) -> None:
         self.transport = transport
         self.timeout = timeout

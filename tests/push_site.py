@@ -62,7 +62,7 @@ class Site:
     def connect(self) -> sqlite3.Connection | psycopg.Connection[Any] | MysqlConnection:
         """A connection as somebody else has it."""
         if isinstance(self.lab, SqliteStore):
-            return sqlite3.connect(self.lab.file, isolation_level=None, timeout=5)
+            return sqlite3.connect(self.lab.file, isolation_level=None, timeout=20)
         if isinstance(self.lab, MariadbStore):
             return MysqlConnection(
                 unix_socket=str(self.lab.cluster.socket), user=getpass.getuser(),
@@ -194,11 +194,8 @@ def either_site(request: pytest.FixtureRequest, new_site: Callable[..., Site]) -
 
 @pytest.fixture(autouse=True)
 def quick(settings: Settings) -> None:
-    """Leases that a test can wait for, and back-offs that end when it says so."""
-    # Longer than any test: whoever pushes again says that the wait is over.
+    """Back-offs that are longer than any test, and end when it says so."""
     settings.PUSH_BACKOFF = 300
-    settings.PUSH_LEASE = 5
-    settings.PUSH_SLICE = 2
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Settings of the test run: own data, loopback allowed, short time-outs, PostgreSQL if asked."""
+"""Settings of the test run: own data, loopback allowed, PostgreSQL if asked."""
 
 import atexit
 import os
@@ -12,10 +12,6 @@ os.environ.update(
     RTCADMIN_ALLOW_LOOPBACK="1",
     RTCADMIN_SQLITE_STORES=tempfile.gettempdir(),
     RTCADMIN_BROKER_URL="memory://",
-    RTCADMIN_SERVER_CONNECT_TIMEOUT="1",
-    RTCADMIN_SERVER_TOTAL_TIMEOUT="3",
-    RTCADMIN_LDAP_CONNECT_TIMEOUT="1",
-    RTCADMIN_LDAP_READ_TIMEOUT="5",
     RTCADMIN_LOG_LEVEL="WARNING",
 )
 # One cluster serves the whole run: the first process starts it, xdist's workers inherit its

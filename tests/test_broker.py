@@ -36,7 +36,7 @@ def test_a_message_has_no_name_before_it_is_complete(
     with connect(tmp_path) as connection, connection.SimpleQueue("work") as queue:
         for number in range(3):
             queue.put({"number": number})
-        messages = [queue.get(timeout=5) for _ in range(3)]
+        messages = [queue.get(timeout=30) for _ in range(3)]
         assert [message.payload["number"] for message in messages] == [0, 1, 2]
         for message in messages:
             message.ack()

@@ -15,7 +15,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 
 AXE = Path(__file__).parent.parent / "web" / "vendor" / "axe.min.js"
 WIDE, NARROW = (1280, 900), (390, 844)
-PATIENCE = 8.0
+PATIENCE = 30.0
 _BAD = ("WARNING", "SEVERE")
 # After htmx has swapped, its classes are gone and scripts have run.
 _SETTLED = """

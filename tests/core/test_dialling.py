@@ -54,6 +54,6 @@ def test_what_cannot_be_a_rule_is_refused_with_its_line(line: str, said: str) ->
 
 def test_no_pattern_takes_long() -> None:
     rules = read_rules(r"((1+)+)+0 -> 1")
-    began = time.perf_counter()
+    began = time.process_time()
     assert translate(rules, "1" * 5000).place is None
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1

@@ -41,8 +41,8 @@ def source(slapd: Slapd) -> MakeSource:
             "key_attribute": preset.key_attribute,
             # 60 people make seven pages.
             "page_size": 9,
-            "connect_timeout": 1.0,
-            "read_timeout": 1.0,
+            "connect_timeout": 5.0,
+            "read_timeout": 30.0,
         }
         return SourceRecord(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -68,8 +68,8 @@ def ad_source(samba: DomainController) -> MakeSource:
             "group_filter": preset.group_filter,
             "key_attribute": preset.key_attribute,
             "page_size": 25,
-            "connect_timeout": 3.0,
-            "read_timeout": 10.0,
+            "connect_timeout": 5.0,
+            "read_timeout": 30.0,
         }
         return SourceRecord(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -84,7 +84,7 @@ def test_who_may_have_no_messages_neither_gets_nor_sends_any(calls: Calls) -> No
             receiver.timeout = 0.5
             with pytest.raises(TimeoutError):
                 receiver.wait_for_request()
-            receiver.timeout = 5.0
+            receiver.timeout = 15.0
         calls.take(PreferenceRow("messaging", "bob", DOMAIN, "0"))
         for sender, login, receiver, user in ways:
             sender.message(login, f"sip:{user}@{DOMAIN}", "allowed")

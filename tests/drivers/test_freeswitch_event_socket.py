@@ -78,7 +78,7 @@ def server(stub: Stub) -> Iterator[FreeSwitchServer]:
     """The driver, talking to the stub, in a hurry."""
     url = f"esl://{HOST}:{stub.listener.getsockname()[1]}"
     with closing(
-        FreeSwitchServer(ServerRecord("Edge", "freeswitch", url, SECRET, "", 0.3, 0.6))
+        FreeSwitchServer(ServerRecord("Edge", "freeswitch", url, SECRET, "", 1.0, 2.0))
     ) as it:
         yield it
 
@@ -87,7 +87,7 @@ def refused(ask: Callable[[], object], kind: type[ProvisioningError]) -> str:
     began = time.monotonic()
     with pytest.raises(kind) as raised:
         ask()
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 15
     assert SECRET not in str(raised.value)
     return raised.value.message
 
@@ -164,7 +164,7 @@ def test_silence_is_unreachable_in_time(
 def test_an_answer_that_trickles_is_unreachable_in_time(
     stub: Stub, server: FreeSwitchServer
 ) -> None:
-    stub.answers.append(api("x" * 500))
+    stub.answers.append(api("x" * 1000))
     stub.pause = 0.01
     assert "in time" in refused(server.health, Unreachable)
 

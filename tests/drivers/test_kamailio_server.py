@@ -74,7 +74,7 @@ def test_a_message_to_a_pushed_alias_reaches_its_account(site: Site, domain: str
     number = replace(alias("+442079460001", "bob"), alias_domain=domain, domain=domain)
     site.store.apply(wanted(subscriber("alice", domain=domain)))
 
-    with SipClient(site.kamailio.sip_port, timeout=3.0) as client:
+    with SipClient(site.kamailio.sip_port) as client:
         login = Login("alice", domain, SECRET)
         assert client.message(login, f"sip:+442079460001@{domain}", "hello").status == 404
         site.store.apply(wanted(number, subscriber("bob", domain=domain)))
@@ -150,7 +150,7 @@ def test_health_tells_version_uptime_and_registrations(site: Site, domain: str) 
 
     assert health.version.startswith("kamailio ")
     assert health.uptime_seconds >= 0
-    assert 0 < health.latency_ms < 2000
+    assert 0 < health.latency_ms < 10_000
     assert before is not None
     assert health.registrations == before + 1
     assert int(health.details["contacts"]) >= 1

@@ -41,7 +41,7 @@ def proxy(served: Backend) -> Iterator[Proxy]:
 def test_a_closed_port_is_unreachable(served: Backend, open_store: Opening) -> None:
     store = open_store(served, port=free_port())
 
-    with within(1.0), pytest.raises(Unreachable, match="Connection refused"):
+    with within(15), pytest.raises(Unreachable, match="Connection refused"):
         store.check()
 
 
@@ -52,18 +52,18 @@ def test_a_server_that_never_answers_is_unreachable(
     store = open_store(served, port=proxy.port)
 
     # libpq waits for 2 s at least.
-    with within(3.0), pytest.raises(Unreachable, match=r"timeout|timed out"):
+    with within(15), pytest.raises(Unreachable, match=r"timeout|timed out"):
         store.check()
 
 
 def test_a_server_that_falls_silent_is_unreachable_until_it_speaks(
     served: Backend, proxy: Proxy, open_store: Opening
 ) -> None:
-    store = open_store(served, port=proxy.port, statement_timeout=0.2)
+    store = open_store(served, port=proxy.port, statement_timeout=1.0)
     store.apply(wanted(subscriber("alice")))
 
     proxy.set(BlackHole())
-    with within(2.0), pytest.raises(Unreachable):
+    with within(15), pytest.raises(Unreachable):
         store.apply(wanted(subscriber("alice", "new")))
 
     proxy.set(Pass())
@@ -86,13 +86,13 @@ def test_a_lost_connection_is_unreachable_once(
 def test_a_lock_that_somebody_holds_is_waited_for_and_then_unreachable(
     backend: Backend, open_store: Opening
 ) -> None:
-    store = open_store(backend, statement_timeout=0.3)
+    store = open_store(backend, statement_timeout=1.0)
     store.apply(wanted(subscriber("alice")))
 
     with closing(backend.connect()) as other:
         other.execute("BEGIN IMMEDIATE" if backend.record.dialect == "sqlite" else "BEGIN")
         other.execute("UPDATE subscriber SET ha1b = ''")
-        with within(1.5), pytest.raises(Unreachable):
+        with within(15), pytest.raises(Unreachable):
             store.apply(wanted(subscriber("alice", "new")))
         other.execute("ROLLBACK")
 
@@ -114,7 +114,7 @@ def test_a_refused_connection_is_rejected_in_the_servers_words(
 ) -> None:
     store = open_store(served, **changed)
 
-    with within(1.0), pytest.raises(Rejected, match=said) as refusal:
+    with within(15), pytest.raises(Rejected, match=said) as refusal:
         store.apply(wanted(subscriber("alice")))
 
     assert_without_secrets(refusal.value, "not-the-password", served.record.secret)

@@ -123,7 +123,7 @@ class Console:
     def pending(self) -> int:
         return int(self.query("SELECT count(*) FROM provisioning_pendingchange")[0][0])
 
-    def wait_until_done(self, timeout: float = 60) -> None:
+    def wait_until_done(self, timeout: float = 120) -> None:
         wait_until(lambda: self.pending() == 0, timeout=timeout, what="everything is pushed")
 
     def effects(self) -> list[str]:
@@ -206,7 +206,7 @@ def assert_settled(console: Console, *users: str) -> None:
     """
     assert console.effects() == [f"{user} INSERT" for user in users]
     assert console.query("SELECT count(*) FROM provisioning_pendingchange") == [(0,)]
-    wait_until(lambda: not console.is_pushing(), timeout=10, what="the lease is given back")
+    wait_until(lambda: not console.is_pushing(), timeout=30, what="the lease is given back")
     stands = console.lab.cluster.sql("SELECT username FROM subscriber", database=console.lab.name)
     assert sorted(stands.split()) == list(users)
     held = "SELECT count(*) FROM provisioning_ownedrow WHERE kind = 'subscriber'"

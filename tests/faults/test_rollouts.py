@@ -15,7 +15,7 @@ from lab.proxy import Delay, Pass
 from tests.faults.console import Console, assert_settled, users
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.parametrize("console", ["one machine", "redis"], indirect=True),
 ]
 
@@ -45,9 +45,9 @@ def test_a_rollout_whose_workers_are_killed_is_carried_out_once(console: Console
     kill_again_and_again(console, 55)
     console.proxy.set(Pass())
     console.start()
-    wait_until(lambda: state(console) == "done", timeout=90, what="the rollout is done")
+    wait_until(lambda: state(console) == "done", timeout=200, what="the rollout is done")
     assert_settled(console, *users(COUNT))
-    wait_until(lambda: console.query(_FREE) == [(0,)], timeout=10, what="nobody has it")
+    wait_until(lambda: console.query(_FREE) == [(0,)], timeout=30, what="nobody has it")
     seen = console.query("SELECT state FROM provisioning_rolloutstage ORDER BY ordinal")
     assert seen == [("passed",)] * 3
 
@@ -55,7 +55,7 @@ def test_a_rollout_whose_workers_are_killed_is_carried_out_once(console: Console
 def test_what_is_put_back_is_put_back_whoever_is_killed_meanwhile(console: Console) -> None:
     console.scene("roll_out", str(COUNT))
     console.start()
-    wait_until(lambda: written(console) >= 11, timeout=90, what="two stages are written")
+    wait_until(lambda: written(console) >= 11, timeout=200, what="two stages are written")
     console.worker.kill()
     if state(console) == "running":
         console.scene("roll_back")
@@ -63,7 +63,7 @@ def test_what_is_put_back_is_put_back_whoever_is_killed_meanwhile(console: Conso
     kill_again_and_again(console, 56)
     console.proxy.set(Pass())
     console.start()
-    wait_until(lambda: state(console) == "rolled back", timeout=90, what="it is put back")
+    wait_until(lambda: state(console) == "rolled back", timeout=200, what="it is put back")
     stands = console.lab.cluster.sql("SELECT username FROM subscriber", database=console.lab.name)
     assert stands.split() == []
     assert console.query(

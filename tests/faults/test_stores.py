@@ -30,8 +30,7 @@ ANN = "ann@voice.example.com"
 
 @pytest.fixture(autouse=True)
 def impatient(settings: Settings) -> None:
-    settings.SERVER_CONNECT_TIMEOUT = 1
-    settings.SERVER_TOTAL_TIMEOUT = 0.5
+    settings.SERVER_CONNECT_TIMEOUT = settings.SERVER_TOTAL_TIMEOUT = 2
     settings.PUSH_BACKOFF = 30
 
 
@@ -70,7 +69,7 @@ def test_a_store_that_cannot_be_used_backs_off_and_loses_nothing(
     proxy.set(fault)
     began = time.monotonic()
     report = site.push()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert report.problem
     assert site.pending() == {ANN}
     with pytest.raises(Busy):

@@ -16,7 +16,7 @@ from lab.proxy import Delay, Pass
 from tests.faults.console import Console, assert_settled, users
 
 # Several processes start in each test; on a busy machine that alone takes a while.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 KILLS = 5
 
@@ -28,10 +28,10 @@ def test_workers_killed_in_mid_push_lose_nothing_and_do_nothing_twice(console: C
     chance = random.Random(16)  # noqa: S311
     for _ in range(KILLS):
         console.start()
-        wait_until(console.is_pushing, timeout=60, what="a worker pushes")
+        wait_until(console.is_pushing, timeout=120, what="a worker pushes")
         time.sleep(chance.uniform(0, 0.6))
         console.worker.kill()
-    assert arrivals.wait(30) == 0
+    assert arrivals.wait(120) == 0
     console.proxy.set(Pass())
     console.start()
     console.wait_until_done()
@@ -71,7 +71,7 @@ def test_a_worker_that_sleeps_longer_than_its_lease_does_nothing_afterwards(
     console.proxy.set(Delay(0.2))
     console.scene("arrive", "0", "3", "0")
     console.start()
-    wait_until(console.is_pushing, timeout=60, what="a worker pushes")
+    wait_until(console.is_pushing, timeout=120, what="a worker pushes")
     console.worker.pause()
     other = console.new_worker("other")
     try:
@@ -93,7 +93,7 @@ def test_databases_that_crash_in_mid_push_get_the_rest_afterwards(
     console.proxy.set(Delay(0.1))
     console.scene("arrive", "0", "12", "0")
     console.start()
-    wait_until(console.is_pushing, timeout=60, what="a worker pushes")
+    wait_until(console.is_pushing, timeout=120, what="a worker pushes")
     # That of the console and that of the SIP server at once.
     cluster.stop("immediate")
     cluster.start()

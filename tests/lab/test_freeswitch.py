@@ -124,7 +124,7 @@ def test_a_user_without_a_digest_is_let_in(server: FreeSwitch | StandIn) -> None
 
 
 def test_it_asks_as_recorded(server: FreeSwitch | StandIn, console: Console) -> None:
-    with SipClient(server.sip_port, timeout=2.0) as client:
+    with SipClient(server.sip_port) as client:
         assert client.register(AMY).status == 200
         uri = f"sip:{NUMBER}@{DOMAIN}"
         sdp = (

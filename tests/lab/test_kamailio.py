@@ -74,7 +74,7 @@ def test_registrations_survive_a_restart_and_a_crash(kamailio: Kamailio) -> None
             return False
 
     # It answers RPC while one of its processes still reads what was registered.
-    wait_until(is_known, timeout=10, what="what was registered")
+    wait_until(is_known, timeout=30, what="what was registered")
 
 
 def test_two_servers_share_a_store(

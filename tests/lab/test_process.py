@@ -79,7 +79,7 @@ def test_a_missing_program_is_named_with_the_way_to_install_it() -> None:
 
 
 def _wait_for_end(pid: int) -> None:
-    for _ in range(100):
+    for _ in range(1500):
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except (FileNotFoundError, ProcessLookupError):

@@ -19,7 +19,7 @@ def test_data_survives_a_restart(tmp_path: Path) -> None:
 
 def test_the_password_is_needed(tmp_path: Path) -> None:
     with Redis(tmp_path) as server:
-        connection = socket.create_connection((HOST, server.port), timeout=5)
+        connection = socket.create_connection((HOST, server.port), timeout=30)
         with connection:
             connection.sendall(b"PING\r\n")
             assert connection.recv(100).startswith(b"-NOAUTH")

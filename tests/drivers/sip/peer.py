@@ -69,7 +69,9 @@ class Peer:
         request = read_message(packet)
         if not isinstance(request, Request):
             return
-        self.asked.append(request)
+        # Over UDP a request comes again where its answer takes long (RFC 3261, 17.2).
+        if (request.method, request.branch) not in [(a.method, a.branch) for a in self.asked]:
+            self.asked.append(request)
         for said in self._script(request):
             if isinstance(said, bytes):
                 yield said

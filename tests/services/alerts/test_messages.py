@@ -166,12 +166,12 @@ def test_a_message_is_given_up_after_its_patience(web: WebSink, settings: Settin
 def test_a_silent_receiver_costs_its_time_out_and_no_more(web: WebSink, settings: Settings) -> None:
     settings.ALERT_TIMEOUT = 0.5
     over = threading.Event()
-    web.pause = lambda: over.wait(20)
+    web.pause = lambda: over.wait(60)
     make_channel(web)
     settle_alerts(conditions=[condition()])
     began = time.monotonic()
     assert tell() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     over.set()
     assert "in time" in AlertMessage.objects.get().problem
 

@@ -207,7 +207,7 @@ def test_two_requests_at_once_get_one_document(
 
     def render_together(**values: Any) -> list[File]:
         files = render(**values)
-        both_rendered.wait(timeout=10)
+        both_rendered.wait(timeout=60)
         return files
 
     monkeypatch.setattr(documents, "render", render_together)

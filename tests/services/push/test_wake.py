@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 PUSH = "provisioning.tasks.push_store"
 # Of an answer that does not come; saving takes no longer.
-PATIENCE = 4
+PATIENCE = 20
 
 
 @pytest.fixture

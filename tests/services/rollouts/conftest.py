@@ -21,7 +21,6 @@ __all__ = ["authority", "cluster", "mariadb", "new_kamailio", "new_lab", "new_si
 def soon(settings: Settings) -> None:
     """Whoever tests says when the next step is due."""
     settings.ROLLOUT_EVERY = 0
-    settings.SERVER_CONNECT_TIMEOUT = 1
 
 
 @pytest.fixture

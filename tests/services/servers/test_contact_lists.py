@@ -71,7 +71,7 @@ def test_what_the_store_holds_is_kept_with_its_account_and_server(either_site: S
     assert (ann.aor, ann.domain) == ("ann@voice.example.com", "voice.example.com")
     assert "ann lee" in ann.search_key
     assert ann.expires_at is not None
-    assert abs((ann.expires_at - timezone.now()).total_seconds() - 600) < 5
+    assert abs((ann.expires_at - timezone.now()).total_seconds() - 600) < 60
     assert stranger.account is None
 
 
