@@ -10,12 +10,14 @@ from provisioning.models import ConfigStore, SipServer
 from provisioning.services.servers import targets
 from provisioning.services.servers.setup_lines import (
     DATABASE,
+    DATABASE_MODULES,
     SECRET,
     Guide,
     Section,
     console_address,
     filled,
 )
+from provisioning.services.servers.setup_rights import rights
 
 _CONTROL = """\
 # A listener for the console alone, on a network that only the console reaches.
@@ -136,38 +138,12 @@ _CALLS = """\
     exit;
 """
 
-_GRANTS = """\
-GRANT SELECT, INSERT, UPDATE, DELETE ON subscriber, dbaliases, domain TO "@USER@";
-GRANT USAGE ON subscriber_id_seq, dbaliases_id_seq, domain_id_seq TO "@USER@";
-GRANT SELECT, INSERT, UPDATE, DELETE ON address, dispatcher, mtree, uacreg, dialplan TO "@USER@";
-GRANT USAGE ON address_id_seq, dispatcher_id_seq, mtree_id_seq TO "@USER@";
-GRANT USAGE ON uacreg_id_seq, dialplan_id_seq TO "@USER@";
-GRANT SELECT, INSERT, UPDATE, DELETE ON htable, usr_preferences TO "@USER@";
-GRANT USAGE ON htable_id_seq, usr_preferences_id_seq TO "@USER@";
-GRANT SELECT ON version, location TO "@USER@";
-"""
-
-# A name may hold a quote of its own, doubled.
-_MYSQL_GRANTS = """\
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.subscriber TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dbaliases TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.domain TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.address TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dispatcher TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.mtree TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.uacreg TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dialplan TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.htable TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.usr_preferences TO '@USER@'@'@FROM@';
-GRANT SELECT ON `@NAME@`.version TO '@USER@'@'@FROM@';
-GRANT SELECT ON `@NAME@`.location TO '@USER@'@'@FROM@';
-"""
-
-_MODULES = {
-    ConfigStore.Dialect.POSTGRESQL: "db_postgres.so",
-    ConfigStore.Dialect.MYSQL: "db_mysql.so",
-    ConfigStore.Dialect.SQLITE: "db_sqlite.so",
-}
+_WRITTEN = (
+    "subscriber", "dbaliases", "domain", "address", "dispatcher", "mtree", "uacreg", "dialplan",
+    "htable", "usr_preferences",
+)  # fmt: skip
+_SEQUENCES = tuple(f"{table}_id_seq" for table in _WRITTEN)
+_READ = ("version", "location")
 
 
 def kamailio_guide(server: SipServer) -> Guide:
@@ -188,7 +164,7 @@ def kamailio_guide(server: SipServer) -> Guide:
         "CONSOLE": console_address(endpoint),
         "SECRET": SECRET,
         "DATABASE": f"sqlite:///{store.database}" if sqlite else DATABASE,
-        "MODULE": _MODULES[ConfigStore.Dialect(store.dialect)],
+        "MODULE": DATABASE_MODULES[ConfigStore.Dialect(store.dialect)],
         "ADDRESS": _sip_address(server),
         "ALGORITHM": _ALGORITHM if store.algorithm == "SHA-256" else "",
     }
@@ -268,25 +244,12 @@ def kamailio_guide(server: SipServer) -> Guide:
 
 
 def _grants(store: ConfigStore) -> Section:
-    user = store.user or "rtcadmin"
-    if store.dialect == ConfigStore.Dialect.MYSQL:
-        place = targets.Endpoint("mysql", store.host, store.port)
-        known = {
-            "NAME": store.database.replace("`", "``"),
-            "USER": user.replace("'", "''"),
-            "FROM": console_address(place),
-        }
-        file, lines = "mysql", filled(_MYSQL_GRANTS, known)
-    else:
-        file, lines = "psql", filled(_GRANTS, {"USER": user.replace('"', '""')})
-    return Section(
-        "Give the console its rights in the database",
+    why = (
         "It writes three tables, five more where it keeps the routing, two more where it gives "
         "settings, and reads two. While the store is only observed, SELECT on all of them is "
-        "enough.",
-        file,
-        lines,
+        "enough."
     )
+    return rights(store, why, written=_WRITTEN, read=_READ, sequences=_SEQUENCES)
 
 
 def _sip_address(server: SipServer) -> str:

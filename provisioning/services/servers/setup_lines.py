@@ -7,12 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from provisioning.core.errors import ProvisioningError
+from provisioning.models import ConfigStore
 from provisioning.services.servers import targets
 
 # Stand-ins for what the guide must not show or cannot know.
 SECRET = "PUT-THE-CONTROL-SECRET-HERE"  # noqa: S105
 DATABASE = "PUT-THE-DATABASE-URL-HERE"
 UNKNOWN_CONSOLE = "PUT-THE-CONSOLE-ADDRESS-HERE"
+# What Kamailio and OpenSIPS load for their database.
+DATABASE_MODULES = {
+    ConfigStore.Dialect.POSTGRESQL: "db_postgres.so",
+    ConfigStore.Dialect.MYSQL: "db_mysql.so",
+    ConfigStore.Dialect.SQLITE: "db_sqlite.so",
+}
 
 
 @dataclass(frozen=True, slots=True)

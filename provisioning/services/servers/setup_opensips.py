@@ -18,47 +18,26 @@ from provisioning.models import ConfigStore, SipServer
 from provisioning.services.servers import targets
 from provisioning.services.servers.setup_lines import (
     DATABASE,
+    DATABASE_MODULES,
     SECRET,
     Guide,
     Section,
     console_address,
     filled,
 )
+from provisioning.services.servers.setup_rights import rights
 
 _TLS = """\
     ssl_certificate /etc/ssl/certs/PUT-ITS-CERTIFICATE-HERE.pem;
     ssl_certificate_key /etc/ssl/private/PUT-ITS-KEY-HERE.pem;
 """
 
-_GRANTS = """\
-GRANT SELECT, INSERT, UPDATE, DELETE ON subscriber, dbaliases, domain TO "@USER@";
-GRANT USAGE ON subscriber_id_seq, dbaliases_id_seq, domain_id_seq TO "@USER@";
-GRANT SELECT, INSERT, UPDATE, DELETE ON address, dr_gateways, dr_rules TO "@USER@";
-GRANT SELECT, INSERT, UPDATE, DELETE ON dr_groups, dialplan TO "@USER@";
-GRANT USAGE ON address_id_seq, dr_gateways_id_seq, dr_rules_ruleid_seq TO "@USER@";
-GRANT USAGE ON dr_groups_id_seq, dialplan_id_seq TO "@USER@";
-GRANT SELECT ON version, location TO "@USER@";
-"""
-
-# A name may hold a quote of its own, doubled.
-_MYSQL_GRANTS = """\
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.subscriber TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dbaliases TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.domain TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.address TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dr_gateways TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dr_rules TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dr_groups TO '@USER@'@'@FROM@';
-GRANT SELECT, INSERT, UPDATE, DELETE ON `@NAME@`.dialplan TO '@USER@'@'@FROM@';
-GRANT SELECT ON `@NAME@`.version TO '@USER@'@'@FROM@';
-GRANT SELECT ON `@NAME@`.location TO '@USER@'@'@FROM@';
-"""
-
-_MODULES = {
-    ConfigStore.Dialect.POSTGRESQL: "db_postgres.so",
-    ConfigStore.Dialect.MYSQL: "db_mysql.so",
-    ConfigStore.Dialect.SQLITE: "db_sqlite.so",
-}
+_WRITTEN = (
+    "subscriber", "dbaliases", "domain", "address", "dr_gateways", "dr_groups", "dialplan",
+    "dr_rules",
+)  # fmt: skip
+_SEQUENCES = (*(f"{table}_id_seq" for table in _WRITTEN[:-1]), "dr_rules_ruleid_seq")
+_READ = ("version", "location")
 
 
 def opensips_guide(server: SipServer) -> Guide:
@@ -80,7 +59,7 @@ def opensips_guide(server: SipServer) -> Guide:
         "CONSOLE": console_address(endpoint),
         "SECRET": SECRET,
         "DATABASE": f"sqlite:///{store.database}" if sqlite else DATABASE,
-        "MODULE": _MODULES[ConfigStore.Dialect(store.dialect)],
+        "MODULE": DATABASE_MODULES[ConfigStore.Dialect(store.dialect)],
         "ALGORITHMS": store.algorithm.replace("+", ","),
         **sqlops(server.version),
     }
@@ -145,21 +124,8 @@ def opensips_guide(server: SipServer) -> Guide:
 
 
 def _grants(store: ConfigStore) -> Section:
-    user = store.user or "rtcadmin"
-    if store.dialect == ConfigStore.Dialect.MYSQL:
-        place = targets.Endpoint("mysql", store.host, store.port)
-        known = {
-            "NAME": store.database.replace("`", "``"),
-            "USER": user.replace("'", "''"),
-            "FROM": console_address(place),
-        }
-        file, lines = "mysql", filled(_MYSQL_GRANTS, known)
-    else:
-        file, lines = "psql", filled(_GRANTS, {"USER": user.replace('"', '""')})
-    return Section(
-        "Give the console its rights in the database",
+    why = (
         "It writes three tables, five more where it keeps the routing, and reads two. While the "
-        "store is only observed, SELECT on all of them is enough.",
-        file,
-        lines,
+        "store is only observed, SELECT on all of them is enough."
     )
+    return rights(store, why, written=_WRITTEN, read=_READ, sequences=_SEQUENCES)

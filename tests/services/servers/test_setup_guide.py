@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ from provisioning.services.servers.setup_guide import setup_guide
 from tests.drivers.rows import DOMAIN, SECRET, alias, subscriber, wanted
 from tests.factories import make_domain, make_pool, make_store
 from tests.lab.fixtures import postgresql
+from tests.push_site import Lab
 
 __all__ = ["postgresql"]
 pytestmark = pytest.mark.django_db
@@ -73,6 +75,19 @@ def test_the_rights_are_those_that_mysql_understands() -> None:
     assert (
         "GRANT SELECT ON `kamailio`.version TO 'o''brien'@'127.0.0.1';" in rights.lines.splitlines()
     )
+
+
+def test_the_rights_are_those_that_postgresql_understands(
+    new_lab: Callable[[str], Lab],
+) -> None:
+    lab = new_lab("postgresql")
+    store = {"driver": "kamailio", "dialect": "postgresql", "user": 'o"brien'}
+    *_, rights = setup_guide(server=a_server(**store)).sections
+    lab.execute('CREATE ROLE "o""brien"')
+    try:
+        lab.execute(rights.lines)
+    finally:
+        lab.execute('DROP OWNED BY "o""brien"; DROP ROLE "o""brien"')
 
 
 @pytest.mark.parametrize(
