@@ -243,6 +243,16 @@ def postpone_indexing() -> None:
         execute("SET LOCAL gin_pending_list_limit = '1GB'")
 
 
+def prefer_indexes() -> None:
+    """In the current transaction, let PostgreSQL find the rows of a window one by one.
+
+    It would read all of a table instead for each window: what was just written is not in its counts
+    yet, and is in memory.
+    """
+    if connection.vendor == "postgresql":
+        execute("SET LOCAL random_page_cost = 1")
+
+
 def analyze(table: str) -> None:
     """Count a table that was just filled, so that PostgreSQL plans with what is in it now."""
     if connection.vendor == "postgresql":

@@ -204,6 +204,7 @@ def _apply_once(
             bulk.wait_briefly()
         bulk.commit_lazily()  # the end of the run is durable, and what was lost is applied again
         bulk.postpone_indexing()
+        bulk.prefer_indexes()
         planned = applied = _count(run, window)
         stale, pushes = _make_so(run, window, planned, again=again)
         if turn is not None:

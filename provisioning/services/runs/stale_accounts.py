@@ -70,7 +70,8 @@ _LED = f"""
 _BEFORE_THIS_RUN = (
     "(n.quarantined_until IS NULL OR n.quarantined_until NOT IN (%(quarantine)s, %(returning)s))"
 )
-# The number's holder has to give it up within the same plan.
+# The number's holder has to give it up within the same plan. An OFFSET keeps PostgreSQL from
+# looking at all numbers there are instead of those of the window.
 _NUMBERS = f"""
 {_STALE} AND p.after ->> 'number' <> '' AND EXISTS (
     SELECT 1 FROM {NUMBER} n
@@ -81,7 +82,8 @@ _NUMBERS = f"""
         AND q.status IN ('planned', 'applied') AND q.after ->> 'number' IS NOT NULL
     WHERE n.e164 = p.after ->> 'number' AND (
         n.state = 'used elsewhere' OR (n.state = 'quarantined' AND {_BEFORE_THIS_RUN})
-        OR (n.account_id IS NOT NULL AND q.id IS NULL)))
+        OR (n.account_id IS NOT NULL AND q.id IS NULL))
+    LIMIT 1 OFFSET 0)
 """  # noqa: S608
 _REFERENCES = {
     "domain": SipDomain, "pool": ServerPool, "site": Site, "rule": AccountRule,
