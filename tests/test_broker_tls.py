@@ -63,11 +63,11 @@ def listening(authority: Authority, address: str) -> Iterator[Listener]:
 def call(scheme: str, host: str, listener: Listener) -> str:
     """What comes of connecting; the listener is no broker, so it is always an error."""
     url = f"{scheme}://user:secret@{host}:{listener.port}/"
-    options = {"socket_connect_timeout": 2, "socket_timeout": 2, "max_retries": 0}
+    options = {"socket_connect_timeout": 30, "socket_timeout": 30, "max_retries": 0}
     tls = broker_tls(url)
     with (
         pytest.raises((OperationalError, OSError)) as caught,
-        Connection(url, ssl=tls or False, connect_timeout=2, transport_options=options) as broker,
+        Connection(url, ssl=tls or False, connect_timeout=30, transport_options=options) as broker,
     ):
         broker.SimpleQueue("work").put("hello", retry=False)
     return str(caught.value)

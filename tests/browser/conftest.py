@@ -37,6 +37,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     chromium = Chrome(options, ChromeService("/usr/bin/chromedriver"))
+    # For axe on a busy machine.
+    chromium.set_script_timeout(120)
     yield chromium
     chromium.quit()
 

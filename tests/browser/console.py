@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -64,8 +65,12 @@ class Console:
         self.wait(lambda: self.browser.execute_script(_SETTLED), "the page settles")
 
     def wait(self, condition: Callable[[], Any], what: str) -> None:
-        """Wait until the condition holds; TimeoutException says `what` did not come."""
-        WebDriverWait(self.browser, PATIENCE, poll_frequency=0.03).until(
+        """Wait until the condition holds; TimeoutException says `what` did not come.
+
+        What is replaced while it is looked at is looked for again.
+        """
+        ignored = [StaleElementReferenceException]
+        WebDriverWait(self.browser, PATIENCE, 0.03, ignored).until(
             lambda _: condition(), f"waiting for: {what}\n{self.text[:500]}"
         )
 

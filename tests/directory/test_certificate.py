@@ -29,7 +29,7 @@ def endpoint(slapd: Slapd, tls: str, host: str = "127.0.0.1") -> Endpoint:
 
 @pytest.mark.parametrize("tls", ["ldaps", "starttls"])
 def test_a_fitting_certificate_is_trusted_and_described(slapd: Slapd, tls: str) -> None:
-    found = inspect(endpoint(slapd, tls), slapd.ca_file.read_text(), 1.0)
+    found = inspect(endpoint(slapd, tls), slapd.ca_file.read_text(), 10.0)
     assert found.refusal == ""
     assert found.certificate.subject == "CN=slapd"
     assert "127.0.0.1" in found.certificate.names
@@ -43,7 +43,7 @@ def test_a_certificate_of_another_authority_is_not_trusted_but_shown(
     slapd: Slapd, source: MakeSource, tmp_path: Path, tls: str
 ) -> None:
     other = Authority(tmp_path).certificate.read_text()
-    found = inspect(endpoint(slapd, tls), other, 1.0)
+    found = inspect(endpoint(slapd, tls), other, 10.0)
     assert "no trusted authority issued it" in found.refusal
     assert found.certificate.subject == "CN=slapd"
     uri = slapd.tls_uri if tls == "ldaps" else slapd.uri
@@ -69,7 +69,7 @@ def misnamed(
 def test_a_certificate_for_another_host_is_not_trusted(misnamed: Slapd, tls: str) -> None:
     ca_pem = misnamed.ca_file.read_text()
     with pytest.raises(Untrusted, match=r"not made out for 127\.0\.0\.1\. Nothing was sent"):
-        require_trust(endpoint(misnamed, tls), ca_pem, 1.0)
+        require_trust(endpoint(misnamed, tls), ca_pem, 10.0)
 
 
 @pytest.mark.parametrize("tls", ["ldaps", "starttls"])
@@ -107,13 +107,13 @@ def test_ldap3_itself_refuses_what_is_not_trusted(
 
 def test_a_text_that_is_no_certificate_is_refused(slapd: Slapd) -> None:
     with pytest.raises(InvalidInput, match="not a PEM text"):
-        inspect(endpoint(slapd, "ldaps"), "my certificate", 1.0)
+        inspect(endpoint(slapd, "ldaps"), "my certificate", 10.0)
 
 
 def test_a_port_without_tls_says_so(slapd: Slapd) -> None:
     ca_pem = slapd.ca_file.read_text()
     with pytest.raises((Rejected, Unreachable), match=r"does not speak TLS|closed the connection"):
-        inspect(Endpoint("127.0.0.1", slapd.port, "ldaps"), ca_pem, 1.0)
+        inspect(Endpoint("127.0.0.1", slapd.port, "ldaps"), ca_pem, 10.0)
 
 
 @contextmanager
@@ -143,9 +143,9 @@ LONG_FORM = (
 @pytest.mark.parametrize("answer", [[REFUSAL], [REFUSAL[:5], REFUSAL[5:]], [LONG_FORM]])
 def test_a_server_without_starttls_is_told_apart(answer: list[bytes]) -> None:
     with answering(*answer) as port, pytest.raises(Rejected, match="does not offer StartTLS"):
-        inspect(Endpoint("127.0.0.1", port, "starttls"), "", 1.0)
+        inspect(Endpoint("127.0.0.1", port, "starttls"), "", 10.0)
 
 
 def test_a_server_that_hangs_up_is_unreachable() -> None:
     with answering() as port, pytest.raises(Unreachable, match="closed the connection"):
-        inspect(Endpoint("127.0.0.1", port, "starttls"), "", 1.0)
+        inspect(Endpoint("127.0.0.1", port, "starttls"), "", 10.0)

@@ -153,7 +153,7 @@ def test_a_row_that_somebody_locks_the_other_way_round_is_tried_again_later(
         _wait_for_a_lock(mysql)
         other.execute("UPDATE subscriber SET ha1b = '' WHERE username = 'alice'")
         other.execute("ROLLBACK")
-        pushing.join(10)
+        pushing.join(60)
 
     (error,) = failed
     assert "Deadlock" in str(error)
@@ -161,7 +161,7 @@ def test_a_row_that_somebody_locks_the_other_way_round_is_tried_again_later(
 
 
 def _wait_for_a_lock(backend: Backend) -> None:
-    for _ in range(50):
+    for _ in range(300):
         if backend.rows(
             "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
         ):

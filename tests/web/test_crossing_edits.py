@@ -182,7 +182,7 @@ def test_of_two_who_save_at_the_same_instant_one_is_refused() -> None:
         try:
             pool = ServerPool.objects.get(pk=pk)
             crossing.expect(pool)
-            together.wait(10)
+            together.wait(60)
             pool.name = name
             save_pool(pool=pool, actor=COMMAND_LINE)
         except InvalidInput as error:

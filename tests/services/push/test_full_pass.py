@@ -230,7 +230,7 @@ def test_a_page_that_was_made_ahead_never_undoes_what_single_keys_did_since(
 
     def act(call: int) -> None:
         if made and Account.objects.get(pk=leaver.pk).state == "active":
-            assert second_page.wait(10), "the second page was not made ahead"
+            assert second_page.wait(60), "the second page was not made ahead"
             Account.objects.filter(pk=leaver.pk).update(state="disabled")
             outbox.mark_account(leaver)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from threading import Event, Timer
+from threading import Event
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -56,13 +56,14 @@ def test_closing_waits_for_what_is_under_way_and_drops_what_was_not_begun() -> N
 
     def insert_slowly() -> None:
         began.set()
-        gate.wait(10.0)
+        gate.wait(60.0)
         _insert("Begun")
 
     behind.add(insert_slowly)
     behind.add(partial(_insert, "Never"))
-    began.wait(10.0)
-    Timer(0.05, gate.set).start()
+    began.wait(60.0)
+    # It goes on only once the other was dropped.
+    behind._open[-1].add_done_callback(lambda _: gate.set())
     behind.close()
     assert list(ServerPool.objects.values_list("name", flat=True)) == ["Begun"]
 

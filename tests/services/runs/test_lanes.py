@@ -45,7 +45,7 @@ def test_work_begins_before_what_is_before_it_ends_and_is_committed_after_it() -
     def add(name: str, turn: Turn) -> list[str]:
         with transaction.atomic():
             make_pool(name)
-            both_began.wait(10.0)
+            both_began.wait(60.0)
             turn()
             return list(ServerPool.objects.order_by("name").values_list("name", flat=True))
 
@@ -59,7 +59,7 @@ def test_nothing_after_a_failure_is_committed() -> None:
     second_began = Event()
 
     def fail(turn: Turn) -> str:
-        second_began.wait(10.0)
+        second_began.wait(60.0)
         raise OperationalError("no")
 
     # Under different names: of two with the same one each would wait for the other.

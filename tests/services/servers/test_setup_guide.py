@@ -171,7 +171,7 @@ def test_kamailio_runs_with_the_lines_and_answers_the_console(
         health = asked_until_it_answers(server)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
     assert "kamailio" in health.lower()
 
 
