@@ -18,7 +18,7 @@ class Administrator:
 
     def __init__(self, address: str, user: str, password: str) -> None:
         self._user, self._password = user, password
-        self._http = httpx.Client(base_url=address, follow_redirects=True, timeout=20.0)
+        self._http = httpx.Client(base_url=address, follow_redirects=True, timeout=60.0)
         self._token = ""
 
     def __enter__(self) -> Self:

@@ -30,12 +30,13 @@ from lab.sip import Login, Response, SipClient
 from lab.slapd_entries import person_dn
 from lab.system import USER, System
 
-LIMIT = 90
+# Ends what hangs; what is promised is measured.
+LIMIT = 300
 INTERVAL = 10
 # One interval, the sync, the push; and a machine that is busy with something else.
-PATIENCE = 40.0
+PATIENCE = 120.0
 # A web server that was just started loads the console with its first request.
-FIRST_ANSWER = 20.0
+FIRST_ANSWER = 60.0
 # What docs/states.md promises of a leaver.
 PROMISED = 60.0
 HELPDESK = "Console helpdesk"
@@ -250,7 +251,7 @@ def _login_of(phone: Linphone) -> Login:
         parser.read(phone.configuration)
         return parser["auth_info_0"] if parser.has_section("auth_info_0") else None
 
-    wait_until(lambda: kept() is not None, timeout=10.0, what="linphone keeps its profile")
+    wait_until(lambda: kept() is not None, timeout=60.0, what="linphone keeps its profile")
     section = kept()
     if section is None:
         raise LabError("linphone forgot its profile")

@@ -11,7 +11,7 @@ from ldap.ldapobject import LDAPObject
 from lab.process import Counterpart
 
 Attributes = Mapping[str, Iterable[str | bytes]]
-NETWORK_TIMEOUT, ANSWER_TIMEOUT = 5, 20
+NETWORK_TIMEOUT, ANSWER_TIMEOUT = 10, 60
 
 
 class Session:

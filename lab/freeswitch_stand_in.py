@@ -101,7 +101,7 @@ class StandIn(Counterpart):
         request = urllib.request.Request(  # noqa: S310 - the console of a test
             self.ask, text.encode(), {"Authorization": f"Basic {basic}"}
         )
-        with suppress(OSError), urllib.request.urlopen(request, timeout=3) as answer:  # noqa: S310
+        with suppress(OSError), urllib.request.urlopen(request, timeout=15) as answer:  # noqa: S310
             for user in ElementTree.fromstring(answer.read()).iter("user"):  # noqa: S314
                 if known["user"] in (user.get("id"), user.get("number-alias")):
                     told = {each.get("name", ""): each.get("value", "") for each in user.iter()}

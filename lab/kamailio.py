@@ -143,7 +143,7 @@ class SqliteStore:
             connection.executescript(f"BEGIN; {self.release.schema(self.dialect)} COMMIT;")
 
     def execute(self, text: str) -> None:
-        with closing(sqlite3.connect(self.file, timeout=10)) as connection:
+        with closing(sqlite3.connect(self.file, timeout=30)) as connection:
             connection.executescript(f"BEGIN IMMEDIATE; {text}; COMMIT;")
 
     def let_console_read(self, table: str) -> None:
@@ -332,13 +332,13 @@ class Kamailio(Counterpart):
         self.process.stop()
 
     def rpc(
-        self, method: str, params: Sequence[str | int] = (), *, timeout: float = 10.0
+        self, method: str, params: Sequence[str | int] = (), *, timeout: float = 30.0
     ) -> object:
         """Calls a method and returns its result; raises RpcError with Kamailio's words."""
         call = {"jsonrpc": "2.0", "method": method, "params": list(params), "id": 1}
         return self.post(json.dumps(call, separators=(",", ":")), timeout=timeout)
 
-    def post(self, body: str, *, secret: str | None = None, timeout: float = 10.0) -> object:
+    def post(self, body: str, *, secret: str | None = None, timeout: float = 30.0) -> object:
         """Sends a request body as it is and returns the result in the answer."""
         headers = {"X-RPC-Secret": self.rpc_secret if secret is None else secret}
         request = urllib.request.Request(self.rpc_url, body.encode(), headers)  # noqa: S310
@@ -352,7 +352,7 @@ class Kamailio(Counterpart):
 
     def _answers(self) -> bool:
         try:
-            self.rpc("core.uptime", timeout=1.0)
+            self.rpc("core.uptime", timeout=5.0)
         except OSError:
             return False
         return True

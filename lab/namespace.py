@@ -12,7 +12,7 @@ from lab.process import LabError, run, wait_until
 
 # Each namespace takes four addresses out of here, of which two can be used.
 NETWORK = IPv4Network("10.99.0.0/24")
-STOP_TIMEOUT = 5.0
+STOP_TIMEOUT = 20.0
 
 
 @dataclass(frozen=True)

@@ -162,7 +162,7 @@ class OpenSips(Counterpart):
         headers = {"Content-Type": "application/json", "X-RPC-Secret": self.rpc_secret}
         url = f"http://{HOST}:{port}/mi"
         request = urllib.request.Request(url, body.encode(), headers)
-        with urllib.request.urlopen(request, timeout=5) as reply:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310
             return json.load(reply)
 
     def _answers(self, port: int) -> bool:

@@ -101,7 +101,7 @@ class Postgresql(Counterpart):
             [_program("psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", *flags, "-f", "-",
              "-h", HOST, "-p", str(self.port), "-U", SUPERUSER, database],
             text=text,
-            environment={"PGPASSWORD": self.password(SUPERUSER), "PGCONNECT_TIMEOUT": "5"},
+            environment={"PGPASSWORD": self.password(SUPERUSER), "PGCONNECT_TIMEOUT": "30"},
         )  # fmt: skip
 
     def _answers(self) -> bool:

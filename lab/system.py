@@ -17,7 +17,7 @@ from lab.state import State
 
 USER = "admin"
 PEOPLE = 300
-PUSH_PATIENCE = 30.0
+PUSH_PATIENCE = 120.0
 # What apply_setup answers when entries name groups that nobody has read yet.
 WAITING = 3
 
@@ -119,7 +119,7 @@ class System(Counterpart):
 
 
 def _count(database: Path, table: str) -> int:
-    with closing(sqlite3.connect(database, timeout=10)) as connection:
+    with closing(sqlite3.connect(database, timeout=30)) as connection:
         return int(connection.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])  # noqa: S608
 
 

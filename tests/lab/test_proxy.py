@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.ports import HOST
+from lab.ports import HOST, free_port
 from lab.proxy import BlackHole, CutAfter, CutConnection, Delay, Pass, Proxy, Refuse
 
 GREETING = b"0123456789"
@@ -112,7 +112,5 @@ def test_only_the_named_connection_is_cut(proxy: Proxy) -> None:
 
 
 def test_a_server_that_is_down_cuts_the_client_off() -> None:
-    with socket.create_server((HOST, 0)) as server:
-        port = server.getsockname()[1]
-    with Proxy(port) as proxy, _connect(proxy) as client:
+    with Proxy(free_port()) as proxy, _connect(proxy) as client:
         assert _read_all(client) == b""
