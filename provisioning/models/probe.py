@@ -13,6 +13,7 @@ class ProbeAccount(models.Model):
     class Role(models.TextChoices):
         OPEN = "open", "Registers and calls itself"
         BLOCKED = "blocked", "Must be refused"
+        AWAY = "away", "Forwards calls that it does not take"
 
     account = models.OneToOneField(
         "provisioning.Account", on_delete=models.CASCADE, related_name="probe", primary_key=True

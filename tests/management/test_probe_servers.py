@@ -20,14 +20,15 @@ from tests.services.probes.conftest import (
     new_lab,
     new_site,
     probed,
+    probing,
     quick,
     server_of,
     site,
 )
 
 __all__ = [
-    "authority", "cluster", "new_kamailio", "new_lab", "new_site", "probed", "quick", "server_of",
-    "site",
+    "authority", "cluster", "new_kamailio", "new_lab", "new_site", "probed", "probing", "quick",
+    "server_of", "site",
 ]  # fmt: skip
 pytestmark = pytest.mark.django_db
 
@@ -46,8 +47,8 @@ def test_accounts_are_made_and_removed_only_with_apply() -> None:
     make_server()
     assert "would be made for: Frankfurt" in run("--set-up")[0]
     assert not ProbeAccount.objects.exists()
-    assert json.loads(run("--set-up", "--apply", "--json")[0]) == {"accounts": {"Frankfurt": 2}}
-    assert "2 probe accounts removed" in run("--take-away", "--apply")[0]
+    assert json.loads(run("--set-up", "--apply", "--json")[0]) == {"accounts": {"Frankfurt": 3}}
+    assert "3 probe accounts removed" in run("--take-away", "--apply")[0]
     assert run("nowhere") == ("", 2)
 
 

@@ -38,7 +38,7 @@ _FORWARDS = (
         help="How long its phones ring before a call that nobody answers goes on.",
         area=Area.FORWARDING,
         family=Family.ACCOUNT,
-        type=Duration(5, 120),
+        type=Duration(2, 120),
         default=20,
         covers=(),
     ),

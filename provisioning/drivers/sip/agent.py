@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -34,8 +35,8 @@ _CREDENTIALS: Mapping[int, tuple[str, str]] = {
 class UserAgent:
     """One telephone at one server; raises Unreachable when no final answer comes in time.
 
-    A call that reaches it is answered 486, so that nobody waits; a call of its own is cancelled as
-    soon as something rings, and ended if it is accepted.
+    A call that reaches it is answered 486, so that nobody waits, unless it is let ring; a call of
+    its own is cancelled as soon as something rings, and ended if it is accepted.
     """
 
     def __init__(
@@ -81,6 +82,15 @@ class UserAgent:
         """What it speaks over."""
         return self._wire.transport
 
+    @contextmanager
+    def ringing(self, device: str) -> Iterator[None]:
+        """Meanwhile this device of its own rings when it is called, until that is cancelled."""
+        self._endpoint.rings = device
+        try:
+            yield
+        finally:
+            self._endpoint.rings = None
+
     def options(self, uri: str, *, within: float | None = None) -> Response:
         """Ask what a server or somebody at it can do (RFC 3261, 11), within so many seconds."""
         headers = [("Accept", "application/sdp")]
@@ -117,11 +127,20 @@ class UserAgent:
         login = sender if signs_in else None
         return self._ask("MESSAGE", uri, uri, login, headers, text.encode(), sender.uri)
 
-    def invite(self, caller: Login, uri: str, *, signs_in: bool = True) -> Response:
-        """Call, without any media; what is answered, or what came before it was cancelled."""
+    def invite(
+        self, caller: Login, uri: str, *, signs_in: bool = True, patience: float = 0.0
+    ) -> Response:
+        """Call, without any media; what is answered, or what came before it was cancelled.
+
+        With `patience` it may ring for so many seconds, beside those for an answer.
+        """
         headers = [("Contact", f"<{self._contact(caller.user)}>")]
         login = caller if signs_in else None
-        return self._ask("INVITE", uri, uri, login, headers, sender=caller.uri)
+        within = self._timeout + patience
+        return self._ask(
+            "INVITE", uri, uri, login, headers, sender=caller.uri, within=within,
+            patient=patience > 0,
+        )  # fmt: skip
 
     def lasts(self, response: Response) -> int | None:
         """For how many seconds a registration of this socket lasts, by what accepted it."""
@@ -144,6 +163,7 @@ class UserAgent:
         body: bytes = b"",
         sender: str = "",
         within: float | None = None,
+        patient: bool = False,
     ) -> Response:
         sender = sender or (login.uri if login else f"sip:probe@{self._wire.local}")
         fixed = [
@@ -160,6 +180,7 @@ class UserAgent:
                 uri,
                 [*fixed, ("CSeq", f"{number} {method}"), *headers, *more],
                 body,
+                patient=patient,
             )
             response = attempt.run(until)
             if login is None or not response.challenges:

@@ -23,10 +23,15 @@ _TAKEN: Mapping[str, str] = {
 
 
 class Endpoint:
-    """Sends messages, takes requests, waits for responses; `rung` are the requests that came."""
+    """Sends messages, takes requests, waits for responses; `rung` are the requests that came.
+
+    Calls of the user part `rings` ring until they are cancelled.
+    """
 
     def __init__(self, wire: Wire) -> None:
         self.rung: list[Request] = []
+        self.rings: str | None = None
+        self._ringing: dict[str, Request] = {}
         self._wire = wire
 
     def send(self, packet: bytes) -> None:
@@ -59,7 +64,15 @@ class Endpoint:
         known = {each.branch for each in self.rung}
         if request.branch not in known and len(known) < _MOST_RUNG:
             self.rung.append(request)
-        status = _TAKEN.get(request.method, "501 Not Implemented")
+        if request.method == "INVITE" and request.user == self.rings:
+            self._ringing[request.branch] = request
+            self._answer(request, "180 Ringing")
+            return
+        self._answer(request, _TAKEN.get(request.method, "501 Not Implemented"))
+        if request.method == "CANCEL" and (call := self._ringing.pop(request.branch, None)):
+            self._answer(call, "487 Request Terminated")
+
+    def _answer(self, request: Request, status: str) -> None:
         # The same to every repetition (RFC 3261, 17.2): made of what they have in common.
         tag = hashlib.sha256(request.branch.encode()).hexdigest()[:8]
         headers = [

@@ -59,6 +59,11 @@ class Request(Message):
     method: str
     uri: str
 
+    @property
+    def user(self) -> str:
+        """The user part of its URI; empty where there is none."""
+        return self.uri.partition(":")[2].rpartition("@")[0].partition(";")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Response(Message):

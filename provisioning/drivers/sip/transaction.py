@@ -19,13 +19,24 @@ Headers = Sequence[tuple[str, str]]
 
 
 class Transaction:
-    """One request and what answers it; a call ends here, whatever becomes of it."""
+    """One request and what answers it; a call ends here, whatever becomes of it.
+
+    Only a `patient` one goes on while something rings.
+    """
 
     def __init__(
-        self, endpoint: Endpoint, method: str, uri: str, headers: Headers, body: bytes
+        self,
+        endpoint: Endpoint,
+        method: str,
+        uri: str,
+        headers: Headers,
+        body: bytes,
+        *,
+        patient: bool = False,
     ) -> None:
         self._endpoint = endpoint
         self._method, self._uri, self._headers, self._body = method, uri, headers, body
+        self._patient = patient
         self._branch = f"z9hG4bK{secrets.token_hex(8)}"
 
     def run(self, until: float) -> Response:
@@ -47,7 +58,7 @@ class Transaction:
                     self._close(response)
                     return response
                 pending = response
-                if self._method == "INVITE" and response.status > 100:
+                if self._method == "INVITE" and response.status > 100 and not self._patient:
                     break
         if pending is None or self._method != "INVITE":
             raise Unreachable(f"No answer to {self._method} within the time that is given.")

@@ -1,4 +1,4 @@
-"""Probe accounts: two for each pool and SIP domain, made and taken away as somebody wishes."""
+"""Probe accounts: some for each pool and SIP domain, made and taken away as somebody wishes."""
 
 from __future__ import annotations
 
@@ -36,18 +36,29 @@ _TAKEN: Mapping[str, object] = {
 _OPEN: Mapping[str, object] = {
     "call_classes": [each.value for each in ALLOWED], "max_devices": 1,
 }  # fmt: skip
-_NAMES = {_Role.OPEN: "Probe", _Role.BLOCKED: "Blocked probe"}
-_USERS = {_Role.OPEN: "rtcadmin-probe", _Role.BLOCKED: "rtcadmin-probe-blocked"}
+# As short as the catalogue allows: for so long a probe waits that a telephone rings.
+RINGS_FOR = 2
+_NAMES = {
+    _Role.OPEN: "Probe", _Role.BLOCKED: "Blocked probe", _Role.AWAY: "Forwarding probe",
+}  # fmt: skip
+_USERS = {
+    _Role.OPEN: "rtcadmin-probe", _Role.BLOCKED: "rtcadmin-probe-blocked",
+    _Role.AWAY: "rtcadmin-probe-away",
+}  # fmt: skip
 # Longer than any alias may last that somebody makes.
 _NUMBER_LASTS = timedelta(days=36_500)
 
 
 def missing_domains(pool: ServerPool) -> list[SipDomain]:
-    """The SIP domains for which the pool has no probe account that can register."""
-    there = Account.objects.filter(
-        pool=pool, probe__role=_Role.OPEN, state=State.ACTIVE
-    ).values_list("domain_id", flat=True)
-    return list(SipDomain.objects.exclude(pk__in=list(there)).order_by("domain"))
+    """The SIP domains for which the pool lacks a probe account, or one that can register."""
+    accounts = Account.objects.filter(pool=pool, probe__isnull=False).exclude(state=State.REMOVED)
+    there = {
+        (domain, role)
+        for domain, role, state in accounts.values_list("domain_id", "probe__role", "state")
+        if role == _Role.BLOCKED or state == State.ACTIVE
+    }
+    domains = SipDomain.objects.order_by("domain")
+    return [each for each in domains if not all((each.pk, role) in there for role in _Role)]
 
 
 def set_up_probes(*, pool: ServerPool, actor: Actor) -> int:
@@ -58,7 +69,7 @@ def set_up_probes(*, pool: ServerPool, actor: Actor) -> int:
     """
     made = 0
     for domain in SipDomain.objects.order_by("domain"):
-        for role in (_Role.OPEN, _Role.BLOCKED):
+        for role in _Role:
             with marking_routing(actor=actor, about=f"probes of {pool}"):
                 made += _make(pool, domain, role, actor)
     return made
@@ -94,19 +105,19 @@ def _make(pool: ServerPool, domain: SipDomain, role: ProbeAccount.Role, actor: A
     )
     ProbeAccount.objects.create(account=account, role=role)
     now = timezone.now()
-    own = _OPEN if role is _Role.OPEN else _blocked(pool, domain)
-    for key, value in {**_TAKEN, **own}.items():
+    for key, value in {**_TAKEN, **_own(role, pool, domain)}.items():
         SettingValue.objects.create(
             key=key, scope=SettingScope.ACCOUNT, account=account, value=value, by=actor.user, at=now
         )
     if role is _Role.BLOCKED:
         block_account(account=account, reason="A probe: it must be refused", actor=actor)
         return 1
-    number = number_of_probe(account.pk)
-    Alias.objects.create(
-        account=account, domain=domain, user_part=number, aor=f"{number}@{domain}",
-        ends_at=now + _NUMBER_LASTS, created_at=now,
-    )  # fmt: skip
+    if role is _Role.OPEN:
+        number = number_of_probe(account.pk)
+        Alias.objects.create(
+            account=account, domain=domain, user_part=number, aor=f"{number}@{domain}",
+            ends_at=now + _NUMBER_LASTS, created_at=now,
+        )  # fmt: skip
     mark([account])
     return 1
 
@@ -115,9 +126,17 @@ def _user_part(pool: ServerPool, role: ProbeAccount.Role) -> str:
     return f"{_USERS[role]}-{pool.pk}"
 
 
-def _blocked(pool: ServerPool, domain: SipDomain) -> Mapping[str, object]:
-    """What the blocked account has: no messages, and its calls go to the open one."""
-    return {"messaging": False, "forward_always": f"sip:{_user_part(pool, _Role.OPEN)}@{domain}"}
+def _own(role: ProbeAccount.Role, pool: ServerPool, domain: SipDomain) -> Mapping[str, object]:
+    """What an account has that shows: calls that are forwarded go to the open one."""
+    here = f"sip:{_user_part(pool, _Role.OPEN)}@{domain}"
+    if role is _Role.BLOCKED:
+        return {"messaging": False, "forward_always": here}
+    if role is _Role.AWAY:
+        return {
+            "forward_busy": here, "forward_no_answer": here, "forward_unreachable": here,
+            "forward_after": RINGS_FOR,
+        }  # fmt: skip
+    return _OPEN
 
 
 def check_set_up(pool: ServerPool) -> None:

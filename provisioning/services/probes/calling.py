@@ -11,7 +11,7 @@ from provisioning.drivers.sip.message import Response
 from provisioning.models import TrustedHost
 from provisioning.services.probes.facts import DomainProbe, Facts
 from provisioning.services.probes.verdict import Verdict, judge, untried
-from provisioning.services.routing.probe_routes import ALLOWED_NUMBER, REFUSED_NUMBER
+from provisioning.services.routing.probe_routes import ALLOWED_NUMBER, REFUSED_NUMBER, dialled
 
 _NOWHERE = "rtcadmin-probe.invalid"
 _NOBODY = "rtcadmin-nobody"
@@ -21,17 +21,17 @@ _TAKEN_OVER = 202
 _TOO_LARGE = (413, 513)
 # Sent over UDP it would be cut (RFC 3261, 18.1.1).
 _LARGEST_DATAGRAM = 1200
-_NOT_ASKED = "Calls from the console's own address, {}, are treated as those of a trusted host."
+NOT_ASKED = "Calls from the console's own address, {}, are treated as those of a trusted host."
 _TREATMENT = TrustedHost.Treatment
 
 
 def probe_number(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """A call to the probe's number rings the probe itself."""
     if facts.trusts(phone.local_host) == _TREATMENT.OUTBOUND:
-        return untried(_NOT_ASKED.format(phone.local_host))
+        return untried(NOT_ASKED.format(phone.local_host))
     if not probe.number:
         return untried("The probe account has no number. Set it up again.")
-    answer, rang = _ring(probe, phone, f"sip:{probe.number}@{probe.domain}")
+    answer, rang = ring(probe, phone, f"sip:{probe.number}@{probe.domain}")
     return judge(
         answer,
         good=rang,
@@ -40,10 +40,26 @@ def probe_number(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     )
 
 
+def probe_dial_rule(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
+    """The probe's number, dialled as callers of its site do, rings the probe itself."""
+    if facts.trusts(phone.local_host):
+        return untried(NOT_ASKED.format(phone.local_host))
+    if not probe.number:
+        return untried("The probe account has no number. Set it up again.")
+    number = dialled(probe.number)
+    answer, rang = ring(probe, phone, f"sip:{number}@{probe.domain}")
+    return judge(
+        answer,
+        good=rang,
+        sent=f"INVITE to {number}, as {probe.number} is dialled at the probe's site",
+        expected="it rings here",
+    )
+
+
 def probe_route(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """A call to a number that is nobody's leaves for its gateway, which does not exist."""
     if facts.trusts(phone.local_host):
-        return untried(_NOT_ASKED.format(phone.local_host))
+        return untried(NOT_ASKED.format(phone.local_host))
     if _left(nobody := _call(probe, phone, _NOBODY)):
         return untried(f"It answers {nobody.words} to calls that have nowhere to go.")
     answer = _call(probe, phone, ALLOWED_NUMBER)
@@ -58,7 +74,7 @@ def probe_route(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
 def probe_classes(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """A call that the probe account may not make is refused, and one that it may is not."""
     if facts.trusts(phone.local_host):
-        return untried(_NOT_ASKED.format(phone.local_host))
+        return untried(NOT_ASKED.format(phone.local_host))
     answer = _call(probe, phone, REFUSED_NUMBER)
     sent = f"INVITE to {REFUSED_NUMBER}, a premium number that the probe account may not call"
     if answer.status != _REFUSED:
@@ -72,7 +88,7 @@ def probe_classes(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict
 def probe_stranger(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """Who calls without a password is refused, unless this very address is trusted."""
     treatment = facts.trusts(phone.local_host)
-    answer, rang = _ring(probe, phone, probe.login.uri, signs_in=False)
+    answer, rang = ring(probe, phone, probe.login.uri, signs_in=False)
     sent = f"INVITE without a password from {phone.local_host}"
     if treatment in (_TREATMENT.INBOUND, _TREATMENT.AUTHENTICATED):
         return judge(answer, good=rang, sent=f"{sent}, which is trusted", expected="it rings here")
@@ -90,7 +106,7 @@ def probe_stranger(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdic
 def probe_messaging(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """A message to an account that may have none is refused."""
     if facts.trusts(phone.local_host) == _TREATMENT.OUTBOUND:
-        return untried(_NOT_ASKED.format(phone.local_host))
+        return untried(NOT_ASKED.format(phone.local_host))
     if probe.blocked is None:
         return untried("There is no probe account without messages. Set the accounts up again.")
     answer = phone.message(probe.login, probe.blocked.uri, "probe")
@@ -101,21 +117,6 @@ def probe_messaging(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdi
         good=answer.status == _REFUSED,
         sent="MESSAGE to an account that may have none",
         expected=str(_REFUSED),
-    )
-
-
-def probe_forwarding(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
-    """A call to the blocked account, all of whose calls are forwarded here, rings here."""
-    if facts.trusts(phone.local_host) == _TREATMENT.OUTBOUND:
-        return untried(_NOT_ASKED.format(phone.local_host))
-    if probe.blocked is None:
-        return untried("There is no probe account that forwards. Set the accounts up again.")
-    answer, rang = _ring(probe, phone, probe.blocked.uri)
-    return judge(
-        answer,
-        good=rang,
-        sent="INVITE to an account that forwards all calls to the probe",
-        expected="it rings here",
     )
 
 
@@ -148,7 +149,7 @@ def probe_federation(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verd
     )
 
 
-def _ring(
+def ring(
     probe: DomainProbe, phone: UserAgent, uri: str, *, signs_in: bool = True
 ) -> tuple[Response, bool]:
     """Call, and whether that reached the probe's own telephone."""

@@ -11,11 +11,11 @@ from types import MappingProxyType
 from provisioning.core.errors import ProvisioningError, Rejected, Unreachable
 from provisioning.core.records import Listener
 from provisioning.core.settings.catalogue import CATALOGUE
-from provisioning.core.settings.forwarding_settings import FORWARDING_SETTINGS
 from provisioning.core.settings.setting import Family
 from provisioning.drivers.base import Kind
+from provisioning.drivers.setting_rows import CALLER_SITE
 from provisioning.drivers.sip.agent import UserAgent
-from provisioning.services.probes import calling, registering
+from provisioning.services.probes import calling, forwarding, registering
 from provisioning.services.probes.facts import DomainProbe, Facts
 from provisioning.services.probes.verdict import Finding, Outcome, Verdict, untried
 from provisioning.services.servers import targets
@@ -31,14 +31,23 @@ _OF_DOMAINS: Mapping[Kind, Probe] = MappingProxyType(
     }
 )
 _OF_KINDS: Mapping[Kind, Probe] = MappingProxyType(
-    {Kind.TRUSTED_HOST: calling.probe_stranger, Kind.ROUTE: calling.probe_route}
+    {
+        Kind.DIAL_RULE: calling.probe_dial_rule,
+        Kind.ROUTE: calling.probe_route,
+        Kind.TRUSTED_HOST: calling.probe_stranger,
+    }
 )
 _OF_PREFERENCES: Mapping[str, Probe] = MappingProxyType(
     {
         "call_classes": calling.probe_classes,
-        "forward_always": calling.probe_forwarding,
+        "forward_after": forwarding.probe_no_answer,
+        "forward_always": forwarding.probe_always,
+        "forward_busy": forwarding.probe_busy,
+        "forward_no_answer": forwarding.probe_no_answer,
+        "forward_unreachable": forwarding.probe_unreachable,
         "max_devices": registering.probe_devices,
         "messaging": calling.probe_messaging,
+        CALLER_SITE: calling.probe_dial_rule,
     }
 )
 _OF_SETTINGS: Mapping[str, Probe] = MappingProxyType(
@@ -58,7 +67,6 @@ _KINDS_UNTRIED: Mapping[Kind, str] = MappingProxyType(
         Kind.GATEWAY: "Only a call that arrives there would prove it, and it would ring.",
         Kind.POOL_SERVER: "Only an account of the other pool would prove it, and it would ring.",
         Kind.TRUNK: "Only its provider sees whether the server registers there.",
-        Kind.DIAL_RULE: "They count for callers of a site, and the probe account is at none.",
     }
 )
 _SETTINGS_UNTRIED: Mapping[str, str] = MappingProxyType(
@@ -81,10 +89,8 @@ _SETTINGS_UNTRIED: Mapping[str, str] = MappingProxyType(
             "Only whom a call reaches behind a gateway sees it, and it would ring there.",
         ),
         **dict.fromkeys(
-            [each.key for each in FORWARDING_SETTINGS],
-            "A call would ring at whom it goes on to.",
+            ("voicemail", "voicemail_server"), "A call would be recorded in somebody's mailbox."
         ),
-        "site": _KINDS_UNTRIED[Kind.DIAL_RULE],
     }
 )  # fmt: skip
 _EVERYBODY = "Everybody has it so, and the probe account has a value of its own."
@@ -155,6 +161,8 @@ class _Conversation:
     def __init__(self, facts: Facts, phone: UserAgent, talk: Talk, until: float) -> None:
         self._facts, self._phone, self._talk, self._until = facts, phone, talk, until
         self._silences = 0
+        # What one probe finds may say something of several settings.
+        self._said: dict[tuple[Probe, str], Verdict] = {}
 
     def run(self) -> None:
         """Every SIP domain, and with the first account that registers all that is the same."""
@@ -213,8 +221,12 @@ class _Conversation:
         return [kind for kind in kinds if kind in self._facts.kinds]
 
     def _find(self, kind: Kind, key: str, ask: Probe | str, probe: DomainProbe) -> Verdict:
-        verdict = untried(ask) if isinstance(ask, str) else self._ask(ask, probe)
-        return self._keep(kind, key, verdict)
+        if isinstance(ask, str):
+            return self._keep(kind, key, untried(ask))
+        asked = ask, probe.domain
+        if asked not in self._said:
+            self._said[asked] = self._ask(ask, probe)
+        return self._keep(kind, key, self._said[asked])
 
     def _ask(self, ask: Probe, probe: DomainProbe) -> Verdict:
         if self._silences >= _SILENCES or time.monotonic() > self._until:

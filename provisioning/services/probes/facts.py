@@ -31,17 +31,25 @@ from provisioning.services.routing.desired_routing import sites_that_dial
 from provisioning.services.settings.effective import effective_at
 from provisioning.services.settings.places import Place
 
+_Role = ProbeAccount.Role
 # Settings of probe accounts that are tried.
-_OPEN_HAS, _BLOCKED_HAS = ("call_classes", "max_devices"), ("forward_always", "messaging")
+_OPEN_HAS = ("call_classes", "max_devices", CALLER_SITE)
+_BLOCKED_HAS = ("forward_always", "messaging")
+_AWAY_HAS = ("forward_after", "forward_busy", "forward_no_answer", "forward_unreachable")
 
 
 @dataclass(frozen=True, slots=True)
 class DomainProbe:
-    """The probe accounts of one SIP domain; `blocked` is None where there is none to be refused."""
+    """The probe accounts of one SIP domain.
+
+    `blocked` is None where there is none to be refused, `away` where there is none that forwards
+    calls which it does not take.
+    """
 
     login: Login
     number: str
     blocked: Login | None
+    away: Login | None
 
     @property
     def domain(self) -> str:
@@ -83,13 +91,7 @@ def gather(server: SipServer) -> Facts:
     store = server.store
     kinds = _kinds_there(server)
     probes, missing = _probes(server)
-    own_of = [
-        preference_key(key, f"{login.user}@{login.domain}")
-        for each in probes
-        for login, keys in ((each.login, _OPEN_HAS), (each.blocked, _BLOCKED_HAS))
-        if login is not None
-        for key in keys
-    ]
+    own_of = [key for each in probes for key in _tried_by(each)]
     own = OwnedRow.objects.filter(store=store, kind=Kind.PREFERENCE, key__in=own_of)
     there = OwnedRow.objects.filter(store=store, kind=Kind.SIP_DOMAIN)
     return Facts(
@@ -105,6 +107,17 @@ def gather(server: SipServer) -> Facts:
         own=frozenset(key.partition("/")[0] for key in own.values_list("key", flat=True)),
         trusted=tuple(TrustedHost.objects.all()),
     )
+
+
+def _tried_by(probe: DomainProbe) -> list[str]:
+    """The keys of settings that the accounts of a SIP domain are tried by."""
+    has = ((probe.login, _OPEN_HAS), (probe.blocked, _BLOCKED_HAS), (probe.away, _AWAY_HAS))
+    return [
+        preference_key(key, f"{login.user}@{login.domain}")
+        for login, keys in has
+        if login is not None
+        for key in keys
+    ]
 
 
 def _kinds_there(server: SipServer) -> frozenset[Kind]:
@@ -131,7 +144,7 @@ def _probes(server: SipServer) -> tuple[list[DomainProbe], dict[str, str]]:
     found, missing = [], {}
     for account in accounts:
         domain = account.domain.domain
-        if account.probe.role != ProbeAccount.Role.OPEN:
+        if account.probe.role != _Role.OPEN:
             continue
         login = _login(account)
         if account.aor not in here:
@@ -139,11 +152,15 @@ def _probes(server: SipServer) -> tuple[list[DomainProbe], dict[str, str]]:
         elif account.state != State.ACTIVE or login is None:
             missing[domain] = f"The probe account {account.aor} cannot register as it is now."
         else:
-            other = by_role.get((domain, ProbeAccount.Role.BLOCKED))
-            blocked = other if other and other.state == State.BLOCKED else None
-            refused = _login(blocked) if blocked else None
-            found.append(DomainProbe(login, numbers.get(account.pk, ""), refused))
+            blocked = _login_in(by_role.get((domain, _Role.BLOCKED)), State.BLOCKED)
+            away = _login_in(by_role.get((domain, _Role.AWAY)), State.ACTIVE)
+            found.append(DomainProbe(login, numbers.get(account.pk, ""), blocked, away))
     return found, missing
+
+
+def _login_in(account: Account | None, state: State) -> Login | None:
+    """Who signs in with an account, as long as it is in that state."""
+    return _login(account) if account is not None and account.state == state else None
 
 
 def _login(account: Account) -> Login | None:

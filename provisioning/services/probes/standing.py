@@ -23,8 +23,8 @@ from provisioning.services.routing.probe_routes import PROBE_KEYS
 _Outcome = ProbeResult.Outcome
 # Kinds with a row for each account: counting them takes long.
 _MANY = frozenset({Kind.SUBSCRIBER.value, Kind.ALIAS.value, Kind.PREFERENCE.value})
-# Kinds of which the probes have rows of their own.
-_PROBED_BY = (Kind.GATEWAY.value, Kind.ROUTE.value)
+# The rows that the probes themselves have.
+_OF_PROBES = [key for keys in PROBE_KEYS.values() for key in keys]
 _AGAIN = "Pushed again since it was proved. The next probe follows."
 
 
@@ -124,7 +124,7 @@ def _rows_there(stores: Sequence[int], names: Sequence[str]) -> dict[tuple[int, 
     """
     few, many = set(names) - _MANY, _MANY & set(names)
     counted = OwnedRow.objects.filter(store__in=stores, kind__in=few).order_by()
-    counted = counted.exclude(kind__in=_PROBED_BY, key__in=PROBE_KEYS)
+    counted = counted.exclude(kind__in=list(PROBE_KEYS), key__in=_OF_PROBES)
     found = {
         (store, kind): count
         for store, kind, count in counted.values_list("store", "kind").annotate(Count("pk"))

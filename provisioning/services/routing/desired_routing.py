@@ -26,7 +26,11 @@ from provisioning.drivers.routing import (
 )
 from provisioning.drivers.setting_rows import main_number_key
 from provisioning.models import Gateway, GroupAddress, Route, SettingValue, Site, TrustedHost
-from provisioning.services.routing.probe_routes import probe_gateways, probe_routes
+from provisioning.services.routing.probe_routes import (
+    probe_dial_rules,
+    probe_gateways,
+    probe_routes,
+)
 
 _ERASED = (
     "The password of its registration was erased when it moved. What stands at the server was left "
@@ -140,6 +144,7 @@ def _routes(made: RoutingRows) -> None:
 
 
 def _dial_rules(made: RoutingRows) -> None:
+    _keep(made, iter(probe_dial_rules()))
     for site, text in Site.objects.exclude(dial_rules="").values_list("pk", "dial_rules"):
         for position, rule in enumerate(read_rules(text), start=1):
             row = DialRuleRow(site, position, rule.pattern, rule.translation)

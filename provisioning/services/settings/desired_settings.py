@@ -18,6 +18,7 @@ from provisioning.drivers.setting_rows import CALLER_SITE, PreferenceRow, Settin
 from provisioning.models import Account, ConfigStore, GroupMember, OwnedRow, SettingValue, SipDomain
 from provisioning.services.bulk import among
 from provisioning.services.routing.desired_routing import main_numbers, sites_that_dial
+from provisioning.services.routing.probe_routes import PROBE_SITE, callers_at_site
 from provisioning.services.servers.scope import narrow
 from provisioning.services.settings.effective import HOLDER_COLUMNS, Desk, Holder
 from provisioning.services.settings.places import EVERYWHERE, as_given
@@ -106,7 +107,8 @@ def preference_rows(*, store: ConfigStore, values: Sequence[Values]) -> dict[str
     everybody = {key: CATALOGUE[key].default for key in keys} | dict(desk.given_everywhere())
     domains = dict(SipDomain.objects.values_list("pk", "domain"))
     holders = [Holder(*each[: len(HOLDER_COLUMNS)]) for each in values]
-    dialling = set(sites_that_dial().values_list("pk", flat=True))
+    dialling = {PROBE_SITE, *sites_that_dial().values_list("pk", flat=True)}
+    probing = callers_at_site()
     rows: dict[str, Row] = {}
     for holder, (*_, user), given in zip(holders, values, desk.given_to(holders), strict=True):
         domain = domains[holder.domain_id]
@@ -114,8 +116,9 @@ def preference_rows(*, store: ConfigStore, values: Sequence[Values]) -> dict[str
             if value != everybody[key]:
                 row = PreferenceRow(key, user, domain, as_text(value))
                 rows[row.key] = row
-        if holder.site_id in dialling:
-            row = PreferenceRow(CALLER_SITE, user, domain, str(holder.site_id))
+        site = PROBE_SITE if holder.pk in probing else holder.site_id
+        if site in dialling:
+            row = PreferenceRow(CALLER_SITE, user, domain, str(site))
             rows[row.key] = row
     return rows
 

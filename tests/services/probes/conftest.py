@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from lab.authority import Authority
-from lab.kamailio import Kamailio
+from lab.kamailio import KAMAILIO_5_6, KAMAILIO_6_1, Kamailio
 from provisioning.models import ProbeResult, SipServer
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.probes.accounts import set_up_probes
@@ -61,15 +61,39 @@ def server_of(authority: Authority) -> Callable[..., SipServer]:
 
 
 @pytest.fixture
-def probed(
-    site: Site, new_kamailio: Callable[[Site], Kamailio], server_of: Callable[..., SipServer]
+def probing(
+    new_kamailio: Callable[[Site], Kamailio], server_of: Callable[..., SipServer]
+) -> Callable[[Site], Probed]:
+    """Makes a server that does as it should."""
+
+    def make(site: Site) -> Probed:
+        kamailio = new_kamailio(site)
+        found = Probed(site, kamailio, server_of(site, kamailio))
+        make_domain()
+        make_route("+44", make_gateway(host="192.0.2.9"))
+        assert set_up_probes(pool=site.store.pool, actor=COMMAND_LINE) == 3
+        outbox.mark_store(site.store)
+        found.push()
+        return found
+
+    return make
+
+
+@pytest.fixture
+def probed(site: Site, probing: Callable[[Site], Probed]) -> Probed:
+    """A Kamailio 5.6 on an SQLite file."""
+    return probing(site)
+
+
+@pytest.fixture(
+    params=[("sqlite", KAMAILIO_5_6), ("postgresql", KAMAILIO_6_1)],
+    ids=["sqlite-5.6", "postgresql-6.1"],
+)
+def either_probed(
+    request: pytest.FixtureRequest,
+    new_site: Callable[..., Site],
+    probing: Callable[[Site], Probed],
 ) -> Probed:
-    """A server that does as it should."""
-    kamailio = new_kamailio(site)
-    found = Probed(site, kamailio, server_of(site, kamailio))
-    make_domain()
-    make_route("+44", make_gateway(host="192.0.2.9"))
-    assert set_up_probes(pool=site.store.pool, actor=COMMAND_LINE) == 2
-    outbox.mark_store(site.store)
-    found.push()
-    return found
+    """The same, and a Kamailio 6.1 on PostgreSQL."""
+    dialect, release = request.param
+    return probing(new_site(dialect, release=release))

@@ -60,10 +60,12 @@ def test_what_an_asterisk_does_is_proved_over_every_transport_and_what_it_does_n
         f"alias {DOMAIN}": "effective",
         "route": "effective",
         "gateway": "untried",
+        "dial_rule": "effective",
         "preference call_classes": "effective",
         "preference max_devices": "effective",
         # It answers every message with 202.
         "preference messaging": "untried",
+        "preference site": "effective",
     } | {f"setting {key}": "effective" for key in _GIVEN}
     for transport in ("udp", "tcp", "tls"):
         assert outcomes(transport) == proved
@@ -73,8 +75,16 @@ def test_what_an_asterisk_does_is_proved_over_every_transport_and_what_it_does_n
     assert words["sip_domain"] == "unsupported"
     assert words["preference"] == "unproven"
     # Nobody made a route but the probes.
-    assert words["gateway"] == words["route"] == "nothing"
+    assert words["gateway"] == words["route"] == words["dial_rule"] == "nothing"
 
     place.execute("DELETE FROM rtcadmin_preferences WHERE name LIKE 'max_devices/%%'")
     place.asterisk.command("sorcery memory cache expire res_pjsip/aor")
-    assert outcomes("udp") == proved | {"preference max_devices": "ineffective"}
+    proved["preference max_devices"] = "ineffective"
+    assert outcomes("udp") == proved
+
+    place.execute("UPDATE rtcadmin_dial_rules SET translation = '+4420'")
+    place.asterisk.command("dialplan reload")
+    assert outcomes("udp") == proved | {
+        "dial_rule": "ineffective",
+        "preference site": "ineffective",
+    }

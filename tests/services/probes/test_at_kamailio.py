@@ -33,10 +33,16 @@ PROVED = {
     f"alias {DOMAIN}": "effective",
     "route": "effective",
     "gateway": "untried",
+    "dial_rule": "effective",
     "preference call_classes": "effective",
+    "preference forward_after": "effective",
     "preference forward_always": "effective",
+    "preference forward_busy": "effective",
+    "preference forward_no_answer": "effective",
+    "preference forward_unreachable": "effective",
     "preference max_devices": "effective",
     "preference messaging": "effective",
+    "preference site": "effective",
 }
 
 
@@ -66,8 +72,9 @@ def lie(probed: Probed, file: str, pattern: str, instead: str = "") -> None:
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 def test_a_server_that_does_as_intended_is_proved_and_nothing_is_left_there(
-    probed: Probed, transport: str
+    either_probed: Probed, transport: str
 ) -> None:
+    probed = either_probed
     only(probed, transport)
     assert probed.probe() == PROVED
     assert probed.server.probe.transport == transport
@@ -153,6 +160,65 @@ def test_a_setting_that_a_server_does_not_go_by_is_found(
     assert probed.probe() == proved | {wrong: "ineffective"}
 
 
+@pytest.mark.parametrize(
+    ("file", "pattern", "instead", "wrong"),
+    [
+        ("routing.cfg", r"dp_translate\([^\n]*", "", {"dial_rule", "preference site"}),
+        (
+            "forwarding.cfg",
+            r"\$var\(to\) = \$avp\(forward_busy\);",
+            "",
+            {"preference forward_busy"},
+        ),
+        (
+            "forwarding.cfg",
+            r"if \(\$avp\(forward_unreachable\) != \"\"\)",
+            "if (0)",
+            {"preference forward_unreachable"},
+        ),
+        *(
+            (
+                "forwarding.cfg",
+                pattern,
+                instead,
+                {"preference forward_no_answer", "preference forward_after"},
+            )
+            for pattern, instead in (
+                (r"\$var\(to\) = \$avp\(forward_no_answer\);", ""),
+                (r"\$\(avp\(forward_after\)\{s.int\}\) \* 1000", "60000"),
+                (r"t_set_fr\(\"\$var\(patience\)\"\)", 't_set_fr("300", "300")'),
+            )
+        ),
+    ],
+    ids=["dialled", "busy", "unreachable", "no-answer", "much-later", "at-once"],
+)
+def test_a_call_that_does_not_go_on_as_intended_is_found(
+    either_probed: Probed, file: str, pattern: str, instead: str, wrong: set[str]
+) -> None:
+    lie(either_probed, file, pattern, instead)
+    assert either_probed.probe() == PROVED | dict.fromkeys(wrong, "ineffective")
+    assert either_probed.site.rows("SELECT * FROM location") == []
+
+
+def test_a_dial_rule_that_is_another_one_at_the_server_is_found(probed: Probed) -> None:
+    probed.site.execute("UPDATE dialplan SET repl_exp = '+4420'")
+    probed.kamailio.rpc("dialplan.reload")
+    assert probed.probe() == PROVED | {"dial_rule": "ineffective", "preference site": "ineffective"}
+    assert "0999200" in probed.result("dial_rule").sent
+
+
+def test_what_a_probe_left_that_was_killed_misleads_no_later_one(probed: Probed) -> None:
+    listener = Listener(HOST, probed.kamailio.sip_port, "tcp")
+    with UserAgent(listener, addresses=[HOST]) as killed:
+        for account in Account.objects.filter(probe__role__in=("open", "away")):
+            secret = account.credential.secret() or ""
+            login = Login(account.user_part, DOMAIN, account.credential.auth_user, secret)
+            assert killed.register(login, device="away", expires=None).accepted
+    assert len(probed.site.rows("SELECT * FROM location")) == 2
+    assert probed.probe() == PROVED
+    assert probed.site.rows("SELECT * FROM location") == []
+
+
 def test_a_server_that_lets_a_blocked_account_in_is_found(probed: Probed) -> None:
     blocked = Account.objects.select_related("credential").get(probe__role="blocked")
     digest = ha1(blocked.credential.auth_user, DOMAIN, blocked.credential.secret() or "")
@@ -206,7 +272,8 @@ def test_a_number_that_leads_to_somebody_else_is_found(probed: Probed) -> None:
         finally:
             over.set()
             thread.join()
-        assert [each.method for each in phone.rung] == ["INVITE"]
+        # By its number, and by its number as it is dialled at the probe's site.
+        assert [each.method for each in phone.rung] == ["INVITE", "INVITE"]
 
 
 def test_a_call_without_a_password_is_tried_and_an_open_server_is_found(probed: Probed) -> None:

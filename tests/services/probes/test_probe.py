@@ -64,17 +64,18 @@ def rest(probed: Probed, **since: float) -> None:
 def test_probe_accounts_are_made_once_marked_and_taken_away_again(site: Site) -> None:
     make_domain()
     pool = site.store.pool
-    assert set_up_probes(pool=pool, actor=COMMAND_LINE) == 2
+    assert set_up_probes(pool=pool, actor=COMMAND_LINE) == 3
     assert set_up_probes(pool=pool, actor=COMMAND_LINE) == 0
     make_domain("other.example.com")
     assert [str(each) for each in missing_domains(pool)] == ["other.example.com"]
-    assert set_up_probes(pool=pool, actor=COMMAND_LINE) == 2
+    assert set_up_probes(pool=pool, actor=COMMAND_LINE) == 3
     assert missing_domains(pool) == []
     site.push()
-    assert len(site.subscribers()) == 4
+    assert len(site.subscribers()) == 6
     assert [ha1 for aor, ha1 in site.subscribers().items() if "blocked" in aor] == ["!", "!"]
     assert {alias[:5] for alias in site.aliases()} == {"+9992"}
     assert site.rows("SELECT tprefix FROM mtree ORDER BY tprefix") == [("+9990",), ("+9991",)]
+    assert site.rows("SELECT match_exp, repl_exp FROM dialplan") == [("^(?:0(999[0-9]+))$", r"+\1")]
     assert site.rows("SELECT destination FROM dispatcher") == [
         ("sip:192.0.2.1:5060;transport=udp",)
     ]
@@ -84,13 +85,13 @@ def test_probe_accounts_are_made_once_marked_and_taken_away_again(site: Site) ->
     told = str(list(AuditEvent.objects.values_list("detail", flat=True)))
     assert not any(str(each.secret()) in told for each in Credential.objects.all())
 
-    assert take_probes_away(pool=pool, actor=COMMAND_LINE) == 4
+    assert take_probes_away(pool=pool, actor=COMMAND_LINE) == 6
     site.push()
     assert site.subscribers() == site.aliases() == {}
-    for table in ("mtree", "dispatcher", "usr_preferences"):
+    for table in ("mtree", "dispatcher", "dialplan", "usr_preferences"):
         assert site.rows(f"SELECT * FROM {table}") == []  # noqa: S608
     assert not ProbeAccount.objects.exists()
-    assert set_up_probes(pool=pool, actor=COMMAND_LINE) == 4
+    assert set_up_probes(pool=pool, actor=COMMAND_LINE) == 6
 
 
 def test_an_address_that_is_somebody_s_is_left_to_him(site: Site) -> None:

@@ -104,10 +104,10 @@ def test_who_may_sets_up_asks_and_removes(
     refused = as_helpdesk.post(ask, follow=True)
     assert "no probe account" in text_of(refused)
     made = as_administrator.post(accounts, follow=True)
-    assert "2 probe accounts made" in text_of(made)
+    assert "3 probe accounts made" in text_of(made)
     assert "Probing…" in text_of(as_helpdesk.post(ask, follow=True))
     gone = as_administrator.post(accounts, {"remove": "1"}, follow=True)
-    assert "2 probe accounts removed" in text_of(gone)
+    assert "3 probe accounts removed" in text_of(gone)
     assert not ProbeAccount.objects.exists()
 
 

@@ -1,0 +1,89 @@
+"""Probes by calls that go on: to accounts that do not take them, and from there to the probe.
+
+All of them are probe accounts, and one telephone here stands for each: it is busy, rings, or is
+not there.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+
+from provisioning.drivers.sip.agent import UserAgent
+from provisioning.models import TrustedHost
+from provisioning.services.probes.accounts import RINGS_FOR
+from provisioning.services.probes.calling import NOT_ASKED, ring
+from provisioning.services.probes.facts import DomainProbe, Facts
+from provisioning.services.probes.verdict import Verdict, judge, untried
+
+_TREATMENT = TrustedHost.Treatment
+_AWAY = "away"
+_SET_UP_AGAIN = "There is no probe account that forwards. Set the accounts up again."
+
+
+def probe_always(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
+    """A call to the blocked account, all of whose calls are forwarded here, rings here."""
+    if facts.trusts(phone.local_host) == _TREATMENT.OUTBOUND:
+        return untried(NOT_ASKED.format(phone.local_host))
+    if probe.blocked is None:
+        return untried(_SET_UP_AGAIN)
+    answer, rang = ring(probe, phone, probe.blocked.uri)
+    return judge(
+        answer,
+        good=rang,
+        sent="INVITE to an account that forwards all calls to the probe",
+        expected="it rings here",
+    )
+
+
+def probe_unreachable(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
+    """A call to an account none of whose telephones is registered rings here."""
+    if facts.trusts(phone.local_host) == _TREATMENT.OUTBOUND:
+        return untried(NOT_ASKED.format(phone.local_host))
+    if probe.away is None:
+        return untried(_SET_UP_AGAIN)
+    phone.unregister_all(probe.away)
+    answer, rang = ring(probe, phone, probe.away.uri)
+    return judge(
+        answer,
+        good=rang,
+        sent="INVITE to an account without a registered telephone, which forwards to the probe",
+        expected="it rings here",
+    )
+
+
+def probe_busy(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
+    """A call that a telephone of the account answers 486 rings here next."""
+    return _reach(facts, probe, phone, rings=False)
+
+
+def probe_no_answer(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
+    """A call that rings at a telephone of the account for long enough rings here next."""
+    return _reach(facts, probe, phone, rings=True)
+
+
+def _reach(facts: Facts, probe: DomainProbe, phone: UserAgent, *, rings: bool) -> Verdict:
+    if facts.trusts(phone.local_host) == _TREATMENT.OUTBOUND:
+        return untried(NOT_ASKED.format(phone.local_host))
+    if probe.away is None:
+        return untried(_SET_UP_AGAIN)
+    phone.unregister_all(probe.away)
+    there = phone.register(probe.away, device=_AWAY, expires=None)
+    if not there.accepted:
+        return untried(f"The account that forwards could not register: {there.words}.")
+    before, began = len(phone.rung), time.monotonic()
+    try:
+        with phone.ringing(_AWAY) if rings else nullcontext():
+            answer = phone.invite(probe.login, probe.away.uri, patience=RINGS_FOR)
+    finally:
+        phone.unregister_all(probe.away)
+    took = time.monotonic() - began
+    called = [each.user == _AWAY for each in phone.rung[before:] if each.method == "INVITE"]
+    waited = not rings or took > RINGS_FOR / 2
+    does = f"rings, and which forwards after {RINGS_FOR} s" if rings else "is busy, and forwards"
+    return judge(
+        answer,
+        good=called == [True, False] and waited,
+        sent=f"INVITE to an account whose telephone {does} to the probe",
+        expected="it rings there, then here",
+    )
