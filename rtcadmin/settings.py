@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 from rtcadmin import environment as env
 from rtcadmin import logs
+
+# Nearly all that a start makes stays: Python would look through it for cycles again and again.
+gc.set_threshold(10_000, 20, 20)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA = Path(env.text("RTCADMIN_DATA", str(BASE_DIR / "var"))).absolute()

@@ -8,7 +8,8 @@ import pytest
 from kombu import Connection
 from kombu.exceptions import ChannelError
 
-from rtcadmin import broker
+from rtcadmin.broker.files import FileTransport
+from rtcadmin.broker.redis import RedisTransport
 from rtcadmin.celery import app
 
 
@@ -60,9 +61,9 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(
 
 def test_the_console_s_own_connections_use_these() -> None:
     for url, transport in (
-        ("filesystem://", broker.FileTransport),
-        ("redis://", broker.RedisTransport),
-        ("rediss://", broker.RedisTransport),
+        ("filesystem://", FileTransport),
+        ("redis://", RedisTransport),
+        ("rediss://", RedisTransport),
     ):
         with app.connection_for_write(url) as connection:
             assert connection.get_transport_cls() is transport

@@ -286,18 +286,13 @@ def among_numbers(numbers: Sequence[int]) -> RawSQL:
 
 @contextmanager
 def collecting_rarely() -> Iterator[None]:
-    """Look for reference cycles rarely: millions of short-lived values, which have none.
-
-    What is there already, all of Django for one thing, is not looked through each time.
-    """
+    """Look for reference cycles rarely: millions of short-lived values, which have none."""
     thresholds = gc.get_threshold()
-    gc.freeze()
     gc.set_threshold(500_000, 20, 100)
     try:
         yield
     finally:
         gc.set_threshold(*thresholds)
-        gc.unfreeze()
 
 
 def moment(value: datetime | None = None) -> Any:
