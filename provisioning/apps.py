@@ -1,7 +1,5 @@
 """The one Django application."""
 
-import gc
-
 from django.apps import AppConfig
 
 
@@ -10,7 +8,3 @@ class ProvisioningConfig(AppConfig):
 
     name = "provisioning"
     verbose_name = "rtcadmin"
-
-    def ready(self) -> None:
-        """All that is there by now stays: no look for reference cycles goes through it again."""
-        gc.freeze()
