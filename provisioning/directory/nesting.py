@@ -44,3 +44,28 @@ def _close(node: int, open_nodes: dict[int, None]) -> list[int]:
     while not circle or circle[-1] != node:
         circle.append(open_nodes.popitem()[0])
     return circle
+
+
+def around(graph: Sequence[Sequence[int]]) -> list[int]:
+    """For each node of 0, 1, … the nodes that it leads to, itself included, as a bitset.
+
+    A node's successors are the numbers at its place in `graph`.
+    """
+    found = [0] * len(graph)
+    for circle in circles(dict(enumerate(graph))):
+        reached = 0
+        for node in circle:
+            reached |= 1 << node
+            for successor in graph[node]:
+                reached |= found[successor]
+        for node in circle:
+            found[node] = reached
+    return found
+
+
+def places(bits: int) -> Iterator[int]:
+    """The numbers of the few bits that are set."""
+    while bits:
+        lowest = bits & -bits
+        yield lowest.bit_length() - 1
+        bits ^= lowest

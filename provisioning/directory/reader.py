@@ -21,7 +21,7 @@ from provisioning.directory.certificate import Untrusted
 from provisioning.directory.connection import code_and_words, open_connection
 from provisioning.directory.endpoint import endpoints
 from provisioning.directory.guid import canonical_guid
-from provisioning.directory.selection import filters_of_keys
+from provisioning.directory.selection import filters_of_keys, filters_of_values
 
 MAX_PROBLEMS = 1000
 _MOST_NAMES = 1000
@@ -102,6 +102,10 @@ class Reader:
     def select(self, guids: Iterable[str]) -> list[str]:
         """What `people` and `groups` take to read only those with these keys."""
         return filters_of_keys(self._source.key_attribute, guids)
+
+    def naming(self, dn: str) -> list[str]:
+        """What `groups` takes to read only those that name `dn` as a member."""
+        return filters_of_values(("member", "uniqueMember"), [dn])
 
     def people(
         self, attributes: Collection[str], only: Sequence[str] | None = None

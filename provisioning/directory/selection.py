@@ -24,6 +24,20 @@ def filters_of_values(attributes: Sequence[str], values: Iterable[str]) -> list[
     return _any_of([f"({name}={value})" for value in escaped for name in attributes])
 
 
+def filters_of_sids(sids: Iterable[bytes]) -> list[str]:
+    """Filters that together match the entries of Active Directory with one of these objectSids."""
+    return _any_of([f"(objectSid={_bytes(sid)})" for sid in sorted(sids)])
+
+
+def filters_of_primary_groups(sids: Iterable[bytes]) -> list[str]:
+    """Filters that together match everybody whose primary group may be one of these objectSids.
+
+    In other domains of a forest groups with other SIDs have the same number.
+    """
+    numbers = sorted({int.from_bytes(sid[-4:], "little") for sid in sids})
+    return _any_of([f"(primaryGroupID={number})" for number in numbers])
+
+
 def _any_of(comparisons: list[str]) -> list[str]:
     chunks = (comparisons[start : start + _CHUNK] for start in range(0, len(comparisons), _CHUNK))
     return [f"(|{''.join(chunk)})" for chunk in chunks]
@@ -32,4 +46,8 @@ def _any_of(comparisons: list[str]) -> list[str]:
 def _written(attribute: str, guid: str) -> str:
     if attribute.lower() != _BINARY:
         return guid
-    return "".join(f"\\{byte:02x}" for byte in UUID(guid).bytes_le)
+    return _bytes(UUID(guid).bytes_le)
+
+
+def _bytes(value: bytes) -> str:
+    return "".join(f"\\{byte:02x}" for byte in value)

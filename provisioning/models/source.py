@@ -105,6 +105,13 @@ class DirectorySource(Limited):
         blank=True, editable=False, help_text="What reading changes does not notice"
     )
     groups_stale_since = models.DateTimeField(null=True, editable=False)
+    groups_exact = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="All that is kept of groups is what the directory said at the cookie, so that "
+        "those that change can be read alone",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

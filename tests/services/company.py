@@ -90,8 +90,9 @@ class Directory:
 class FakeReader:
     """Reads a `Directory` as provisioning.directory.reader.Reader reads a server."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, source: SourceRecord) -> None:
         self._directory = directory
+        self.source = source
         self.problems = directory.unusable
         self.left_out = len(directory.unusable)
         self.server = ""
@@ -106,6 +107,13 @@ class FakeReader:
 
     def select(self, guids: Iterable[str]) -> list[str]:
         return list(guids)
+
+    def naming(self, dn: str) -> list[str]:
+        return [
+            team.guid
+            for team in self._directory.groups
+            if dn in [one if isinstance(one, str) else one.dn for one in team.members]
+        ]
 
     def people(
         self, attributes: Collection[str], only: Sequence[str] | None = None
@@ -198,7 +206,7 @@ def read_from(monkeypatch: pytest.MonkeyPatch, directories: dict[str, Directory]
     """Let the sync read these directories, by the name of the source."""
 
     def open_reader(record: SourceRecord) -> FakeReader:
-        return FakeReader(directories[record.name])
+        return FakeReader(directories[record.name], record)
 
     monkeypatch.setattr("provisioning.services.directory.readers.Reader", open_reader)
 

@@ -26,6 +26,11 @@ def dn_of(uid: str) -> str:
     return f"id={uid}"
 
 
+def uid_of(dn: str) -> str:
+    """The uid of which `dn_of` made `dn`."""
+    return dn.removeprefix("id=")
+
+
 def attributes_of(uid: str, body: Body, wanted: Collection[str]) -> dict[str, list[bytes]]:
     """The values of the `wanted` attributes (lower case) that a resource has."""
     found: dict[str, list[bytes]] = {}

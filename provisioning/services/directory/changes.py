@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from datetime import timedelta
 
+from django.db.models import Q
 from django.utils import timezone
 
 from provisioning.core.text import clean_line
@@ -74,11 +75,26 @@ def keep_cookie(*, run: Run) -> None:
     stale = run.changes.filter(status=PlannedChange.Status.STALE).exclude(kind="account")
     if stale.exists():
         reason = f"What run #{run.pk} planned did not fit any more."
-        source.update(cookie=None, fell_back=reason, fell_back_at=None)
+        source.update(cookie=None, fell_back=reason, fell_back_at=None, groups_exact=False)
     else:
-        source.update(cookie=run.cookie)
+        source.update(cookie=run.cookie, groups_exact=_groups_are_exact(run, source.get()))
     run.cookie = None  # an approved run ends a second time, when reading has gone on
     run.save(update_fields=["cookie"])
+
+
+def _groups_are_exact(run: Run, source: DirectorySource) -> bool:
+    """Whether groups are as the directory has them: all were read, or were so before, and whatever
+    differed was applied.
+    """
+    status = PlannedChange.Status
+    open_rows = PlannedChange.objects.filter(run__source=source, kind="group").filter(
+        Q(run=run, status__in=[status.HELD, status.STALE, status.DISCARDED])
+        | Q(run__state=Run.State.WAITING, status=status.HELD)
+    )
+    if source.groups_stale_since or open_rows.exists():
+        return False
+    present = DirectoryGroup.objects.filter(source=source, left_at=None)
+    return source.groups_exact or present.count() == run.counts.get("read.groups", 0)
 
 
 def found_nothing(*, run: Run) -> bool:

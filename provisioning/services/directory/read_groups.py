@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from provisioning.core.errors import Rejected
+from provisioning.core.records import Entry
 from provisioning.core.text import clean_line
 from provisioning.directory.groups import Membership
 from provisioning.directory.presets import GROUP_ATTRIBUTES
@@ -36,29 +37,41 @@ def read_groups(
     for page in reader.groups(GROUP_ATTRIBUTES):
         for entry in page:
             membership.add_group(entry)
-            values = entry.attributes
-            name = _first(values, "cn", entry.dn)
-            read.names[entry.guid] = (name, _first(values, "description", ""))
+            read.names[entry.guid] = (name_of(entry), description_of(entry))
     known = DirectoryGroup.objects.filter(source=source, left_at__isnull=True)
     if not read.names and known.exists():
         raise Rejected(
             "The directory answered, but with 0 groups. Check the bases, the filter and the read "
             "rights of the bind account."
         )
-    _know_foreign(source, list(membership.foreign_sids()), membership, read)
+    for sid, (guid, source_id) in find_foreign(source, list(membership.foreign_sids())).items():
+        membership.know_foreign(sid, guid)
+        read.foreign[guid] = source_id
     return read
 
 
-def _know_foreign(
-    source: DirectorySource, sids: Collection[str], membership: Membership, read: ReadGroups
-) -> None:
+def find_foreign(source: DirectorySource, sids: Collection[str]) -> dict[str, tuple[str, int]]:
+    """The key and the source of everybody of other sources who has one of these SIDs.
+
+    Of several with the same one the newest counts.
+    """
+    found: dict[str, tuple[str, int]] = {}
     waiting = iter(sids)
     while chunk := list(islice(waiting, _CHUNK)):
         others = Person.objects.exclude(source=source).filter(left_at=None, sid__in=chunk)
-        for sid, guid, source_id in others.order_by("-id").values_list("sid", "guid", "source_id"):
-            if guid not in read.foreign and sid in membership.foreign_sids():
-                membership.know_foreign(sid, guid)
-                read.foreign[guid] = source_id
+        for sid, guid, source_id in others.order_by("id").values_list("sid", "guid", "source_id"):
+            found[sid] = guid, source_id
+    return found
+
+
+def name_of(entry: Entry) -> str:
+    """How a group is called."""
+    return _first(entry.attributes, "cn", entry.dn)
+
+
+def description_of(entry: Entry) -> str:
+    """What the directory says of a group."""
+    return _first(entry.attributes, "description", "")
 
 
 def _first(values: dict[str, list[bytes]], name: str, default: str) -> str:

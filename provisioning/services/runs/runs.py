@@ -292,6 +292,8 @@ def _give_up(run: Run, state: Run.State, problem: str) -> None:
         # From here on the changes of waiting runs were taken over, and people may be applied.
         if run.phase in (Run.Phase.CHECK, Run.Phase.APPLY) and not run.dry:
             ask_about(unapplied)
+            # Some of its groups may be applied, and others that follow from them not.
+            DirectorySource.objects.filter(runs=run).update(groups_exact=False)
         unapplied.update(status=PlannedChange.Status.DISCARDED)
         _end(run, state)
 

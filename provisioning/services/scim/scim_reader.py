@@ -15,7 +15,7 @@ from provisioning.core.errors import Rejected
 from provisioning.core.records import Entry, SourceRecord
 from provisioning.directory.changes import Changes, ChangesRefused, Start
 from provisioning.directory.reader import Problem
-from provisioning.directory.scim.entries import attributes_of, dn_of
+from provisioning.directory.scim.entries import attributes_of, dn_of, uid_of
 from provisioning.models import ScimFeed, ScimMember, ScimResource
 
 _PAGE = 2000
@@ -56,6 +56,11 @@ class ScimReader:
     def select(self, guids: Iterable[str]) -> list[str]:
         """What `people` and `groups` take to read only those with these keys."""
         return list(guids)
+
+    def naming(self, dn: str) -> list[str]:
+        """What `groups` takes to read only those that have the resource of that name."""
+        named = ScimMember.objects.filter(group__source=self._id, member=uid_of(dn))
+        return list(named.values_list("group__uid", flat=True))
 
     def people(
         self, attributes: Collection[str], only: Sequence[str] | None = None

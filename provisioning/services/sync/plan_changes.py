@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from provisioning.core.records import SourceRecord
+from provisioning.core.errors import ProvisioningError
+from provisioning.core.records import Entry, SourceRecord
 from provisioning.directory.changes import ChangesRefused
 from provisioning.directory.groups import Membership, membership_attributes, names_logins
 from provisioning.models import DirectoryGroup, DirectorySource, Person, PlannedChange, Run
+from provisioning.services.directory.changed_groups import PeopleNow
 from provisioning.services.directory.changes import find_changes, keys_of, sealed
 from provisioning.services.directory.failover import watched
-from provisioning.services.directory.group_uses import follow_used_groups
+from provisioning.services.directory.group_uses import find_uses, follow_used_groups
 from provisioning.services.directory.readers import AnyReader, open_reader
 from provisioning.services.rules.matching import has_joined
 from provisioning.services.rules.rule_book import RuleBook
 from provisioning.services.runs.plan import PlanWriter
 from provisioning.services.runs.progress import Progress
 from provisioning.services.sync.affected import (
+    Memberships,
     affected_by,
     find_open_questions,
     kept_memberships,
@@ -25,9 +28,16 @@ from provisioning.services.sync.affected import (
 )
 from provisioning.services.sync.joined import Joins, with_entries
 from provisioning.services.sync.plan_accounts import AccountPlanner
-from provisioning.services.sync.plan_groups import GroupPlan
+from provisioning.services.sync.plan_group_changes import plan_group_changes
+from provisioning.services.sync.plan_group_rows import GroupPlan
 from provisioning.services.sync.plan_people import plan_people
-from provisioning.services.sync.sync import Plan, plan_read_groups, reading_of
+from provisioning.services.sync.sync import (
+    Plan,
+    count_read,
+    keep_groups,
+    plan_read_groups,
+    reading_of,
+)
 
 # From here on reading everything is faster, and proves more.
 _MOST = 5000
@@ -54,20 +64,17 @@ def plan_changes(*, run: Run, source: DirectorySource, progress: Progress) -> Pl
         keys = keys_of(source=source, reader=reader, changes=changes) | held.people
         if len(keys) > _MOST:
             raise ChangesRefused(f"{len(keys):,} entries changed at once.")
+        met: dict[str, Entry] = {}
         people = plan_people(
-            source=source, mapping=mapping, reader=reader, membership=None,
+            source=source, mapping=mapping, reader=reader,
+            meet=lambda entry: met.update({entry.guid: entry}),
             writer=plan.writer, progress=progress, only=keys,
         )  # fmt: skip
         plan.writer.flush()
         last_person = plan.writer.ordinal
         groups: GroupPlan | None = None
-        if record.group_bases and (
-            held.groups
-            or source.groups_stale_since
-            or _concern_groups(run, source, record, reader, keys)
-        ):
-            membership = _everybody(run, source, record, reader)
-            groups = plan_read_groups(source, reader, membership, book, plan)
+        if record.group_bases:
+            groups = _plan_groups(run, source, reader, keys, met, held, book, plan)
     progress.phase(Run.Phase.PLAN, last_person)
     plan.writer.flush()
     members = groups.members if groups else {}
@@ -78,6 +85,7 @@ def plan_changes(*, run: Run, source: DirectorySource, progress: Progress) -> Pl
     memberships = kept_memberships(set(book.watched.values()) - members.keys(), concerned)
     for guid, found in memberships_of(members).items():
         memberships.setdefault(guid, set()).update(found)
+    _shift(memberships, groups.shifts if groups else {})
     affected = affected_by(
         run=run, source=source, until=last_person, moved=moved,
         foreign=groups.foreign if groups else {}, unreadable=people.unreadable,
@@ -86,8 +94,7 @@ def plan_changes(*, run: Run, source: DirectorySource, progress: Progress) -> Pl
     planner = AccountPlanner(book=book, writer=plan.writer, progress=progress)
     planner.plan(Joins(run, memberships).people(affected))
     plan.writer.flush()
-    plan.writer.counts["read.people"] = people.people
-    plan.writer.counts["read.unreadable"] = people.left_out + len(people.unreadable)
+    count_read(plan.writer, people, groups)
     return plan
 
 
@@ -108,24 +115,71 @@ def _held(source: DirectorySource) -> _Held:
     return _Held({*people, *accounts}, rows.filter(kind="group").exists())
 
 
-def _concern_groups(
-    run: Run, source: DirectorySource, record: SourceRecord, reader: AnyReader,
-    keys: Collection[str],
-) -> bool:  # fmt: skip
-    """Whether memberships may differ: a group changed, or a person to whom groups refer."""
+def _plan_groups(
+    run: Run, source: DirectorySource, reader: AnyReader, keys: Collection[str],
+    met: Mapping[str, Entry], held: _Held, book: RuleBook, plan: Plan,
+) -> GroupPlan | None:  # fmt: skip
+    """Plan the groups that changed, or all of them where that cannot be told or is faster.
+
+    What follows from single groups can be told where all that is kept is what the directory said,
+    and where members are named by DN.
+    """
+    record = reader.source
+    concerned = _concerned(run, record)
+    if source.groups_exact and not held.groups and not names_logins(record):
+        leaving = run.changes.filter(kind="person", action="leave").values_list("key", flat=True)
+        try:
+            groups = plan_group_changes(
+                source=source, reader=reader, keys=keys, watched=book.watched, writer=plan.writer,
+                people=PeopleNow(met, set(leaving), concerned), uses=find_uses(),
+            )  # fmt: skip
+        except ProvisioningError as error:
+            keep_groups(source, error, plan)
+            return None
+        if groups is not None:
+            plan.breaches.extend(groups.breaches)
+            return groups
+    elif not (
+        held.groups or source.groups_stale_since or concerned or _some_changed(source, reader, keys)
+    ):
+        return None
+    membership = _everybody(run, source, record, reader)
+    return plan_read_groups(source, reader, membership, book, plan)
+
+
+def _concerned(run: Run, record: SourceRecord) -> set[str]:
+    """Who may be in other groups though none changed: they came, went, moved, or stand for others.
+
+    Where the content differs in what is not mapped, it may be the primary group.
+    """
     changed = run.changes.filter(kind="person").exclude(status=PlannedChange.Status.PROBLEM)
     attributes = membership_attributes(record)
-    for action, after in changed.values_list("action", "after"):
-        if action in ("create", "return", "leave") or "dn" in after or "sid" in after:
-            return True
-        # The content differs in what is not mapped: the primary group, or the name in groups.
-        if attributes and action == "refresh":
-            return True
+    return {
+        key
+        for key, action, after in changed.values_list("key", "action", "after")
+        if action in ("create", "return", "leave")
+        or "dn" in after
+        or "sid" in after
+        or (attributes and action == "refresh")
+    }
+
+
+def _some_changed(source: DirectorySource, reader: AnyReader, keys: Collection[str]) -> bool:
+    """Whether groups are among the entries with these keys."""
     if DirectoryGroup.objects.filter(source=source, guid__in=keys).exists():
         return True
     known = Person.objects.filter(source=source, guid__in=keys).values_list("guid", flat=True)
     others = reader.select(sorted(set(keys).difference(known)))
     return any(reader.groups((), others))
+
+
+def _shift(memberships: Memberships, shifts: Mapping[int, tuple[set[str], set[str]]]) -> None:
+    """Let people come into groups, and leave them."""
+    for group_id, (joined, left) in shifts.items():
+        for guid in joined:
+            memberships.setdefault(guid, set()).add(group_id)
+        for guid in left:
+            memberships.get(guid, set()).discard(group_id)
 
 
 def _everybody(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,6 @@ from provisioning.core.moments import moment
 from provisioning.core.records import PERSON_FIELDS, PERSON_FLAGS, Entry
 from provisioning.core.states import is_out
 from provisioning.core.text import clean_line, fold, search_key
-from provisioning.directory.groups import Membership
 from provisioning.directory.mapping import PersonMapping
 from provisioning.directory.sid import sid_of
 from provisioning.models import DirectorySource, Person
@@ -49,7 +48,7 @@ def plan_people(
     source: DirectorySource,
     mapping: PersonMapping,
     reader: AnyReader,
-    membership: Membership | None,
+    meet: Callable[[Entry], None] | None,
     writer: PlanWriter,
     progress: Progress,
     only: Collection[str] | None = None,
@@ -61,8 +60,8 @@ def plan_people(
 
     The reader raises when the read is not complete; then nothing of the plan counts. An unchanged
     entry costs a content hash and nothing else. Raises Rejected when the directory answered with
-    nobody at all. Who is in the directory but could not be read stays as known. `membership`, where
-    groups are read too, gets to know everybody.
+    nobody at all. Who is in the directory but could not be read stays as known. `meet`, where
+    groups are read too, gets to know everybody who is kept: whoever else is there is no member.
     """
     known = _content_hashes(source, only)
     chosen = None if only is None else reader.select(sorted(only))
@@ -73,8 +72,6 @@ def plan_people(
             elsewhere.look(page)
         for entry in page:
             guid = entry.guid
-            if membership is not None:
-                membership.add_person(entry)
             digest = mapping.digest(entry).hex()
             before = known.get(guid)
             if before == _SEEN:
@@ -83,7 +80,12 @@ def plan_people(
             result.people += 1
             if before != digest:
                 changed.append((entry, digest, before is not None))
-        _plan_page(source, mapping, changed, writer, result)
+            elif meet is not None:
+                meet(entry)
+        kept = _plan_page(source, mapping, changed, writer, result)
+        if meet is not None:
+            for entry in kept:
+                meet(entry)
         progress.advance(len(page))
     if not result.people and only is None:
         raise Rejected(
@@ -109,8 +111,12 @@ def _plan_page(
     changed: list[tuple[Entry, str, bool]],
     writer: PlanWriter,
     result: ReadResult,
-) -> None:
-    """Plan the `changed` entries of a page: with content hash, and whether the person is known."""
+) -> list[Entry]:
+    """Plan the `changed` entries of a page: with content hash, and whether the person is known.
+
+    Returns those that are somebody whom the console keeps.
+    """
+    kept: list[Entry] = []
     old = {p["guid"]: p for p in _people_of(source, [e.guid for e, _, known in changed if known])}
     for entry, digest, _ in changed:
         person = old.get(entry.guid)
@@ -123,6 +129,8 @@ def _plan_page(
                 name=clean_line(entry.dn), action="none", after={}, status="problem",
                 message=error.message,
             )  # fmt: skip
+            if person is not None and person["left_at"] is None:
+                kept.append(entry)
             continue
         if mapped.is_left_out:
             result.people -= 1
@@ -130,6 +138,7 @@ def _plan_page(
             if person is not None and person["left_at"] is None:
                 _plan_leaving(source, person, writer, {"left": True, "left_out": True})
             continue
+        kept.append(entry)
         values = {**mapped.fields, **mapped.flags, "sid": sid_of(entry)}
         after = complete(values, dn=entry.dn, content_hash=digest)
         if person is None:
@@ -140,6 +149,7 @@ def _plan_page(
             )  # fmt: skip
         else:
             _plan_update(source, person, after, writer)
+    return kept
 
 
 def complete(values: dict[str, Any], *, dn: str, content_hash: str) -> dict[str, Any]:

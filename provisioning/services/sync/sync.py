@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import structlog
 from django.db.models import QuerySet
@@ -19,7 +20,7 @@ from provisioning.services.directory.expiry import find_expired
 from provisioning.services.directory.failover import watched
 from provisioning.services.directory.group_uses import follow_used_groups
 from provisioning.services.directory.proof import Proof
-from provisioning.services.directory.read_groups import ReadGroups, read_groups
+from provisioning.services.directory.read_groups import read_groups
 from provisioning.services.directory.readers import AnyReader, open_reader
 from provisioning.services.rules.rule_book import RuleBook
 from provisioning.services.runs.plan import PlanWriter
@@ -28,8 +29,9 @@ from provisioning.services.servers import targets
 from provisioning.services.sync.affected import affected_by, everybody, kept_members, memberships_of
 from provisioning.services.sync.joined import Joins
 from provisioning.services.sync.plan_accounts import AccountPlanner
-from provisioning.services.sync.plan_groups import GroupPlan, ReadGroup, plan_groups
-from provisioning.services.sync.plan_people import plan_people
+from provisioning.services.sync.plan_group_rows import GroupPlan
+from provisioning.services.sync.plan_groups import ReadGroup, plan_groups
+from provisioning.services.sync.plan_people import ReadResult, plan_people
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -73,8 +75,9 @@ def _plan_everything(run: Run, source: DirectorySource, plan: Plan, progress: Pr
         proof = Proof.begin(source=source, reader=reader, mapping=mapping)
         plan.cookie = proof.cookie
         people = plan_people(
-            source=source, mapping=mapping, reader=reader, membership=membership,
-            writer=plan.writer, progress=progress, elsewhere=numbers,
+            source=source, mapping=mapping, reader=reader,
+            meet=membership.add_person if membership else None, writer=plan.writer,
+            progress=progress, elsewhere=numbers,
         )  # fmt: skip
         last_person = plan.writer.ordinal
         if membership is not None:
@@ -97,8 +100,7 @@ def _plan_everything(run: Run, source: DirectorySource, plan: Plan, progress: Pr
     planner = AccountPlanner(book=book, writer=plan.writer, progress=progress)
     planner.plan(Joins(run, memberships).people(affected))
     plan.writer.flush()
-    plan.writer.counts["read.people"] = people.people
-    plan.writer.counts["read.unreadable"] = people.left_out + len(people.unreadable)
+    count_read(plan.writer, people, groups)
 
 
 def plan_rules(*, run: Run, progress: Progress) -> Plan:
@@ -156,18 +158,12 @@ def plan_read_groups(
 
     None where they cannot be read: they stay as they are, marked stale, and the plan says why.
     """
-    read: ReadGroups | None = None
-    stale_since = None
     try:
         read = read_groups(source=source, reader=reader, membership=membership)
     except ProvisioningError as error:
-        log.warning("groups were not read", source=source.name, reason=error.message)
-        plan.remarks.append(f"Groups could not be read and stay as they are. {error.message}")
-        stale_since = source.groups_stale_since or timezone.now()
-    if not plan.writer.run.dry:
-        DirectorySource.objects.filter(pk=source.pk).update(groups_stale_since=stale_since)
-    if read is None:
+        keep_groups(source, error, plan)
         return None
+    _note_stale(source, None, plan)
     resolved = (ReadGroup(*read.names[group.guid], group) for group in membership.resolve())
     groups = plan_groups(
         source=source, groups=resolved, foreign=read.foreign, watched=book.watched,
@@ -175,3 +171,23 @@ def plan_read_groups(
     )  # fmt: skip
     plan.breaches.extend(groups.breaches)
     return groups
+
+
+def count_read(writer: PlanWriter, people: ReadResult, groups: GroupPlan | None) -> None:
+    """Note in the run how much was read."""
+    writer.counts["read.people"] = people.people
+    writer.counts["read.unreadable"] = people.left_out + len(people.unreadable)
+    if groups is not None and groups.read:
+        writer.counts["read.groups"] = groups.read
+
+
+def keep_groups(source: DirectorySource, error: ProvisioningError, plan: Plan) -> None:
+    """Groups could not be read: they stay as they are, marked stale, and the plan says why."""
+    log.warning("groups were not read", source=source.name, reason=error.message)
+    plan.remarks.append(f"Groups could not be read and stay as they are. {error.message}")
+    _note_stale(source, source.groups_stale_since or timezone.now(), plan)
+
+
+def _note_stale(source: DirectorySource, since: datetime | None, plan: Plan) -> None:
+    if not plan.writer.run.dry:
+        DirectorySource.objects.filter(pk=source.pk).update(groups_stale_since=since)

@@ -153,7 +153,7 @@ class Killed(BaseException):
 POINTS = {
     "before anything is planned": (plan_changes, "plan_people", "before"),
     "when people are planned": (plan_changes, "plan_people", "after"),
-    "before groups are read": (plan_changes, "plan_read_groups", "before"),
+    "before groups are read": (plan_changes, "plan_group_changes", "before"),
     "before the limits are checked": (runs, "hold_breaches", "before"),
     "when the plan is checked": (runs, "apply_plan", "before"),
     "after some changes were applied": (apply, "_apply_window", "second"),

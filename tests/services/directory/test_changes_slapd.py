@@ -271,7 +271,7 @@ def test_groups_that_cannot_be_read_are_read_with_the_next_change(
         raise ProvisioningError("The groups are away.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("provisioning.services.sync.sync.read_groups", fail)
+        patch.setattr("provisioning.services.sync.plan_changes.plan_group_changes", fail)
         changes(source)
     assert source.groups_stale_since is not None
     slapd.modify(person_dn(people.people[1]), {"title": ["Director"]})
