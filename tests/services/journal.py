@@ -9,7 +9,7 @@ import pytest
 from provisioning.directory.changes import Changes, ChangesRefused, Start
 from provisioning.models import Run
 from provisioning.services.directory import poll
-from tests.services.company import Company, Directory
+from tests.services.company import Company, Directory, Somebody, Team
 
 
 @dataclass
@@ -17,12 +17,14 @@ class Journal:
     """Every state of a directory that somebody asked about; a cookie is the number of one.
 
     `refuses` is why it does not tell changes; `forgets` are keys whose changes it keeps to itself.
+    Where it `follows_moves`, members have other names in a group of which nothing is told.
     """
 
     directory: Directory
     states: list[dict[str, str]] = field(default_factory=list)
     refuses: str = ""
     forgets: set[str] = field(default_factory=set)
+    follows_moves: bool = False
 
     def begin(self) -> Start:
         """Where changes are read from now on."""
@@ -48,11 +50,15 @@ class Journal:
         people = {one.guid: f"{one.dn} {sorted(one.values.items())}"
                   for one in self.directory.people}  # fmt: skip
         groups = {
-            team.guid: f"{team.dn} {team.name} "
-            f"{sorted(one if isinstance(one, str) else one.dn for one in team.members)}"
+            team.guid: f"{team.dn} {team.name} {sorted(map(self._name, team.members))}"
             for team in self.directory.groups
         }
         return people | groups
+
+    def _name(self, member: Somebody | Team | str) -> str:
+        if isinstance(member, str):
+            return member
+        return member.guid if self.follows_moves else member.dn
 
 
 def keep_journal(monkeypatch: pytest.MonkeyPatch, company: Company) -> Journal:

@@ -133,8 +133,12 @@ class Command(BaseCommand):
             self.stdout.write(f"  {text}")
         if report.state == Run.State.FAILED:
             return
-        unreadable = f", {report.unreadable:,} entries unusable" if report.unreadable else ""
-        self.stdout.write(f"  Read       {report.read:,} people{unreadable}")
+        read = f"{report.read:,} people"
+        if report.read_groups:
+            read += f", {report.read_groups:,} group{'' if report.read_groups == 1 else 's'}"
+        if report.unreadable:
+            read += f", {report.unreadable:,} entries unusable"
+        self.stdout.write(f"  Read       {read}")
         for kind, actions in report.figures.items():
             self.stdout.write(f"  {KINDS[kind]:<10} {words_of(actions)}")
         if not report.figures:

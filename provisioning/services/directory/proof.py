@@ -8,7 +8,7 @@ from typing import Self
 from provisioning.core.errors import ProvisioningError
 from provisioning.directory.changes import ChangesRefused
 from provisioning.directory.mapping import PersonMapping
-from provisioning.models import DirectorySource, PlannedChange, Run
+from provisioning.models import DirectoryGroup, DirectorySource, PlannedChange, Run
 from provisioning.services.directory.changes import (
     find_changes,
     follows_changes,
@@ -68,13 +68,25 @@ class Proof:
             return []
         run = writer.run
         missed = _planned(run, "person", told | _known_before(run))
-        if not told:  # otherwise groups may differ because of their members
+        if not _concern_groups(run, told):
             missed += _planned(run, "group", _known_before(run))
         if not missed:
             return []
         writer.counts["missed"] = len(missed)
         more = f" and {len(missed) - _NAMED:,} more" if len(missed) > _NAMED else ""
         return [f"The readings of changes had missed: {', '.join(missed[:_NAMED])}{more}."]
+
+
+def _concern_groups(run: Run, told: set[str]) -> bool:
+    """Whether groups may differ because of what was told: of a group, or of somebody's place."""
+    groups = DirectoryGroup.objects.filter(source=run.source, guid__in=told)
+    if groups.exists() or run.changes.filter(kind="group", key__in=told).exists():
+        return True
+    people = run.changes.filter(kind="person", key__in=told)
+    return any(
+        action in ("create", "return", "leave", "refresh") or "dn" in after or "sid" in after
+        for action, after in people.values_list("action", "after")
+    )
 
 
 def _planned(run: Run, kind: str, told: set[str]) -> list[str]:

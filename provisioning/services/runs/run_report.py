@@ -39,6 +39,7 @@ class RunReport:
     remark: str
     figures: dict[str, dict[str, int]]
     read: int
+    read_groups: int
     unreadable: int
     held: int
     limits: list[str]
@@ -66,6 +67,7 @@ def report_run(*, run: Run) -> RunReport:
         remark=run.remark,
         figures=figures_of(run),
         read=run.counts.get("read.people", 0),
+        read_groups=run.counts.get("read.groups", 0),
         unreadable=run.counts.get("read.unreadable", 0),
         held=run.changes.filter(status=statuses.HELD).count(),
         limits=list(run.breaches),

@@ -138,7 +138,9 @@ def tabs(active: str) -> list[dict[str, Any]]:
 def run(request: ConsoleRequest, pk: int) -> HttpResponse:
     """One run: where it stands, what passes a limit, every planned change."""
     found = get_object_or_404(_runs(), pk=pk)
-    read = found.counts.get("read.people", 0), found.counts.get("read.unreadable", 0)
+    read = {
+        what: found.counts.get(f"read.{what}", 0) for what in ("people", "groups", "unreadable")
+    }
     visible = found.changes.exclude(action="refresh")
     query = request.GET.copy()
     if "show" not in query and found.state == Run.State.WAITING and not request.htmx:

@@ -115,7 +115,7 @@ def changes(source: DirectorySource) -> Run | None:
     run = poll.read_changes(source=source)
     source.refresh_from_db()
     if run is not None:
-        assert (run.state, run.reading) == (Run.State.DONE, "changes"), [run.problem, run.breaches]
+        assert (run.state, run.reading) == (Run.State.DONE, "changes"), [run.problem, run.remark, run.breaches]
     return run
 
 
@@ -189,6 +189,38 @@ def test_members_through_groups_within_groups(
     samba.delete(inner)
     changes(source)
     assert DirectoryGroup.objects.get(name="inner").left_at is not None
+    assert proven(source)
+
+
+def test_a_primary_group_and_one_that_is_read_alone(
+    source: DirectorySource, samba: DomainController, branch: str
+) -> None:
+    second, third = (add_person(samba, branch, name) for name in ("second", "third"))
+    team = add_group(samba, branch, "team", second)
+    add_group(samba, branch, "other", third)
+    changes(source)
+    kept = DirectoryGroup.objects.get(name="team")
+    with samba.administer() as connection:
+        ((_, found),) = connection.search_s(team, ldap.SCOPE_BASE, attrlist=["primaryGroupToken"])
+    samba.modify(second, {"primaryGroupID": [found["primaryGroupToken"][0].decode()]})
+    changes(source)
+    assert set(kept.members.values_list("person__display_name", "direct")) == {("second", True)}
+    samba.add_members(team, third)
+    run = changes(source)
+    assert run is not None
+    assert run.counts["read.groups"] == 1
+    kept.refresh_from_db()
+    assert kept.member_count == 2
+    third = samba.rename(third, "CN=Somebody else")
+    run = changes(source)
+    assert run is not None
+    assert "read.groups" not in run.counts
+    samba.delete(second)
+    run = changes(source)
+    assert run is not None
+    assert run.counts["read.groups"] == 1
+    kept.refresh_from_db()
+    assert kept.member_count == 1
     assert proven(source)
 
 

@@ -149,6 +149,8 @@ def test_members_of_nested_groups_follow(
     slapd.add_members(group_dn(inner.name), person_dn(one))
     run = changes(source)
     assert ("group", "update", outer.name) in planned(run)
+    assert run is not None
+    assert run.counts["read.groups"] == 1
     assert kept.members.filter(person__login=one.uid, direct=False).exists()
     assert Account.objects.get(person__login=one.uid).rule == rule
     slapd.remove_members(group_dn(inner.name), person_dn(one))
