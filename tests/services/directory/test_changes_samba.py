@@ -115,7 +115,11 @@ def changes(source: DirectorySource) -> Run | None:
     run = poll.read_changes(source=source)
     source.refresh_from_db()
     if run is not None:
-        assert (run.state, run.reading) == (Run.State.DONE, "changes"), [run.problem, run.remark, run.breaches]
+        assert (run.state, run.reading) == (Run.State.DONE, "changes"), [
+            run.problem,
+            run.remark,
+            run.breaches,
+        ]
     return run
 
 
