@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
+from hypothesis import HealthCheck, settings
 
 from provisioning.core.roles import Role
 from provisioning.models import ConsoleUser
 from provisioning.services import wake
 
 PASSWORD = "correct horse battery"
+
+# The same examples each time and everywhere, however long a busy machine takes for one.
+settings.register_profile(
+    "certain",
+    settings.get_profile("ci"),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("certain")
 
 
 @pytest.fixture(autouse=True)

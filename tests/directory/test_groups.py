@@ -86,7 +86,7 @@ def companies(draw: st.DrawFn) -> Company:
 
 
 @given(companies(), st.randoms(use_true_random=False), st.sampled_from([0, 1, groups._ROOM]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_closure_agrees_with_a_naive_model_in_any_order_and_at_any_size(
     company: Company, random: Random, room: int
 ) -> None:

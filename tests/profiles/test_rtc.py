@@ -64,7 +64,7 @@ def user(root: etree._Element) -> etree._Element:
     return found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(profile=ANY_SETTINGS, account=ANY_ACCOUNT)
 def test_every_document_passes_the_schema_and_the_rules(
     profile: ProfileSettings, account: ProfileAccount

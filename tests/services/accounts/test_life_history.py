@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioning.core.errors import ProvisioningError
@@ -133,9 +133,7 @@ class Life:
         return {name: one.values[name] for name in ("phone", "employee_id", "display_name")}
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12)
 @given(st.lists(EVENT, min_size=4, max_size=16), st.booleans(), st.sampled_from([0, 20]))
 def test_no_order_of_events_loses_an_account_a_number_or_a_block(
     company: Company, events: list[tuple[str, int, str]], follow: bool, alias_days: int

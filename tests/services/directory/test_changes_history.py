@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioning.core.states import State
@@ -122,9 +122,7 @@ def check(company: Company) -> None:
     assert not rows, rows
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=30)
 @given(st.lists(STEP, min_size=3, max_size=30), st.booleans())
 def test_any_history_read_by_its_changes_ends_where_a_full_read_would(
     company: Company, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, int, str]],

@@ -72,7 +72,7 @@ class TestRandomNesting(TestCase):
         st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), unique=True, max_size=12),
         st.sets(st.integers(0, 5), min_size=1, max_size=3),
     )
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     def test_page_person_and_naive_model_agree(
         self, nested: list[tuple[int, int]], direct: set[int]
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioning.core.states import MEANINGS, State
@@ -80,11 +80,7 @@ class _Story:
             self.forests.carry_out(run)
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=20)
 @given(st.lists(_STEP, min_size=3, max_size=15))
 def test_after_any_history_each_person_has_one_account_as_their_entries_say(
     forests: Forests, steps: list[tuple[str, int]]

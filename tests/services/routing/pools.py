@@ -9,6 +9,7 @@ import pytest
 
 from lab.gateway import Gateway as LabGateway
 from lab.kamailio import KAMAILIO_5_6, KAMAILIO_6_1, Kamailio
+from lab.process import wait_until
 from lab.sip import Login, Response, SipClient
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.setting import SettingScope
@@ -44,6 +45,12 @@ class Pools:
             account = self.accounts[user]
             Number.objects.create(e164=number, state=Number.State.ASSIGNED, account=account)
         self.push()
+        # A first connection over TLS may take a busy machine longer than a server waits for another.
+        for pool, user in enumerate(self.accounts):
+            wait_until(
+                lambda user=user, pool=pool: self.write("nobody", user, pool).status == 404,  # type: ignore[misc]
+                timeout=60, what="the other pool is asked",
+            )  # fmt: skip
 
     def _server(self, site: Site, kamailio: Kamailio, transport: str) -> SipServer:
         server = make_server(site, kamailio)
@@ -71,7 +78,7 @@ class Pools:
         assert secret is not None
         return Login(user, DOMAIN, secret)
 
-    def phone(self, pool: int, *, source: str = "127.0.0.1", timeout: float = 8) -> SipClient:
+    def phone(self, pool: int, *, source: str = "127.0.0.1", timeout: float = 15) -> SipClient:
         return SipClient(self.kamailios[pool].sip_port, source=source, timeout=timeout)
 
     def answering(self, user: str, pool: int, status: int | None = 200) -> LabGateway:

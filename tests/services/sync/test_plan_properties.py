@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from provisioning.core.states import State
@@ -20,12 +20,7 @@ __all__ = ["company"]
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 
-SMALL = settings(
-    max_examples=6,
-    deadline=None,
-    phases=(Phase.generate,),
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+SMALL = settings(max_examples=6, phases=(Phase.generate,))
 STEPS = st.lists(STEP, min_size=2, max_size=12)
 STALE = PlannedChange.Status.STALE
 

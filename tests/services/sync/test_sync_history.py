@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioning.core.states import State
@@ -25,11 +25,7 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apply, "WINDOW", 4)
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=25)
 @given(st.lists(STEP, min_size=3, max_size=25), st.booleans())
 def test_after_any_history_the_console_says_what_the_directory_says(
     company: Company, steps: list[tuple[str, int, str]], follow: bool
