@@ -244,6 +244,7 @@ def test_a_server_that_answers_slowly_ends_as_many_as_it_can_and_keeps_the_rest_
     left = len(site.pending())
     assert 0 < left < 8
     proxy.set(Pass())
+    settings.PUSH_SLICE = 30
     check_server_health(server=server)
     site.push()
     assert not site.pending()

@@ -45,7 +45,7 @@ class Pools:
             account = self.accounts[user]
             Number.objects.create(e164=number, state=Number.State.ASSIGNED, account=account)
         self.push()
-        # A first connection over TLS may take a busy machine longer than a server waits for another.
+        # A first connection over TLS may take a busy machine longer than servers wait.
         for pool, user in enumerate(self.accounts):
             wait_until(
                 lambda user=user, pool=pool: self.write("nobody", user, pool).status == 404,  # type: ignore[misc]
