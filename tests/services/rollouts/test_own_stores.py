@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pytest_django import Settings
 
 from lab.proxy import BlackHole, Proxy
 from provisioning.models import (
@@ -76,7 +75,7 @@ def test_when_the_first_server_dies_everything_is_put_back_and_the_second_was_ne
 
 
 def test_a_port_that_stops_answering_options_is_enough_to_put_everything_back(
-    own_stores: Fleet, settings: Settings
+    own_stores: Fleet,
 ) -> None:
     fleet = own_stores
     with Proxy(fleet.kamailios[0].sip_port) as proxy:
@@ -85,7 +84,6 @@ def test_a_port_that_stops_answering_options_is_enough_to_put_everything_back(
         (seen,) = fleet.again(rollout).stages.first().gate.values()  # type: ignore[union-attr]
         assert f"TCP {proxy.port}" in seen["before"]["answered"]
         proxy.set(BlackHole())
-        settings.SERVER_TOTAL_TIMEOUT = 2
         rollout = fleet.step(rollout, 2)
         assert rollout.state == State.ROLLED_BACK
         assert f"sip1 does not answer OPTIONS at TCP {proxy.port} any more." in rollout.problem
