@@ -191,6 +191,8 @@ class SipServer(Maintained):
     ca_pem = models.TextField("certificate authority (PEM)", blank=True)
     enabled = models.BooleanField(default=True)
     reload_pending = models.JSONField(default=list, editable=False)
+    # Why it refused to reload them, in its own words.
+    reload_problem = models.TextField(blank=True, editable=False)
     health = models.CharField(max_length=10, choices=Health, default=Health.UNKNOWN, editable=False)
     health_problem = models.TextField(blank=True, editable=False)
     version = models.CharField(max_length=100, blank=True, editable=False)

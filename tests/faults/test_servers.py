@@ -13,6 +13,7 @@ from lab.kamailio import Kamailio, RpcError
 from lab.proxy import BlackHole, CutAfter, Delay, Pass, Proxy, Refuse
 from lab.sip import Login, SipClient
 from provisioning.core.sip import ha1
+from provisioning.drivers.base import Kind
 from provisioning.models import Account, SipServer
 from provisioning.services.console.sweep import sweep
 from provisioning.services.push import activation, outbox
@@ -157,6 +158,23 @@ def test_the_registration_of_somebody_else_s_account_is_not_ended(
     outbox.mark_account(account)
     site.push()
     assert is_registered(kamailio, ANN)
+
+
+def test_why_a_server_refuses_a_reload_stays_until_it_does_it(
+    site: Site, server: SipServer
+) -> None:
+    outbox.mark_store(site.store)
+    site.push()
+    site.execute("ALTER TABLE dispatcher RENAME TO gone")
+    activation.note_reloads(store=site.store, kinds={Kind.GATEWAY, Kind.SIP_DOMAIN})
+    activation.activate_servers(store=site.store)
+    server.refresh_from_db()
+    assert server.reload_pending == ["gateway"]
+    assert "refused dispatcher.reload: Reload Failed" in server.reload_problem
+    site.execute("ALTER TABLE gone RENAME TO dispatcher")
+    activation.activate_servers(store=site.store)
+    server.refresh_from_db()
+    assert (server.reload_pending, server.reload_problem) == ([], "")
 
 
 def test_a_reload_that_fails_is_tried_again_alone(

@@ -57,6 +57,7 @@ class Condition:
 KINDS = {
     "server-down": "A SIP server does not answer",
     "server-refuses": "A SIP server answers and does not let the console in",
+    "reload-refused": "A SIP server refuses to reload what was written for it",
     "certificate": "The certificate of a SIP server is about to expire, or clients refuse it",
     "not-effective": "A SIP server does something else than intended, as a probe found",
     "registrations-dropped": "A SIP server lost many of its registrations within the hour",
@@ -129,6 +130,15 @@ def _of_servers(watched: Watched) -> Iterator[Condition]:
                 f"registration can be ended. {_sentence(server.health_problem)}",
                 "server", server.pk, server.down_since,
             )  # fmt: skip
+    for server in watched.servers:
+        if server.enabled and server.reload_problem and server.reload_pending:
+            kinds = ", ".join(Kind(each).plural for each in server.reload_pending)
+            yield Condition(
+                "reload-refused", Severity.CRITICAL, f"{server.name} refuses to reload.",
+                f"What was written is in its store and has no effect at this server: {kinds}. "
+                f"{_sentence(server.reload_problem)} Its log says why; it is asked again and "
+                "again.", "server", server.pk,
+            )  # fmt: skip
 
 
 def _of_certificates(watched: Watched) -> Iterator[Condition]:
@@ -149,7 +159,7 @@ def _of_probes(watched: Watched) -> Iterator[Condition]:
         more = f" {others} more {'is' if others == 1 else 'are'} on its page." if others else ""
         yield Condition(
             "not-effective", Severity.CRITICAL, f"{servers[pk].name} does not do as intended.",
-            f"{Kind(first.kind).label.capitalize()}s: {first.told}{more}", "server", pk, first.at,
+            f"{_capital(Kind(first.kind).plural)}: {first.told}{more}", "server", pk, first.at,
         )  # fmt: skip
 
 
@@ -301,6 +311,10 @@ def _until_it_works(waiting: Waiting) -> str:
     count = waiting.single
     changes = "One change waits" if count == 1 else f"{count:,} changes wait"
     return f"{changes} until it works; none is lost."
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _sentence(text: str) -> str:

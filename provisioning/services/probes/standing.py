@@ -148,7 +148,8 @@ def _standing(server: SipServer, kind: Kind, known: _Known) -> Standing:
         word = "failed" if change.given_up else "pending"
         return Standing(kind, word, rows, change.why or change.problem)
     if kind.value in server.reload_pending:
-        return Standing(kind, "pending", rows, "Written; the server has not reloaded it yet.")
+        why = server.reload_problem or "Written; the server has not reloaded it yet."
+        return Standing(kind, "pending", rows, why)
     if place not in known.owned:
         return Standing(kind, "nothing")
     results = known.results.get((server.pk, kind.value), ())

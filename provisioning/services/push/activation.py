@@ -84,7 +84,10 @@ def activate_servers(*, store: ConfigStore) -> None:
     ]
     asked = _ask_all(servers, [_reload_all(kinds) for kinds in to_do])
     for (server, error), undone, held in zip(asked, to_do, waiting, strict=True):
-        SipServer.objects.filter(pk=server.pk).update(reload_pending=sorted([*undone, *held]))
+        SipServer.objects.filter(pk=server.pk).update(
+            reload_pending=sorted([*undone, *held]),
+            reload_problem=_refusal(error),
+        )
         if error is not None:
             log.warning("reload pending", server=server.name, kinds=undone, reason=error.message)
 
@@ -121,6 +124,12 @@ def _of_later_stages(store: ConfigStore) -> set[int]:
         rollout__state__in=(Rollout.State.RUNNING, Rollout.State.PAUSED),
     )
     return set(stages.values_list("servers", flat=True))
+
+
+def _refusal(error: ProvisioningError | None) -> str:
+    """Why a server that lets the console in did not do what it was asked."""
+    refused = isinstance(error, Rejected) and not isinstance(error, AccessRefused)
+    return error.message if error is not None and refused else ""
 
 
 def _is_left_alone() -> Q:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
+from provisioning.drivers.base import Kind
 from provisioning.models import ConfigStore, ContactList, RegisteredContact, SipServer
 from provisioning.services.actor import Actor
 from provisioning.services.servers.connection_test import probe_server
@@ -68,6 +69,7 @@ def server(request: ConsoleRequest, pk: int) -> HttpResponse:
             for listener in row.listeners()
         ],
         "control": _control_rows(row),
+        "reload_pending": [Kind(each).plural for each in row.reload_pending],
         "certificate_concern": concern(row),
         "contacts": RegisteredContact.objects.filter(is_live(), server=row)
         .select_related("account")

@@ -68,6 +68,7 @@ def test_everything_that_can_be_wrong_is_found_and_has_a_name() -> None:
         latency_total=1, latency_most=1, registrations=1000,
     )  # fmt: skip
     make_server("sip3", health="refused", down_since=now, store=down.store)
+    make_server("sip4", reload_pending=["gateway"], reload_problem="No.", store=down.store)
     ConfigStore.objects.update(problem="Refused.", drift_count=3)
     ContactList.objects.create(store=down.store, read_at=long_ago, problem="Refused.")
     failed = make_source(name="failed")

@@ -57,3 +57,19 @@ def test_asking_now_says_so_and_asking_again_with_the_secret_ends_it(
     server.set_rpc_secret(kamailio.rpc_secret)
     server.save()
     assert "sip1 is up." in text_of(as_administrator.post(ask, follow=True))
+
+
+def test_a_reload_that_it_refuses_is_told_in_words(as_administrator: Client) -> None:
+    store = make_store()
+    server = SipServer.objects.create(
+        name="sip1", pool=store.pool, store=store, sip_host="sip1.example.com",
+        rpc_url="https://sip1.example.com/RPC", health="up", reload_pending=["pool_server"],
+    )  # fmt: skip
+    page = reverse("server", args=[server.pk])
+    told = text_of(as_administrator.get(page))
+    assert "has not confirmed the reload of its other pool's servers yet" in told
+    SipServer.objects.update(reload_problem="sip1 refused dispatcher.reload: Reload Failed")
+    told = text_of(as_administrator.get(page))
+    assert "does not take the new other pool's servers into use" in told
+    assert "Reload Failed" in told
+    assert "pool_server" not in told
