@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from provisioning.core.errors import InvalidInput
-
 
 class Category(StrEnum):
     """What numbers are, which decides who may call them; emergency numbers everybody may."""
@@ -26,12 +24,4 @@ class Category(StrEnum):
 
 
 # What an account may be allowed; emergency numbers need no permission.
-CLASSES = tuple(each.value for each in Category if each is not Category.EMERGENCY)
-
-
-def check_class(text: str) -> str:
-    """The category that a text names; raises InvalidInput where it names none."""
-    name = text.strip().lower().replace(" ", "_")
-    if name not in CLASSES:
-        raise InvalidInput(f"“{text[:40]}” is none of {', '.join(CLASSES)}.")
-    return name
+CLASSES = tuple(each for each in Category if each is not Category.EMERGENCY)

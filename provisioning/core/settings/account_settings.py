@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from provisioning.core.calls import CLASSES, check_class
+from provisioning.core.calls import CLASSES
 from provisioning.core.settings import texts
 from provisioning.core.settings.setting import Area, Family, Setting
-from provisioning.core.settings.types import Choice, Integer, Several, Switch
+from provisioning.core.settings.types import AnyOf, Choice, Integer, Several, Switch
 
 _ALLOWED = Switch("Allowed", "Not allowed")
 PRESENTED_NUMBER, OF_SITE = "presented_number", "site"
@@ -39,8 +39,12 @@ ACCOUNT_SETTINGS = (
         help="Which numbers it may call, by what their routes say; emergency numbers always.",
         area=Area.CALLS,
         family=Family.ACCOUNT,
-        type=Several(check_class, f"Any of {', '.join(CLASSES)}", "Emergency numbers only"),
-        default=CLASSES,
+        type=AnyOf(
+            tuple((each.value, each.label) for each in CLASSES),
+            every="Any number",
+            none="Emergency numbers only",
+        ),
+        default=tuple(each.value for each in CLASSES),
         covers=(),
         serves=True,
     ),

@@ -80,8 +80,16 @@ def sip_address(text: str) -> str:
 
 
 def call_target(text: str) -> str:
-    """Where a call may go: a number as E.164, or a SIP URI of a user."""
-    return sip_address(text) if text.startswith("sip:") else normalise(text)
+    """Where a call may go: a number as E.164, or a SIP URI of a user, with or without `sip:`."""
+    if "@" in text:
+        return sip_address(text)
+    try:
+        return normalise(text)
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"“{text[:40]}” is neither a number with its country code, such as +442079460000, "
+            "nor a SIP URI such as sip:desk@example.com. Nothing was changed."
+        ) from error
 
 
 def beginning_of_numbers(text: str) -> str:

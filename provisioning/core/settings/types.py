@@ -175,6 +175,43 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Any of some words, each with its label, kept in the order that they have here.
+
+    `every` and `none` say what all of them and none of them mean.
+    """
+
+    options: tuple[tuple[str, str], ...]
+    every: str
+    none: str
+
+    @property
+    def hint(self) -> str:
+        return f"any of {', '.join(word for word, _ in self.options)}"
+
+    def check(self, value: object) -> Value:
+        words = dict(self.options)
+        if not isinstance(value, list | tuple):
+            raise _unfit(value, self.hint)
+        for one in value:
+            if not isinstance(one, str) or one not in words:
+                raise _unfit(one, self.hint)
+        return tuple(word for word in words if word in value)
+
+    def read(self, text: str) -> Value:
+        return self.check([one for one in _SEPARATOR.split(text.lower()) if one])
+
+    def show(self, value: Value) -> str:
+        labels = [label for word, label in self.options if isinstance(value, tuple) and word in value]
+        if not labels:
+            return self.none
+        return self.every if len(labels) == len(self.options) else ", ".join(labels).capitalize()
+
+    def write(self, value: Value) -> str:
+        return ", ".join(value) if isinstance(value, tuple) else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Text:
     """One line, brought to its one form by `form`, which raises InvalidInput; or none at all.
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from provisioning.core.errors import InvalidInput
 from provisioning.core.settings.resolver import Effective
-from provisioning.core.settings.types import Choice, Integer, Several, Switch, Value
+from provisioning.core.settings.types import AnyOf, Choice, Integer, Several, Switch, Value
 
 
 class SettingForm(forms.Form):
@@ -28,7 +28,8 @@ class SettingForm(forms.Form):
     def clean_value(self) -> Value:
         """What was typed as a value of the setting's type."""
         try:
-            return self.setting.type.read(self.cleaned_data["value"])
+            typed = self.cleaned_data["value"]
+            return self.setting.type.read(typed if isinstance(typed, str) else ", ".join(typed))
         except InvalidInput as error:
             raise ValidationError(error.message) from error
 
@@ -48,6 +49,11 @@ def _field(effective: Effective) -> forms.Field:
         return forms.ChoiceField(choices=[("on", kind.on), ("off", kind.off)], **about)
     if isinstance(kind, Choice):
         return forms.ChoiceField(choices=kind.options, **about)
+    if isinstance(kind, AnyOf):
+        ticks = forms.CheckboxSelectMultiple
+        about |= {"choices": kind.options, "initial": effective.value}
+        about["help_text"] = f"{setting.help} None ticked: {kind.none.lower()}."
+        return forms.MultipleChoiceField(required=False, widget=ticks, **about)
     about["help_text"] = f"{setting.help} {kind.hint[:1].upper()}{kind.hint[1:]}."
     if isinstance(kind, Several):
         widget: forms.Widget = forms.Textarea(attrs={"rows": 3, "spellcheck": "false"})

@@ -6,7 +6,7 @@ from provisioning.core.errors import InvalidInput
 from provisioning.core.settings import texts
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.setting import Setting
-from provisioning.core.settings.types import Choice, Duration, Integer, Several, Switch, Text
+from provisioning.core.settings.types import AnyOf, Choice, Duration, Integer, Several, Switch, Text
 
 
 @pytest.mark.parametrize("setting", CATALOGUE.values(), ids=lambda each: each.key)
@@ -62,6 +62,19 @@ def test_a_choice_takes_its_words_only() -> None:
         media.read("maybe")
 
 
+def test_any_of_some_words_keep_their_order_and_are_shown_by_their_labels() -> None:
+    some = AnyOf((("home", "Home"), ("far_away", "Far away")), every="Anywhere", none="Nowhere")
+    assert some.read("FAR_AWAY, home home") == ("home", "far_away")
+    assert some.check(["far_away"]) == ("far_away",)
+    assert [some.show(each) for each in (("home", "far_away"), ("far_away",), ())] == [
+        "Anywhere", "Far away", "Nowhere",
+    ]  # fmt: skip
+    assert some.write(("home", "far_away")) == "home, far_away"
+    for wrong in ("moon", ["home", 1], 7):
+        with pytest.raises(InvalidInput, match="does not fit: any of home, far_away"):
+            some.check(wrong)
+
+
 def test_a_text_is_brought_to_its_form_and_may_be_none() -> None:
     edge = Text(texts.host_and_port, "a host with its port")
     assert edge.read("Edge.Example.com:5061") == "edge.example.com:5061"
@@ -95,3 +108,11 @@ def test_a_sip_address_is_one(wrong: str) -> None:
     with pytest.raises(InvalidInput):
         texts.sip_address(wrong)
     assert texts.sip_address("Meet@Example.com") == "sip:meet@example.com"
+
+
+def test_calls_go_to_a_number_or_to_a_sip_uri_with_or_without_its_scheme() -> None:
+    assert texts.call_target("+44 20 7946 0000") == "+442079460000"
+    assert texts.call_target("desk@example.com") == texts.call_target("sip:desk@example.com")
+    for wrong in ("nonsense", "020 7946 0000", "sip:desk"):
+        with pytest.raises(InvalidInput, match="neither a number with its country code"):
+            texts.call_target(wrong)

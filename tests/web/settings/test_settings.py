@@ -155,3 +155,20 @@ def test_a_page_costs_the_same_however_many_values_there_are(
             assert as_administrator.get(pages["tab"]).status_code == 200
         counts.append(len(queries))
     assert counts[0] == counts[1] <= 20
+
+
+def test_which_numbers_may_be_called_is_ticked(as_administrator: Client) -> None:
+    account = factories.make_account()
+    place = Place(SettingScope.ACCOUNT, account)
+    page = page_of(place, "call_classes")
+    shown = as_administrator.get(page).content.decode()
+    assert shown.count('type="checkbox" name="value"') == 7
+    assert shown.count("checked") == 7
+    assert "Shared cost" in shown
+    assert "shared_cost," not in shown
+    as_administrator.post(page, {"value": ["shared_cost", "internal"]})
+    assert SettingValue.objects.get().value == ["internal", "shared_cost"]
+    assert "Now: Internal, shared cost" in text_of(as_administrator.get(page))
+    as_administrator.post(page, {})
+    assert "Now: Emergency numbers only" in text_of(as_administrator.get(page))
+    assert as_administrator.post(page, {"value": ["moon"]}).status_code == 422
