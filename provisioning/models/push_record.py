@@ -59,9 +59,11 @@ class PushRecord(models.Model):
         return f"{self.get_kind_display()} #{self.pk}"
 
     @property
-    def rows(self) -> int:
-        """How many rows it touched."""
-        return self.created + self.changed + self.deleted
+    def told(self) -> str:
+        """What became of how many rows; an adoption writes none."""
+        changed = "adopted" if self.kind == self.Kind.ADOPTION else "changed"
+        counts = ((self.created, "created"), (self.changed, changed), (self.deleted, "deleted"))
+        return ", ".join(f"{count:,} {what}" for count, what in counts if count) or "nothing"
 
 
 class RowImages(models.Model):

@@ -72,7 +72,9 @@ def test_a_portion_is_previewed_then_adopted(as_administrator: Client, store: Co
     assert "Its clear text is not known" in text_of(
         as_administrator.get(f"/accounts/{account.pk}/")
     )
-    assert "Adoption #" in text_of(as_administrator.get(f"/stores/{store.pk}/pushes/"))
+    pushes = text_of(as_administrator.get(f"/stores/{store.pk}/pushes/"))
+    assert "Adoption #" in pushes
+    assert "1 adopted" in pushes
 
 
 def test_a_group_that_is_not_there_is_said_at_its_field(
@@ -99,6 +101,8 @@ def test_drift_is_counted_looked_at_ignored_and_repaired(
     as_administrator: Client, store: ConfigStore
 ) -> None:
     managed(store)
+    assert "Not compared yet" in text_of(as_administrator.get("/drift/"))
+    assert "Nothing differs" not in text_of(as_administrator.get(f"/stores/{store.pk}/drift/"))
     execute(store, "DELETE FROM subscriber WHERE username = 'cem'")
     address = f"/stores/{store.pk}/drift/"
     as_administrator.post(address, {"action": "look"})
@@ -139,7 +143,9 @@ def test_a_push_is_reverted_with_a_reason(as_administrator: Client, store: Confi
     managed(store)
     record = PushRecord.objects.get()
     address = f"/stores/{store.pk}/pushes/{record.pk}/"
-    assert "Deleted again" in text_of(as_administrator.get(address))
+    told = text_of(as_administrator.get(address))
+    assert "created. By the console," in told
+    assert "Deleted again" in told
     assert as_administrator.post(address, {"days": 7}).status_code == 422
     assert as_administrator.post(address, {"days": 7, "reason": "wrong"}).status_code == 302
     assert execute(store, "SELECT count(*) FROM subscriber WHERE username = 'cem'") == [(0,)]
