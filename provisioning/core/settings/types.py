@@ -202,7 +202,9 @@ class AnyOf:
         return self.check([one for one in _SEPARATOR.split(text.lower()) if one])
 
     def show(self, value: Value) -> str:
-        labels = [label for word, label in self.options if isinstance(value, tuple) and word in value]
+        labels = [
+            label for word, label in self.options if isinstance(value, tuple) and word in value
+        ]
         if not labels:
             return self.none
         return self.every if len(labels) == len(self.options) else ", ".join(labels).capitalize()

@@ -88,7 +88,8 @@ class Command(BaseCommand):
             }
             self.stdout.write(json.dumps(answer, ensure_ascii=False))
         else:
-            self.stdout.write(f"{tally.written:,} accounts written to {options['output']}.")
+            noun = "account" if tally.written == 1 else "accounts"
+            self.stdout.write(f"{tally.written:,} {noun} written to {options['output']}.")
         if tally.problems:
             listed = "\n".join(tally.first_problems)
             raise CommandError(

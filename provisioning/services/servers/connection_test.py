@@ -163,7 +163,7 @@ def _connect(what: str, host: str, port: int, timeout: float) -> str:
 def describe_health(health: ServerHealth) -> str:
     """What a server says of itself, in one sentence."""
     minutes = health.uptime_seconds // 60
-    up = f"{minutes:,} minutes"
+    up = "1 minute" if minutes == 1 else f"{minutes:,} minutes"
     if minutes >= 120:
         up = f"{minutes // 60:,} hours" if minutes < 48 * 60 else f"{minutes // 1440:,} days"
     known = "" if health.registrations is None else f", {health.registrations:,} registrations"

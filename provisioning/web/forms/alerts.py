@@ -40,6 +40,8 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at 
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        kinds = [("", "Choose"), *AlertChannel.Kind.choices]
+        self.fields["kind"].choices = kinds  # type: ignore[attr-defined]
         if self.instance.sealed_secret is not None:
             self.fields["secret"].say_that_one_is_kept(  # type: ignore[attr-defined]
                 "Kept; type to replace. It is erased when the address or the certificate authority "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 
 from provisioning.models import Number, NumberRange, Site
@@ -54,6 +56,10 @@ class RangeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
             "first": forms.TextInput(attrs=_TEL),
             "last": forms.TextInput(attrs=_TEL),
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["site"].empty_label = "Choose"  # type: ignore[attr-defined]
 
 
 class ImportForm(forms.Form):

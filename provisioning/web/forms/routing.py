@@ -132,6 +132,10 @@ class GroupAddressForm(forms.ModelForm):  # type: ignore[type-arg]  # not generi
             "target": "What is there already, such as sip:600@pbx.example.com:5060;transport=tcp",
         }
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["domain"].empty_label = "Choose"  # type: ignore[attr-defined]
+
 
 class TryForm(forms.Form):
     """A number, to see which route it takes."""

@@ -60,6 +60,7 @@ class StoreForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["pool"].empty_label = "Choose"  # type: ignore[attr-defined]
         if self.instance.sealed_secret is not None:
             self.fields["secret"].say_that_one_is_kept(  # type: ignore[attr-defined]
                 "Kept; type to replace. It is erased when host, port, database, TLS or certificate "
@@ -99,6 +100,8 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in ("pool", "store"):
+            self.fields[name].empty_label = "Choose"  # type: ignore[attr-defined]
         if self.instance.sealed_rpc_secret is not None:
             self.fields["secret"].say_that_one_is_kept(  # type: ignore[attr-defined]
                 "Kept; type to replace. It is erased when scheme, host, port or certificate "
