@@ -41,6 +41,13 @@ return [...document.querySelectorAll("main *")]
   .filter((element) => element.getBoundingClientRect().right > width + 1)
   .slice(0, 5).map((element) => element.tagName.toLowerCase() + "." + element.className);
 """
+# A column that leaves a sentence a word, or a letter, a line.
+_SQUEEZED = """
+return [...document.querySelectorAll("main *")].filter((element) => {
+  const {width, height} = element.getBoundingClientRect();
+  return width > 0 && width < 60 && height > 90 && element.textContent.trim().length > 12;
+}).slice(0, 5).map((element) => element.textContent.trim().slice(0, 60));
+"""
 
 
 class Console:
@@ -152,6 +159,11 @@ class Console:
         """What makes the page scroll sideways."""
         found: list[str] = self.browser.execute_script(_TOO_WIDE)
         return [f"too wide, {self._view()}: {each}" for each in found]
+
+    def squeezed(self) -> list[str]:
+        """Texts that have hardly any room to the side."""
+        found: list[str] = self.browser.execute_script(_SQUEEZED)
+        return [f"squeezed, {self._view()}: {each}" for each in found]
 
     def complaints(self) -> list[str]:
         """What the browser logged since the last call: errors in scripts, refused resources."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from provisioning.core.calls import CLASSES
 from provisioning.core.states import State
 from provisioning.models import (
     Account,
@@ -20,6 +21,7 @@ from provisioning.models import (
     NumberRange,
     RegisteredContact,
     Run,
+    SettingValue,
     SipServer,
 )
 from provisioning.services.accounts.blocks import block_account
@@ -71,6 +73,11 @@ def hold_everybody(rule: AccountRule, user: ConsoleUser) -> Run:
 
 def _make_servers() -> None:
     ClientProfile.objects.create(name="Softphone", is_default=True)
+    # A long value beside a long explanation.
+    classes = [each.value for each in CLASSES[:-1]]
+    SettingValue.objects.create(
+        scope="global", key="call_classes", value=classes, at=timezone.now()
+    )
     SipServer.objects.create(
         name="sip1", pool=make_pool(), store=make_store(name="Frankfurt store"),
         sip_host="sip1.example.com", rpc_url="https://sip1.example.com:8443/RPC",

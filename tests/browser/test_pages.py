@@ -29,7 +29,7 @@ def test_every_page_is_clean_accessible_and_narrow(
         signed_in.switch_theme("dark")
         problems += signed_in.violations("color-contrast", "link-in-text-block")
         signed_in.resize(NARROW)
-        problems += signed_in.overflow() + signed_in.complaints()
+        problems += signed_in.overflow() + signed_in.squeezed() + signed_in.complaints()
         found += [f"{path} {problem}" for problem in problems]
     assert not found, "\n" + "\n".join(found)
 
