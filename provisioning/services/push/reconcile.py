@@ -28,17 +28,19 @@ from provisioning.services.servers.driver_access import open_store
 
 log = structlog.stdlib.get_logger(__name__)
 
-# Field of a difference: name, value here, value there; both are None where it is secret.
+# Field of a difference: name, value here, value there; both are None where it is secret. Of a row
+# that is not there only what it would hold is told.
 Field = tuple[str, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One difference, as one look saw it."""
+    """One difference, as one look saw it; `missing` is the row that is not there."""
 
     key: str
     problem: Drift.Problem
     fields: tuple[Field, ...] = ()
+    missing: Row | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -208,7 +210,7 @@ def find_differences(
     ours = set(owned.values_list("key", flat=True))
     for key, have in others.items():
         if have is None:
-            yield Found(key, Drift.Problem.MISSING)
+            yield Found(key, Drift.Problem.MISSING, missing=rows[key])
         elif key in ours:
             yield Found(key, Drift.Problem.CHANGED, tuple(_fields(rows[key], have)))
         elif not serves_alike(have, rows[key]):
@@ -226,6 +228,13 @@ _SECRET: Mapping[str, str] = {
     "ha1_sha256": "password for SHA-256",
     "ha1_sha512t256": "password for SHA-512-256",
 }
+
+
+def values_of(row: Row) -> Iterator[Field]:
+    """What a row that is not there would hold, without secrets and what is empty."""
+    for each in dataclasses.fields(row):
+        if each.repr and (value := getattr(row, each.name)) not in ("", None, ()):
+            yield each.name.replace("_", " "), str(value), None
 
 
 def _fields(want: Row, have: Row) -> Iterator[Field]:

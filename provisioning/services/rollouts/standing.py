@@ -7,10 +7,11 @@ from itertools import groupby
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.drivers.base import Kind
 from provisioning.models import Drift, PendingChange, Rollout
 from provisioning.services.push.desired import page_of
-from provisioning.services.push.reconcile import Field, find_differences
+from provisioning.services.push.reconcile import Field, find_differences, values_of
 from provisioning.services.servers.driver_access import open_store
 
 State = Rollout.State
@@ -26,6 +27,14 @@ class Change:
     key: str
     what: str
     fields: tuple[Field, ...]
+
+    @property
+    def label(self) -> str:
+        """What pages call it; empty where that is its key."""
+        if self.kind not in (Kind.SETTING, Kind.PREFERENCE):
+            return ""
+        setting = CATALOGUE.get(self.key.partition("/")[0].rpartition(":")[2])
+        return setting.label if setting else ""
 
 
 _WHAT = {
@@ -73,5 +82,6 @@ def changes_of(rollout: Rollout) -> tuple[list[Change], int]:
                 continue
             page = page_of(store=first.store, kind=kind, keys=named)
             for each in find_differences(first.store, driver, kind, page):
-                found.append(Change(kind, each.key, _WHAT[each.problem], each.fields))
+                fields = tuple(values_of(each.missing)) if each.missing else each.fields
+                found.append(Change(kind, each.key, _WHAT[each.problem], fields))
     return found, rows.count()
