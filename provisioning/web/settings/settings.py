@@ -204,9 +204,10 @@ def is_own(effective: Effective, place: Place) -> bool:
 
 def said(change: SettingChange) -> str:
     """What was done, and whom it reaches."""
-    reach = f"\n{change.changed:,} account{'' if change.changed == 1 else 's'} changed."
-    effect = change.setting.family.effect
-    return f"{change.setting.label}: {change.after.shown} ({change.after.origin}).{reach} {effect}"
+    told = f"{change.setting.label}: {change.after.shown} ({change.after.origin}).\n"
+    if change.setting.family is not Family.SERVER:
+        told += f"{change.changed:,} account{'' if change.changed == 1 else 's'} changed. "
+    return told + change.setting.family.effect
 
 
 def _rows(place: Place) -> Iterator[dict[str, Any]]:

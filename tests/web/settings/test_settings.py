@@ -172,3 +172,11 @@ def test_which_numbers_may_be_called_is_ticked(as_administrator: Client) -> None
     as_administrator.post(page, {})
     assert "Now: Emergency numbers only" in text_of(as_administrator.get(page))
     assert as_administrator.post(page, {"value": ["moon"]}).status_code == 422
+
+
+def test_of_a_setting_of_servers_no_accounts_are_counted(as_administrator: Client) -> None:
+    for key, counted in (("max_expires", False), ("max_devices", True)):
+        page = page_of(EVERYWHERE, key)
+        value = {"max_expires": "2 h", "max_devices": "5"}[key]
+        told = text_of(as_administrator.post(page, {"value": value}, follow=True))
+        assert ("accounts changed." in told) is counted
