@@ -8,6 +8,7 @@ from itertools import groupby
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from provisioning.core.settings.catalogue import CATALOGUE
+from provisioning.core.settings.setting import Setting
 from provisioning.drivers.base import Kind
 from provisioning.models import Drift, PendingChange, Rollout
 from provisioning.services.push.desired import page_of
@@ -48,6 +49,14 @@ _WHAT = {
 def held_by(rollout: Rollout) -> QuerySet[PendingChange]:
     """What is still to be done of a rollout: held back, on its way, or refused."""
     return PendingChange.objects.filter(stage__rollout=rollout)
+
+
+def holding_back(setting: Setting) -> QuerySet[Rollout]:
+    """Rollouts because of which the value of a setting is not at every server."""
+    at_one = Q(key=setting.key) | Q(key__endswith=f":{setting.key}")
+    held = PendingChange.objects.filter(at_one, kind=Kind.SETTING, stage__isnull=False)
+    rollouts = Rollout.objects.filter(pk__in=held.values("stage__rollout"))
+    return rollouts.select_related("pool").order_by("pk")
 
 
 def undecided() -> QuerySet[Rollout]:

@@ -20,6 +20,7 @@ from provisioning.drivers.base import Kind
 from provisioning.models import Account, AuditEvent, DirectoryGroup
 from provisioning.services.console.audit_words import tell
 from provisioning.services.probes.standing import standing_at_servers
+from provisioning.services.rollouts.standing import holding_back
 from provisioning.services.settings.change import set_value
 from provisioning.services.settings.effective import effective_at, explain_setting
 from provisioning.services.settings.history import find_history
@@ -150,6 +151,7 @@ class SettingPage(Needs):
             "back": href_at(place),
             "holders": holders(setting),
             "lacking": Stores(place).lacking(setting),
+            "rollouts": holding_back(setting),
             "given": [
                 (each, setting.type.show(each.given.value), href_at(each.place)) for each in given
             ],

@@ -22,7 +22,7 @@ from provisioning.services.console.retention import forget_old_rollouts
 from provisioning.services.push.pause import pause, resume
 from provisioning.services.rollouts import actions
 from provisioning.services.rollouts.advance import advance, why_waiting
-from provisioning.services.rollouts.standing import changes_of
+from provisioning.services.rollouts.standing import changes_of, holding_back
 from provisioning.services.servers.pools import save_pool
 from provisioning.services.settings.change import set_value
 from provisioning.services.settings.places import Place
@@ -88,7 +88,10 @@ def test_the_author_cannot_approve_and_somebody_else_can(
 def test_who_is_to_approve_sees_what_a_row_that_is_not_there_yet_would_hold(
     pool: ServerPool, actor: Actor
 ) -> None:
-    (seen,), count = changes_of(change(pool, 90, actor))
+    rollout = change(pool, 90, actor)
+    assert list(holding_back(CATALOGUE["min_expires"])) == [rollout]
+    assert not holding_back(CATALOGUE["max_expires"]).exists()
+    (seen,), count = changes_of(rollout)
     assert (seen.label, seen.what, count) == ("Shortest registration", "is created", 1)
     assert seen.fields == (("setting", "min_expires", None), ("value", "90", None))
 

@@ -29,7 +29,7 @@ def test_maintenance_is_begun_shown_everywhere_and_ended(
     assert "Changes wait" in text_of(as_administrator.get(address))
     assert as_administrator.post(address, {"reason": "", "hours": "3"}).status_code == 422
     said = text_of(as_administrator.post(address, values, follow=True))
-    assert "is in maintenance and ends it in 3 hours" in said
+    assert "It ends by itself in 3 hours" in said
     assert "Upgrade (Anna Admin)" in said
     for page in ("/", reverse("server", args=[server.pk]), reverse("servers")):
         assert "In maintenance" in text_of(as_helpdesk.get(page))
