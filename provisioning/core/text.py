@@ -48,6 +48,11 @@ def require_line(value: str, what: str) -> str:
     return value
 
 
+def counted(count: int, noun: str) -> str:
+    """So many of something: 1 row, 1,200 rows."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def fold(value: str) -> str:
     """`value` for comparison: no accents, no compatibility forms, case-folded, single-spaced."""
     if value.isascii():

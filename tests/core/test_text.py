@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioning.core.errors import InvalidInput
-from provisioning.core.text import ascii_fold, clean_line, fold, require_line, search_key
+from provisioning.core.text import ascii_fold, clean_line, counted, fold, require_line, search_key
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 BREAKS = ["\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
@@ -130,3 +130,9 @@ def test_letters_lose_their_accents_for_sip(value: str, plain: str) -> None:
 @given(ANY_TEXT)
 def test_an_ascii_fold_is_ascii(text: str) -> None:
     assert ascii_fold(text).isascii()
+
+
+def test_one_of_something_is_not_several() -> None:
+    assert [counted(each, "row") for each in (0, 1, 2, 1200)] == [
+        "0 rows", "1 row", "2 rows", "1,200 rows",
+    ]  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import ProvisioningError
+from provisioning.core.text import counted
 from provisioning.management.names import find_stores
 from provisioning.models import DirectoryGroup
 from provisioning.services.actor import COMMAND_LINE
@@ -58,7 +59,9 @@ class Command(BaseCommand):
 
     def _print(self, report: AdoptReport, *, applied: bool) -> None:
         word = "adopted" if applied else "would be adopted"
-        self.stdout.write(self.style.MIGRATE_HEADING(f"{report.adopted:,} accounts {word}"))
+        self.stdout.write(
+            self.style.MIGRATE_HEADING(f"{counted(report.adopted, 'account')} {word}")
+        )
         for effect, count in report.effects.items():
             self.stdout.write(f"  {count:,}: {EFFECTS[effect]}")
         if report.digests:

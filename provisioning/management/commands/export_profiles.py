@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q, QuerySet
 
 from provisioning.core.errors import ProvisioningError
+from provisioning.core.text import counted
 from provisioning.management.progress_bar import ProgressBar
 from provisioning.models import Account, DirectoryGroup
 from provisioning.profiles.registry import RENDERERS
@@ -88,12 +89,14 @@ class Command(BaseCommand):
             }
             self.stdout.write(json.dumps(answer, ensure_ascii=False))
         else:
-            noun = "account" if tally.written == 1 else "accounts"
-            self.stdout.write(f"{tally.written:,} {noun} written to {options['output']}.")
+            self.stdout.write(
+                f"{counted(tally.written, 'account')} written to {options['output']}."
+            )
         if tally.problems:
             listed = "\n".join(tally.first_problems)
             raise CommandError(
-                f"{tally.problems:,} accounts got no document:\n{listed}", returncode=_SOME_FAILED
+                f"{counted(tally.problems, 'account')} got no document:\n{listed}",
+                returncode=_SOME_FAILED,
             )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import ProvisioningError
+from provisioning.core.text import counted
 from provisioning.models import ConfigStore
 from provisioning.services.servers.observe import LABELS, Category, ObserveReport, observe_store
 from provisioning.services.servers.observe_csv import stream_csv
@@ -52,7 +53,9 @@ class Command(BaseCommand):
             self._print(report)
 
     def _print(self, report: ObserveReport) -> None:
-        self.stdout.write(f"{report.store}: {report.accounts:,} accounts. Nothing was changed.")
+        self.stdout.write(
+            f"{report.store}: {counted(report.accounts, 'account')}. Nothing was changed."
+        )
         for domain, count in report.domains.items():
             unknown = "  (no SIP domain here)" if domain in report.unknown_domains else ""
             self.stdout.write(f"  {domain}: {count:,}{unknown}")

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import Busy, ProvisioningError
+from provisioning.core.text import counted
 from provisioning.management.names import find_stores
 from provisioning.management.progress_bar import ProgressBar
 from provisioning.models import ConfigStore, PendingChange
@@ -95,8 +96,8 @@ class Command(BaseCommand):
             self.stdout.write(_line(kind.replace("_", " "), *numbers))
         if answer.state == "pushed":
             self.stdout.write(
-                f"  {answer.pushed:,} rows written and read back, {answer.failed:,} failed, "
-                f"{answer.left:,} pending changes left."
+                f"  {counted(answer.pushed, 'row')} written and read back, "
+                f"{answer.failed:,} failed, {answer.left:,} pending changes left."
             )
         if answer.problem:
             self.stdout.write(f"  {answer.problem}")

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from provisioning.core.severity import Severity
+from provisioning.core.text import counted
 from provisioning.drivers.base import Kind
 from provisioning.models import ConfigStore, Rollout, Run, SipServer
 from provisioning.services.alerts.watch import Watched, is_down
@@ -114,7 +115,8 @@ def _of_servers(watched: Watched) -> Iterator[Condition]:
     }
     for server in down:
         whom = (
-            f"{watched.homed.get(server.pool_id, 0):,} accounts of {server.pool} cannot register."
+            f"{counted(watched.homed.get(server.pool_id, 0), 'account')} of {server.pool} cannot "
+            "register."
             if server.pool_id in alone
             else f"The other servers of {server.pool} still do."
         )
@@ -170,7 +172,7 @@ def _of_registrations(watched: Watched) -> Iterator[Condition]:
             continue
         yield Condition(
             "registrations-dropped", Severity.WARNING,
-            f"{server.name} has {count:,} registrations; an hour ago it had {usual:,.0f}.",
+            f"{server.name} has {counted(count, 'registration')}; an hour ago it had {usual:,.0f}.",
             "Clients may have moved to another server, or cannot reach this one.",
             "server", server.pk,
         )  # fmt: skip

@@ -9,7 +9,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from provisioning.core.records import Entry
-from provisioning.core.text import clean_line
+from provisioning.core.text import clean_line, counted
 from provisioning.directory.sample import SampleEntry
 from provisioning.directory.schema import Attribute
 from provisioning.directory.scim.entries import attributes_of, dn_of, every_attribute
@@ -97,10 +97,10 @@ def probe_scim(source: DirectorySource) -> Iterator[Step]:
     counts = count_resources(source)
     yield Step(
         "People", StepState.OK if counts["users"] else StepState.FAILED,
-        f"{counts['users']:,} users were sent.",
+        f"The client sent {counted(counts['users'], 'user')}.",
         "" if counts["users"] else "Assign users to the application of the client.",
     )  # fmt: skip
-    yield Step("Groups", StepState.OK, f"{counts['groups']:,} groups were sent.")
+    yield Step("Groups", StepState.OK, f"The client sent {counted(counts['groups'], 'group')}.")
 
 
 def count_resources(source: DirectorySource) -> dict[str, int]:

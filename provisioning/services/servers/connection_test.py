@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from provisioning.core.errors import ProvisioningError, Rejected, Unreachable
 from provisioning.core.records import Listener, ServerHealth, ServerRecord, StoreRecord
+from provisioning.core.text import counted
 from provisioning.drivers.registry import DRIVERS
 from provisioning.services.servers import driver_access, targets
 
@@ -163,10 +164,12 @@ def _connect(what: str, host: str, port: int, timeout: float) -> str:
 def describe_health(health: ServerHealth) -> str:
     """What a server says of itself, in one sentence."""
     minutes = health.uptime_seconds // 60
-    up = "1 minute" if minutes == 1 else f"{minutes:,} minutes"
+    up = counted(minutes, "minute")
     if minutes >= 120:
         up = f"{minutes // 60:,} hours" if minutes < 48 * 60 else f"{minutes // 1440:,} days"
-    known = "" if health.registrations is None else f", {health.registrations:,} registrations"
+    known = (
+        "" if health.registrations is None else f", {counted(health.registrations, 'registration')}"
+    )
     return f"{health.version}, up {up}, answers in {health.latency_ms:.0f} ms{known}."
 
 

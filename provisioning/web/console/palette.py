@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from provisioning.core.roles import Capability
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.setting import SettingScope
-from provisioning.core.text import fold
+from provisioning.core.text import counted, fold
 from provisioning.models import (
     Account,
     ConsoleUser,
@@ -132,7 +132,7 @@ def _numbers(query: str) -> Iterator[Hit]:
 def _groups(query: str) -> Iterator[Hit]:
     found = matching(DirectoryGroup.objects.filter(left_at=None), query, column="name_key")
     for pk, name, members in found.values_list("pk", "name", "member_count")[:OFFERED]:
-        yield Hit(name, href_of("group", pk), icon="users-group", detail=f"{members:,} members")
+        yield Hit(name, href_of("group", pk), icon="users-group", detail=counted(members, "member"))
 
 
 def _servers(query: str) -> Iterator[Hit]:

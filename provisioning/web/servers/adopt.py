@@ -11,6 +11,7 @@ from django.views.generic import View
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
+from provisioning.core.text import counted
 from provisioning.models import ConfigStore
 from provisioning.services.servers import scope
 from provisioning.services.servers.adopt import EFFECTS, AdoptReport, adopt, preview_adoption
@@ -50,12 +51,13 @@ class Adopt(Needs, View):
             return self._page(row, form, problem=error.message, status=422)
         if report.more:
             messages.info(
-                request, f"{report.adopted:,} accounts were adopted.\nThere are more: adopt again."
+                request,
+                f"{counted(report.adopted, 'account')} adopted.\nThere are more: adopt again.",
             )
             return self._page(row, form, report=preview_adoption(store=row, portion=portion))
         messages.success(
             request,
-            f"{report.adopted:,} accounts were adopted.\nNothing was written to the store by that.",
+            f"{counted(report.adopted, 'account')} adopted.\nNothing was written to the store.",
         )
         return redirect("store-pushes", pk)
 

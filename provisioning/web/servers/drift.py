@@ -12,6 +12,7 @@ from django.views.generic import View
 
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.roles import Capability
+from provisioning.core.text import counted
 from provisioning.models import ConfigStore, Drift
 from provisioning.services.push import drift_actions, drift_rows
 from provisioning.services.push.reconcile import reconcile
@@ -90,15 +91,15 @@ class StoreDrift(Needs, View):
             report = reconcile(store=row)
             if report.problem:
                 raise InvalidInput(f"The store cannot be read. {report.problem}")
-            return f"{row} was compared.\n{report.total:,} rows differ."
+            return f"{row} was compared.\n{counted(report.total, 'difference')}."
         chosen, actor = self._chosen(row), actor_of(self.request)
         if action == "repair":
             count = drift_actions.repair(store=row, drift=chosen, actor=actor)
-            return f"{count:,} rows are repaired.\nThe next push writes them."
+            return f"{counted(count, 'row')} will be repaired.\nThe next push does it."
         if action == "take-over":
             for each in chosen:
                 drift_actions.take_over(store=row, drift=each, actor=actor)
-            return f"{len(chosen):,} values were taken over.\nThey are the console's now."
+            return f"{counted(len(chosen), 'value')} taken over.\nNow the console wants it so."
         if action == "ignore":
             form = IgnoreForm(self.request.POST)
             if not form.is_valid() or form.cleaned_data["until"] is None:
@@ -107,7 +108,8 @@ class StoreDrift(Needs, View):
             count = drift_actions.ignore(
                 store=row, drift=chosen, until=until, reason=reason, actor=actor
             )
-            return f"{count:,} differences are ignored until {until:%-d %b %Y}.\nThen they count."
+            said = f"{counted(count, 'difference')} ignored until {until:%-d %b %Y}."
+            return f"{said}\nAfter that day what differs counts again."
         raise BadRequest("There is no such action.")
 
     def _chosen(self, row: ConfigStore) -> list[Drift]:

@@ -12,6 +12,7 @@ from django.views.generic import View
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
+from provisioning.core.text import counted
 from provisioning.models import ConfigStore, PushRecord
 from provisioning.services.push.revert import plan_revert, revert
 from provisioning.web.access import ConsoleRequest, Needs, actor_of, needs
@@ -60,7 +61,7 @@ class Push(Needs, View):
         except ProvisioningError as error:
             form.add_error(None, error.message)
             return self._page(found, form, status=422)
-        text = f"{done.rows:,} rows were restored and {done.released:,} released."
+        text = f"{counted(done.rows, 'row')} restored, {done.released:,} released."
         if done.moved or done.problems:
             left = done.moved + len(done.problems)
             messages.warning(request, f"{found} was reverted in part.\n{text} {left:,} left out.")
