@@ -76,7 +76,8 @@ def test_a_channel_is_made_tried_out_changed_and_deleted(
 ) -> None:
     for name in ("alert-channels", "alert-channel-new"):
         assert as_helpdesk.get(reverse(name)).status_code == 403
-    as_administrator.post(reverse("alert-channel-new"), channel_form(web))
+    made = as_administrator.post(reverse("alert-channel-new"), channel_form(web), follow=True)
+    assert "Nothing sent yet" in text_of(made)
     channel = AlertChannel.objects.get()
     form = reverse("alert-channel", args=[channel.pk])
     assert "a long secret" not in as_administrator.get(form).content.decode()
