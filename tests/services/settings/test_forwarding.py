@@ -226,7 +226,7 @@ def test_a_target_that_the_account_may_not_call_is_refused_when_it_is_saved() ->
     assert Account.objects.get(pk=ann.pk).settingvalue_set.filter(key="forward_always").exists()
 
 
-@pytest.mark.parametrize("text", ["112", "020 7946", "sip:x", "tel:112", "sips:a@b.example", "a@b"])
+@pytest.mark.parametrize("text", ["112", "020 7946", "sip:x", "tel:112", "sips:a@b.example"])
 def test_what_is_neither_a_number_nor_a_sip_uri_is_no_target(text: str) -> None:
     with pytest.raises(InvalidInput):
         CATALOGUE["forward_always"].type.read(text)
