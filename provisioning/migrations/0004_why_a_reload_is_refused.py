@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("provisioning", "0002_postgresql"),
+        ("provisioning", "0003_probe_accounts_that_forward"),
     ]
 
     operations = [
