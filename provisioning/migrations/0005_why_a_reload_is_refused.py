@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("provisioning", "0003_probe_accounts_that_forward"),
+        ("provisioning", "0004_groups_exact"),
     ]
 
     operations = [
