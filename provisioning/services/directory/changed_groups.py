@@ -10,13 +10,12 @@ from provisioning.directory.groups import membership_attributes
 from provisioning.directory.presets import GROUP_ATTRIBUTES
 from provisioning.directory.selection import filters_of_sids
 from provisioning.directory.sid import primary_group
-from provisioning.models import DirectorySource, GroupMember, GroupNesting
+from provisioning.models import DirectorySource, GroupMember, GroupNesting, Person
 from provisioning.services.directory.readers import AnyReader
 
 # From here on reading all of them is faster.
 _MOST_GROUPS = 500
 _MOST_NAMES = 50
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +78,9 @@ def _read(reader: AnyReader, keys: Collection[str], found: ChangedGroups) -> boo
 def _of_people(source: DirectorySource, reader: AnyReader, people: PeopleNow) -> set[str]:
     """The groups that name one of the concerned but are not kept so, and the other way round."""
     kept: dict[str, set[str]] = {guid: set() for guid in people.concerned}
+    people_here = Person.objects.filter(source=source, guid__in=kept)
     rows = GroupMember.objects.filter(
-        person__source=source, person__guid__in=kept, group__source=source, direct=True
+        person__in=list(people_here.values_list("pk", flat=True)), direct=True
     )
     for guid, group in rows.values_list("person__guid", "group__guid"):
         kept[guid].add(group)

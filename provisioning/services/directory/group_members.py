@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,6 +45,21 @@ def kept_members_of(group_id: int) -> list[KeptMember]:
         "person__guid", "direct", "person__source_id", "person__dn", "person__left_at"
     )
     return [KeptMember(*row[:4], row[4] is not None) for row in rows.iterator(chunk_size=10_000)]
+
+
+def direct_groups(guids: Collection[str], source_id: int) -> Iterator[tuple[str, int]]:
+    """(GUID, id of a group) of every group, of any source, that names one of these people."""
+    waiting = sorted(guids)
+    for start in range(0, len(waiting), _CHUNK):
+        # People first: SQLite does not know that few of them lead to everything else.
+        people = dict(
+            Person.objects.filter(
+                source=source_id, guid__in=waiting[start : start + _CHUNK]
+            ).values_list("pk", "guid")
+        )
+        rows = GroupMember.objects.filter(person__in=list(people), direct=True)
+        for person, group in rows.values_list("person_id", "group_id"):
+            yield people[person], group
 
 
 def resolve_members(

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from provisioning.directory.nesting import around, places
 from provisioning.models import DirectorySource, GroupMember, GroupNesting
+from provisioning.services.directory.group_members import direct_groups
 
 # Whose groups are looked at one by one; for more of them reading everything is faster.
 _MOST_PEOPLE = 20_000
-_CHUNK = 500
 # (parent, child)
 Edges = set[tuple[str, str]]
 
@@ -42,9 +42,11 @@ class Shifts:
 
 def find_shifts(
     *, source: DirectorySource, ids: Mapping[str, int], changes: Mapping[str, GroupChange],
-    gone: Collection[str],
+    gone: Collection[str], foreign: dict[str, int],
 ) -> Shifts | None:  # fmt: skip
     """What differs in all groups, by GUID; None where it concerns too many people.
+
+    `foreign` are the sources of people who were read from another one, and gets those of more.
 
     `ids` are those of all groups that were there before, and were resolved then. Whose membership
     may differ is known: who is named or not any more, and who is in a group that is or is not any
@@ -56,13 +58,13 @@ def find_shifts(
     after = {edge for edge in after if not set(edge) & set(gone)}
     people = set().union(*(each.before ^ each.after for each in changes.values()))
     moved = {child for _, child in before ^ after}
-    people |= _everybody_within(moved & ids.keys(), before, ids)
+    people |= _everybody_within(source, moved & ids.keys(), before, ids, foreign)
     if len(people) > _MOST_PEOPLE:
         return None
     places_of = {guid: place for place, guid in enumerate({*ids, *changes})}
     names = list(places_of)
     was, will_be = (_around(edges, places_of) for edges in (before, after))
-    direct = _direct_groups(source, people, {pk: guid for guid, pk in ids.items()})
+    direct = _direct_groups(source, people, {pk: guid for guid, pk in ids.items()}, foreign)
     shifts: dict[str, Shift] = {}
     for person in people:
         now, then = direct.get(person, set()), set(direct.get(person, ()))
@@ -97,7 +99,10 @@ def _children(nesting: Edges) -> dict[str, list[str]]:
     return found
 
 
-def _everybody_within(groups: Collection[str], nesting: Edges, ids: Mapping[str, int]) -> set[str]:
+def _everybody_within(
+    source: DirectorySource, groups: Collection[str], nesting: Edges, ids: Mapping[str, int],
+    foreign: dict[str, int],
+) -> set[str]:  # fmt: skip
     """Everybody in the groups and in those within, or more than are looked at."""
     inside = _children(nesting)
     waiting, found = list(groups), set(groups)
@@ -108,23 +113,29 @@ def _everybody_within(groups: Collection[str], nesting: Edges, ids: Mapping[str,
     people: set[str] = set()
     for guid in found:
         rows = GroupMember.objects.filter(group=ids[guid], direct=True)
-        people.update(rows.values_list("person__guid", flat=True).iterator(chunk_size=10_000))
+        found_people = rows.values_list("person__guid", "person__source_id")
+        for person, source_id in found_people.iterator(chunk_size=10_000):
+            people.add(person)
+            if source_id != source.pk:
+                foreign[person] = source_id
         if len(people) > _MOST_PEOPLE:
             break
     return people
 
 
 def _direct_groups(
-    source: DirectorySource, people: Collection[str], guids: Mapping[int, str]
+    source: DirectorySource,
+    people: Collection[str],
+    guids: Mapping[int, str],
+    foreign: Mapping[str, int],
 ) -> dict[str, set[str]]:
     """The groups that name each of `people`."""
     found: dict[str, set[str]] = {}
-    waiting = sorted(people)
-    for start in range(0, len(waiting), _CHUNK):
-        rows = GroupMember.objects.filter(
-            person__guid__in=waiting[start : start + _CHUNK], group__source=source, direct=True
-        )
-        for person, group in rows.values_list("person__guid", "group_id"):
+    by_source: dict[int, set[str]] = {}
+    for person in people:
+        by_source.setdefault(foreign.get(person, source.pk), set()).add(person)
+    for source_id, some in by_source.items():
+        for person, group in direct_groups(some, source_id):
             if group in guids:
                 found.setdefault(person, set()).add(guids[group])
     return found

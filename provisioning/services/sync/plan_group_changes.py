@@ -73,7 +73,7 @@ def plan_group_changes(
     )  # fmt: skip
     shifts = find_shifts(
         source=source, ids={guid: known[guid]["id"] for guid in present},
-        changes=_changes(now, kept, changed.gone), gone=changed.gone,
+        changes=_changes(now, kept, changed.gone), gone=changed.gone, foreign=plan.foreign,
     )  # fmt: skip
     if shifts is None:
         return None
