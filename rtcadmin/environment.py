@@ -8,7 +8,7 @@ import secrets
 import ssl
 import tempfile
 from contextlib import suppress
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -65,6 +65,23 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
         raise ImproperlyConfigured(
             f"{name} must list addresses or networks such as 10.0.0.0/8: {error}."
         ) from None
+
+
+def place(name: str) -> tuple[str, int] | None:
+    """NAME as an IP address and a port."""
+    value = text(name)
+    if not value:
+        return None
+    host, _, port = value.rpartition(":")
+    try:
+        found = str(ip_address(host.strip("[]"))), int(port)
+    except ValueError:
+        found = "", 0
+    if not 1 <= found[1] <= 65535:
+        raise ImproperlyConfigured(
+            f"{name} must be an IP address and a port such as 10.0.0.7:5099, not {value!r}."
+        )
+    return found
 
 
 def fingerprint(*paths: Path) -> str:

@@ -258,6 +258,8 @@ PROBE_EVERY = env.number("RTCADMIN_PROBE_EVERY", 24 * 3600)
 PROBE_PAUSE = env.number("RTCADMIN_PROBE_PAUSE", 600)
 PROBE_TIMEOUT = env.number("RTCADMIN_PROBE_TIMEOUT", 6)
 PROBE_PATIENCE = env.number("RTCADMIN_PROBE_PATIENCE", 60)
+# Where workers take calls that SIP servers send through the probes' gateway, over UDP.
+PROBE_GATEWAY = env.place("RTCADMIN_PROBE_GATEWAY")
 SYNC_LEASE = env.number("RTCADMIN_SYNC_LEASE", 120)
 # What a SCIM client writes within so long is read at once.
 SCIM_PAUSE = env.number("RTCADMIN_SCIM_PAUSE", 1)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rtcadmin.environment import fingerprint, kept_secret
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from rtcadmin.environment import fingerprint, kept_secret, place
 
 
 def test_processes_that_start_at_once_share_one_whole_secret(tmp_path: Path) -> None:
@@ -36,3 +39,19 @@ def test_the_fingerprint_changes_with_any_content_and_any_name(tmp_path: Path) -
     seen.append(fingerprint(tmp_path))
     assert len(set(seen)) == 4
     assert fingerprint(tmp_path) == seen[-1]
+
+
+def test_a_place_is_an_address_and_a_port_or_the_console_does_not_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert place("RTCADMIN_NONE") is None
+    for text, read in (
+        ("10.0.0.7:5099", ("10.0.0.7", 5099)),
+        ("[2001:db8::7]:5099", ("2001:db8::7", 5099)),
+    ):
+        monkeypatch.setenv("RTCADMIN_SOME", text)
+        assert place("RTCADMIN_SOME") == read
+    for text in ("10.0.0.7", "console.example.com:5099", "10.0.0.7:sip", "10.0.0.7:70000", ":5099"):
+        monkeypatch.setenv("RTCADMIN_SOME", text)
+        with pytest.raises(ImproperlyConfigured, match="RTCADMIN_SOME must be an IP address"):
+            place("RTCADMIN_SOME")

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Protocol
 
+from provisioning.core.records import Transport
 from provisioning.drivers.sip.message import Request, Response, read_message, write_message
-from provisioning.drivers.sip.wire import Wire
 
 # What a response repeats of its request (RFC 3261, 8.2.6.2).
 _REPEATED = ("via", "from", "to", "call-id", "cseq", "record-route")
@@ -22,13 +23,26 @@ _TAKEN: Mapping[str, str] = {
 }
 
 
+class Line(Protocol):
+    """What an endpoint sends and receives whole messages over; `local` is its address and port."""
+
+    transport: Transport
+    local: str
+
+    def send(self, packet: bytes) -> None:
+        """Send one message."""
+
+    def receive(self, until: float) -> bytes | None:
+        """The next message, or None when `until` has come, on the monotonic clock."""
+
+
 class Endpoint:
     """Sends messages, takes requests, waits for responses; `rung` are the requests that came.
 
     Calls of the user part `rings` ring until they are cancelled.
     """
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Line) -> None:
         self.rung: list[Request] = []
         self.rings: str | None = None
         self._ringing: dict[str, Request] = {}

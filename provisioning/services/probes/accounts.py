@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput
 from provisioning.core.settings.setting import SettingScope
 from provisioning.core.states import State
+from provisioning.drivers.base import Kind
 from provisioning.models import (
     Account,
     Alias,
@@ -23,8 +25,10 @@ from provisioning.services.accounts.blocks import block_account
 from provisioning.services.accounts.standing import mark
 from provisioning.services.actor import Actor
 from provisioning.services.probes.forgetting import forget_probes
+from provisioning.services.push import outbox
+from provisioning.services.rollouts.staging import mark_configuration
 from provisioning.services.routing.marking import marking_routing
-from provisioning.services.routing.probe_routes import ALLOWED, number_of_probe
+from provisioning.services.routing.probe_routes import ALLOWED, PROBE_KEYS, number_of_probe
 
 _Role = ProbeAccount.Role
 # Whatever everybody has: calls to a probe account go nowhere else.
@@ -34,7 +38,7 @@ _TAKEN: Mapping[str, object] = {
 }  # fmt: skip
 # What shows that settings of single accounts are gone by.
 _OPEN: Mapping[str, object] = {
-    "call_classes": [each.value for each in ALLOWED], "max_devices": 1,
+    "call_classes": [each.value for each in ALLOWED], "max_devices": 1, "presented_number": "own",
 }  # fmt: skip
 # As short as the catalogue allows: for so long a probe waits that a telephone rings.
 RINGS_FOR = 2
@@ -64,7 +68,8 @@ def missing_domains(pool: ServerPool) -> list[SipDomain]:
 def set_up_probes(*, pool: ServerPool, actor: Actor) -> int:
     """Make the probe accounts that the pool lacks, and mark them for the push; how many.
 
-    A second time it makes only what is missing, such as those of a new SIP domain. Raises
+    A second time it makes only what is missing, such as those of a new SIP domain, and asks for
+    the gateway of probes, which may be another one than before. Raises
     InvalidInput where a SIP URI is taken by somebody else.
     """
     made = 0
@@ -72,6 +77,11 @@ def set_up_probes(*, pool: ServerPool, actor: Actor) -> int:
         for role in _Role:
             with marking_routing(actor=actor, about=f"probes of {pool}"):
                 made += _make(pool, domain, role, actor)
+    with transaction.atomic():
+        mark_configuration(
+            store_ids=outbox.manageable_stores(), kind=Kind.GATEWAY,
+            keys=PROBE_KEYS[Kind.GATEWAY], actor=actor, about=f"probes of {pool}",
+        )  # fmt: skip
     return made
 
 
@@ -134,7 +144,7 @@ def _own(role: ProbeAccount.Role, pool: ServerPool, domain: SipDomain) -> Mappin
     if role is _Role.AWAY:
         return {
             "forward_busy": here, "forward_no_answer": here, "forward_unreachable": here,
-            "forward_after": RINGS_FOR,
+            "forward_after": RINGS_FOR, "presented_number": "withheld",
         }  # fmt: skip
     return _OPEN
 

@@ -163,7 +163,8 @@ def _call(probe: DomainProbe, phone: UserAgent, user: str) -> Response:
 
 
 def _left(answer: Response) -> bool:
-    """Whether a server looked for the gateway, where nobody is, and has not merely no time."""
+    """Whether a server looked for the gateway, where nobody is or the console is busy, and has not
+    merely no time."""
     if answer.first("retry-after"):
         return False
-    return answer.status == 408 or 477 <= answer.status <= 478 or 500 <= answer.status < 600
+    return answer.status in (408, 486) or 477 <= answer.status <= 478 or 500 <= answer.status < 600

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from provisioning.core.errors import ProvisioningError, Rejected, Unreachable
 from provisioning.core.records import Listener
+from provisioning.core.settings.account_settings import PRESENTED_NUMBER
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.setting import Family
 from provisioning.drivers.base import Kind
@@ -17,6 +18,7 @@ from provisioning.drivers.setting_rows import CALLER_SITE
 from provisioning.drivers.sip.agent import UserAgent
 from provisioning.services.probes import calling, forwarding, registering
 from provisioning.services.probes.facts import DomainProbe, Facts
+from provisioning.services.probes.outside import NO_GATEWAY, Outside, opened
 from provisioning.services.probes.verdict import Finding, Outcome, Verdict, untried
 from provisioning.services.servers import targets
 
@@ -33,7 +35,6 @@ _OF_DOMAINS: Mapping[Kind, Probe] = MappingProxyType(
 _OF_KINDS: Mapping[Kind, Probe] = MappingProxyType(
     {
         Kind.DIAL_RULE: calling.probe_dial_rule,
-        Kind.ROUTE: calling.probe_route,
         Kind.TRUSTED_HOST: calling.probe_stranger,
     }
 )
@@ -64,7 +65,6 @@ _OF_SETTINGS: Mapping[str, Probe] = MappingProxyType(
 _KINDS_UNTRIED: Mapping[Kind, str] = MappingProxyType(
     {
         Kind.GROUP_ADDRESS: "A call would ring at the queue or conference that it leads to.",
-        Kind.GATEWAY: "Only a call that arrives there would prove it, and it would ring.",
         Kind.POOL_SERVER: "Only an account of the other pool would prove it, and it would ring.",
         Kind.TRUNK: "Only its provider sees whether the server registers there.",
     }
@@ -84,10 +84,8 @@ _SETTINGS_UNTRIED: Mapping[str, str] = MappingProxyType(
              "federated_messaging"),
             "A message would leave for another SIP domain.",
         ),
-        **dict.fromkeys(
-            ("presented_number", "asserted_numbers"),
-            "Only whom a call reaches behind a gateway sees it, and it would ring there.",
-        ),
+        PRESENTED_NUMBER: NO_GATEWAY,
+        "asserted_numbers": "No probe account may assert any.",
         **dict.fromkeys(
             ("voicemail", "voicemail_server"), "A call would be recorded in somebody's mailbox."
         ),
@@ -119,8 +117,8 @@ def converse(facts: Facts, *, connect_timeout: float, timeout: float, patience: 
     talk = Talk()
     phone = _first_that_answers(facts, talk, connect_timeout, timeout)
     if phone is not None:
-        with phone:
-            _Conversation(facts, phone, talk, time.monotonic() + patience).run()
+        with phone, opened(facts) as outside:
+            _Conversation(facts, phone, outside, talk, time.monotonic() + patience).run()
     return talk
 
 
@@ -158,8 +156,16 @@ def _open(listener: Listener, ca_pem: str, connect_timeout: float, timeout: floa
 
 
 class _Conversation:
-    def __init__(self, facts: Facts, phone: UserAgent, talk: Talk, until: float) -> None:
+    def __init__(
+        self, facts: Facts, phone: UserAgent, outside: Outside, talk: Talk, until: float
+    ) -> None:
         self._facts, self._phone, self._talk, self._until = facts, phone, talk, until
+        self._of_kinds = {
+            **_OF_KINDS, Kind.GATEWAY: outside.gateway, Kind.ROUTE: outside.route
+        }  # fmt: skip
+        self._of_preferences = dict(_OF_PREFERENCES)
+        if facts.gateway is not None:
+            self._of_preferences[PRESENTED_NUMBER] = outside.presented
         self._silences = 0
         # What one probe finds may say something of several settings.
         self._said: dict[tuple[Probe, str], Verdict] = {}
@@ -204,12 +210,12 @@ class _Conversation:
                 for key in sorted(facts.preferences | facts.own):
                     yield kind, key, self._of_preference(key)
             else:
-                yield kind, "", _OF_KINDS.get(kind) or _KINDS_UNTRIED.get(kind, _NO_PROBE)
+                yield kind, "", self._of_kinds.get(kind) or _KINDS_UNTRIED.get(kind, _NO_PROBE)
 
     def _of_preference(self, key: str) -> Probe | str:
-        if key in _OF_PREFERENCES and key not in self._facts.own:
+        if key in self._of_preferences and key not in self._facts.own:
             return _SAME
-        return _OF_PREFERENCES.get(key) or _SETTINGS_UNTRIED.get(key, _NO_PROBE)
+        return self._of_preferences.get(key) or _SETTINGS_UNTRIED.get(key, _NO_PROBE)
 
     def _of_setting(self, key: str) -> Probe | str:
         setting = CATALOGUE.get(key)

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
+from django.conf import settings
+
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.records import Listener
+from provisioning.core.settings.account_settings import PRESENTED_NUMBER
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.setting import Family, SettingScope
 from provisioning.core.settings.types import Value
@@ -33,9 +36,12 @@ from provisioning.services.settings.places import Place
 
 _Role = ProbeAccount.Role
 # Settings of probe accounts that are tried.
-_OPEN_HAS = ("call_classes", "max_devices", CALLER_SITE)
+_OPEN_HAS = ("call_classes", "max_devices", PRESENTED_NUMBER, CALLER_SITE)
 _BLOCKED_HAS = ("forward_always", "messaging")
-_AWAY_HAS = ("forward_after", "forward_busy", "forward_no_answer", "forward_unreachable")
+_AWAY_HAS = (
+    "forward_after", "forward_busy", "forward_no_answer", "forward_unreachable",
+    PRESENTED_NUMBER,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,8 @@ class Facts:
 
     `kinds` are those that stand at the server, all of them pushed and reloaded; `settings` the
     values that it should go by, of those that were given; `preferences` the account settings that
-    some account has, and `own` those that the probe accounts have and are tried by.
+    some account has, and `own` those that the probe accounts have and are tried by. `gateway` is
+    where the console takes calls itself, if it does.
     """
 
     server: str
@@ -77,6 +84,7 @@ class Facts:
     preferences: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
     trusted: tuple[TrustedHost, ...] = ()
+    gateway: tuple[str, int] | None = None
 
     def trusts(self, address: str) -> str:
         """How requests from an address are treated; empty where they need a password."""
@@ -92,6 +100,9 @@ def gather(server: SipServer) -> Facts:
     kinds = _kinds_there(server)
     probes, missing = _probes(server)
     own_of = [key for each in probes for key in _tried_by(each)]
+    if settings.PROBE_GATEWAY is None:
+        # Nobody sees it then, and probe accounts alone are to leave nothing unproven.
+        own_of = [key for key in own_of if not key.startswith(f"{PRESENTED_NUMBER}/")]
     own = OwnedRow.objects.filter(store=store, kind=Kind.PREFERENCE, key__in=own_of)
     there = OwnedRow.objects.filter(store=store, kind=Kind.SIP_DOMAIN)
     return Facts(
@@ -106,6 +117,7 @@ def gather(server: SipServer) -> Facts:
         preferences=_preferences(store),
         own=frozenset(key.partition("/")[0] for key in own.values_list("key", flat=True)),
         trusted=tuple(TrustedHost.objects.all()),
+        gateway=settings.PROBE_GATEWAY,
     )
 
 

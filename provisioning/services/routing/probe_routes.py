@@ -1,4 +1,4 @@
-"""The routing of probes: numbers that are nobody's, through a gateway that does not exist.
+"""The routing of probes: numbers that are nobody's, through a gateway that is the console, or none.
 
 Numbers that begin with +999 are given out in no country (ITU-T E.164), and 192.0.2.1 is nobody's
 address (RFC 5737): a call there rings no telephone, whatever a server makes of it.
@@ -6,8 +6,11 @@ address (RFC 5737): a call there rings no telephone, whatever a server makes of 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from types import MappingProxyType
+
+from django.conf import settings
 
 from provisioning.core.calls import Category
 from provisioning.drivers.base import Kind
@@ -18,11 +21,14 @@ _PREFIX = "+999"
 # What the probe account may call, and what it may not.
 ALLOWED = (Category.INTERNAL, Category.NATIONAL)
 ALLOWED_NUMBER, REFUSED_NUMBER = f"{_PREFIX}1000000", f"{_PREFIX}0000000"
-_GATEWAY = GatewayRow(999_999_999, "Probe", "192.0.2.1", 5060, "udp")
+# The gateway, and the address of nobody that it has where the console takes no calls itself.
+_GATEWAY, _NOWHERE = 999_999_999, ("192.0.2.1", 5060)
 _ROUTES = (
-    RouteRow(f"{_PREFIX}0", Category.PREMIUM, (_GATEWAY.number,)),
-    RouteRow(f"{_PREFIX}1", Category.NATIONAL, (_GATEWAY.number,)),
+    RouteRow(f"{_PREFIX}0", Category.PREMIUM, (_GATEWAY,)),
+    RouteRow(f"{_PREFIX}1", Category.NATIONAL, (_GATEWAY,)),
 )
+# What the gateway gets in place of +.
+_INSTEAD_OF_PLUS = "00"
 # Where a probe account is: the last site that every family of servers can tell from others.
 PROBE_SITE = 9999
 # Who dials 0 there in place of + calls the same number; only those that are nobody's.
@@ -30,7 +36,7 @@ _DIAL_RULE = DialRuleRow(PROBE_SITE, 1, "0(999[0-9]+)", r"+\1")
 # The keys of these rows, which nobody but the console has a use for.
 PROBE_KEYS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     {
-        Kind.GATEWAY: (_GATEWAY.key,),
+        Kind.GATEWAY: (str(_GATEWAY),),
         Kind.ROUTE: tuple(route.key for route in _ROUTES),
         Kind.DIAL_RULE: (_DIAL_RULE.key,),
     }
@@ -40,6 +46,16 @@ PROBE_KEYS: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
 def number_of_probe(account_id: int) -> str:
     """The number that leads to a probe account."""
     return f"{_PREFIX}2{account_id:08}"
+
+
+def any_allowed_number() -> str:
+    """A number that nobody else can guess, by the route that probe accounts may use."""
+    return f"{_PREFIX}1{secrets.randbelow(10**6):06}"
+
+
+def as_sent(number: str) -> str:
+    """A number as the gateway of probes gets it."""
+    return f"{_INSTEAD_OF_PLUS}{number.removeprefix('+')}"
 
 
 def dialled(number: str) -> str:
@@ -59,8 +75,11 @@ def probe_dial_rules() -> list[DialRuleRow]:
 
 
 def probe_gateways() -> list[GatewayRow]:
-    """The gateway, where there is any probe account."""
-    return [_GATEWAY] if ProbeAccount.objects.exists() else []
+    """The gateway, where there is any probe account: the console itself, or nobody."""
+    if not ProbeAccount.objects.exists():
+        return []
+    host, port = settings.PROBE_GATEWAY or _NOWHERE
+    return [GatewayRow(_GATEWAY, "Probe", host, port, "udp", strip=1, prefix=_INSTEAD_OF_PLUS)]
 
 
 def probe_routes() -> list[RouteRow]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from lab.authority import Authority
+from lab.ports import HOST, free_port
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.models import ProbeResult, SipServer
 from provisioning.services.actor import COMMAND_LINE
@@ -25,6 +27,14 @@ __all__ = ["authority", "cluster", "place", "running"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 _GIVEN = {"min_expires": 90, "default_expires": 1200, "max_expires": 2000}
+
+
+@pytest.fixture
+def console_gateway(settings: Any) -> int:
+    """Where the console takes calls itself."""
+    port = free_port()
+    settings.PROBE_GATEWAY = (HOST, port)
+    return port
 
 
 @pytest.fixture
@@ -88,3 +98,19 @@ def test_what_an_asterisk_does_is_proved_over_every_transport_and_what_it_does_n
         "dial_rule": "ineffective",
         "preference site": "ineffective",
     }
+
+
+def test_what_arrives_at_a_gateway_that_is_the_console_is_proved_and_what_does_not_is_found(
+    console_gateway: int, place: Place, outcomes: Callable[[str], dict[str, str]]
+) -> None:
+    beyond = ("gateway", "route", "preference presented_number", "preference call_classes")
+    found = outcomes("udp")
+    assert {each: found[each] for each in beyond} == dict.fromkeys(beyond, "effective")
+    place.execute("UPDATE rtcadmin_gateways SET prefix = '011'")
+    place.execute("UPDATE rtcadmin_preferences SET value = 'own' WHERE value = 'withheld'")
+    place.asterisk.command("dialplan reload")
+    found = outcomes("udp")
+    assert {each: found[each] for each in beyond} == {
+        "gateway": "ineffective", "route": "ineffective",
+        "preference presented_number": "ineffective", "preference call_classes": "effective",
+    }  # fmt: skip
