@@ -96,6 +96,19 @@ class Emptied:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class NoHome:
+    """Accounts that would move to a pool that would not serve them: held, whatever limits say."""
+
+    pool: str
+    count: int
+    reason: str
+
+    def __str__(self) -> str:
+        what = "1 account" if self.count == 1 else f"{self.count:,} accounts"
+        return f"{what} would move to {self.pool}. {self.reason}"
+
+
 def find_breaches(
     *,
     scope: str,

@@ -31,6 +31,7 @@ from provisioning.services.accounts.standing import locked, mark, revoke_links, 
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit
 from provisioning.services.numbers.numbers import assign_number, release_number
+from provisioning.services.servers.homes import find_refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,8 @@ def change_account(*, account: Account, change: AccountChange, actor: Actor) -> 
         if current.state == State.REMOVED:
             raise InvalidInput("The account was removed. Nothing was changed.")
         before = _facts(current)
+        if current.pool_id != change.pool.pk:
+            _check_home(current, change.pool)
         if current.person is None:
             _change_own(current, change)
         else:
@@ -177,6 +180,12 @@ def retire(account: Account, *, actor: Actor) -> None:
         Credential.objects.filter(account=account).delete()
     else:
         replace_secret(account)
+
+
+def _check_home(account: Account, pool: ServerPool) -> None:
+    """Raise InvalidFields where `pool` would not serve the account."""
+    for reason in find_refused(pool=pool, account_ids=[account.pk]).values():
+        raise InvalidFields({"pool": f"{reason} Nothing was changed."})
 
 
 def _change_own(account: Account, change: AccountChange) -> None:

@@ -19,11 +19,9 @@ from provisioning.drivers.base import Kind
 from provisioning.models import (
     Account,
     ConfigStore,
-    Credential,
     PendingChange,
     Pin,
     ServerPool,
-    SipDomain,
 )
 from provisioning.services import bulk
 from provisioning.services.accounts.pins import checked_reason
@@ -33,6 +31,7 @@ from provisioning.services.bulk import among_numbers
 from provisioning.services.console import audit
 from provisioning.services.push import outbox
 from provisioning.services.runs.limit_use import AtRisk, check_approval, find_passed, note_use
+from provisioning.services.servers.homes import find_refused
 
 # The write lock is held for about a second of a processor at this size.
 MOST_AT_ONCE = 10_000
@@ -141,7 +140,7 @@ def _sort_out(
     accounts: Sequence[Account], pool: ServerPool, ends_on: date | None
 ) -> tuple[list[Account], tuple[Refusal, ...]]:
     """Who moves, and who does not, by reason."""
-    unfit = _unfit(accounts, pool)
+    unfit = find_refused(pool=pool, account_ids=[account.pk for account in accounts])
     moving: list[Account] = []
     refused: dict[str, list[Account]] = {}
     for account in accounts:
@@ -155,29 +154,6 @@ def _sort_out(
         else:
             moving.append(account)
     return moving, tuple(Refusal(reason, _named(those)) for reason, those in refused.items())
-
-
-def _unfit(accounts: Sequence[Account], pool: ServerPool) -> dict[int, str]:
-    """Who could not register there: what was taken over without its clear text may not fit."""
-    stores = list(ConfigStore.objects.filter(pool=pool, mode=ConfigStore.Mode.MANAGE))
-    realms = {domain.pk: domain.realm for domain in SipDomain.objects.all()}
-    domains = {account.pk: account.domain_id for account in accounts}
-    credentials = Credential.objects.filter(
-        account__in=among_numbers(list(domains)), sealed_secret=None, sealed_import__isnull=False
-    )
-    found: dict[int, str] = {}
-    for credential in credentials.iterator():
-        digest = credential.imported()
-        realm = realms[domains[credential.account_id]]
-        for store in stores:
-            if digest is not None and not digest.fits(
-                user=credential.auth_user, realm=realm, algorithm=store.main_algorithm
-            ):
-                found[credential.account_id] = (
-                    f"Its credential was taken over and does not fit {store}: give it a new "
-                    "credential first."
-                )
-    return found
 
 
 def _keep(

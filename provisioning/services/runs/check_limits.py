@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from provisioning.core.limits import Breach, Category, Limit, find_breaches
+from provisioning.core.limits import Breach, Category, Limit, NoHome, find_breaches
 from provisioning.core.states import MEANINGS
 from provisioning.models import (
     Account,
@@ -16,6 +16,7 @@ from provisioning.models import (
     SipDomain,
 )
 from provisioning.services import bulk
+from provisioning.services.runs.check_homes import hold_homeless
 from provisioning.services.runs.limit_use import by_hand_before, planned_before
 from provisioning.services.runs.plan import TABLE, Tally
 from provisioning.services.runs.together import whole_people
@@ -44,13 +45,13 @@ class _Scope:
     id: int
 
 
-def hold_breaches(*, run: Run, tally: Tally) -> list[Breach]:
+def hold_breaches(*, run: Run, tally: Tally) -> list[Breach | NoHome]:
     """Hold every change of the people behind a passed limit; the rest of the plan proceeds.
 
     Counted are the last 24 hours: what waits and what was applied without approval in other runs,
-    and this plan.
+    and this plan. Whom a new home pool would not serve is held before, whatever the limits say.
     """
-    breaches: list[Breach] = []
+    breaches: list[Breach | NoHome] = list(hold_homeless(run=run))
     for scope in _scopes(tally):
         subjects = tally[scope.column, scope.id]
         planned = {category: len(guids) for category, guids in subjects.items()}

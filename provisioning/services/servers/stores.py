@@ -7,20 +7,17 @@ from dataclasses import replace
 
 from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.core.records import StoreRecord
-from provisioning.core.states import MEANINGS
 from provisioning.core.text import require_line
-from provisioning.drivers.base import Kind
 from provisioning.drivers.registry import DRIVERS
-from provisioning.models import Account, ConfigStore, PendingChange, SipServer
+from provisioning.models import ConfigStore, PendingChange, SipServer
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit, saving
 from provisioning.services.directory.certificates import check_authorities
 from provisioning.services.probes.forgetting import forget_probes
 from provisioning.services.push import outbox
 from provisioning.services.routing.marking import marking_pool_servers
-from provisioning.services.servers import connection_test, driver_access, targets
+from provisioning.services.servers import connection_test, homes, targets
 from provisioning.services.servers.connection_test import StepState
-from provisioning.services.servers.scope import narrow
 
 # Where the rows are: another place is another database until somebody looked at it.
 _PLACE = ("driver", "dialect", "host", "port", "database")
@@ -161,11 +158,7 @@ def _check_place(store: ConfigStore) -> None:
 
 
 def _require_room(store: ConfigStore) -> None:
-    on_server = [state.value for state, meaning in MEANINGS.items() if meaning.on_server]
-    accounts = Account.objects.filter(pool_id=store.pool_id, state__in=on_server)
-    wanted = narrow(store, Kind.SUBSCRIBER, accounts).count()
-    with driver_access.open_store(store) as driver:
-        capacity = driver.capacity
+    wanted, capacity = homes.wanted_at(store), homes.capacity_of(store)
     if wanted > capacity:
         raise InvalidInput(
             f"“{store}” stays in Observe: {wanted:,} accounts would be written, and its servers "

@@ -13,9 +13,11 @@ from django.utils import timezone
 from provisioning.core.errors import InvalidFields, InvalidInput, StalePlan, UnsafePlan
 from provisioning.core.sip import ImportedDigest
 from provisioning.core.states import State
+from provisioning.drivers.kamailio.store import KamailioStore
 from provisioning.models import (
     Account,
     AuditEvent,
+    ConfigStore,
     ConsoleUser,
     LimitUse,
     OwnedRow,
@@ -25,11 +27,12 @@ from provisioning.models import (
     ServerPool,
 )
 from provisioning.services.accounts import move_home as room
+from provisioning.services.accounts.accounts import AccountChange, change_account
 from provisioning.services.accounts.deadlines import keep_deadlines
 from provisioning.services.accounts.move_home import HomeMove, move_home
 from provisioning.services.actor import COMMAND_LINE, Actor
 from provisioning.services.console.audit import find_broken_event
-from tests.factories import make_account, make_person, make_pool, make_store
+from tests.factories import make_account, make_domain, make_person, make_pool, make_store
 from tests.services.company import Company, company
 
 __all__ = ["company"]
@@ -195,3 +198,58 @@ def test_eighty_cost_no_more_statements_than_ten(berlin: ServerPool) -> None:
             move(berlin, accounts=accounts, approved=True)
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_whom_no_store_there_would_write_stays_and_is_told(berlin: ServerPool) -> None:
+    narrow = make_store(name="berlin-1", pool=berlin)
+    narrow.scope_domains.set([make_domain("desk.example.com")])
+    inside = make_account("Desk", domain=make_domain("desk.example.com"))
+    outside = make_account("Aquarium")
+    done = move(berlin, approved=True)
+    assert [aor for _, aor in done.moving] == [inside.aor]
+    (refusal,) = done.refused
+    assert refusal.accounts == (("Aquarium", outside.aor),)
+    assert "outside of the managed scope of berlin-1" in refusal.reason
+    wide = make_store(name="berlin-2", pool=berlin)
+    assert not move(berlin, dry=True).refused
+    wide.mode = ConfigStore.Mode.OBSERVE
+    wide.save()
+    assert len(move(berlin, dry=True).refused) == 1
+
+
+def test_nobody_moves_where_there_would_be_more_than_the_servers_can_do_with(
+    berlin: ServerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store(pool=berlin)
+    make_account("There", pool=berlin)
+    crowd(2)
+    monkeypatch.setattr(KamailioStore, "capacity", 2)
+    with pytest.raises(InvalidInput, match="None of these accounts"):
+        move(berlin, approved=True)
+    shown = move(berlin, dry=True)
+    assert (shown.moving, len(shown.refused[0].accounts)) == ((), 2)
+    assert f"The servers of {store} can do with 2 accounts." in shown.refused[0].reason
+    monkeypatch.setattr(KamailioStore, "capacity", 3)
+    assert len(move(berlin, approved=True).moving) == 2
+
+
+@pytest.mark.parametrize("narrowed", [True, False])
+def test_one_account_is_not_moved_where_nobody_would_serve_it(
+    berlin: ServerPool, narrowed: bool
+) -> None:
+    store = make_store(pool=berlin, algorithm="SHA-256")
+    account = make_account("Aquarium")
+    if narrowed:
+        store.scope_domains.set([make_domain("desk.example.com")])
+    else:
+        credential = account.credential
+        credential.set_import(
+            ImportedDigest(account.user_part, account.domain.realm, "MD5", "0" * 32)
+        )
+        credential.save()
+    change = AccountChange(pool=berlin, site=None, profile=None, name="Aquarium")
+    with pytest.raises(InvalidFields) as refused:
+        change_account(account=account, change=change, actor=COMMAND_LINE)
+    assert list(refused.value.fields) == ["pool"]
+    assert refused.value.message.endswith("Nothing was changed.")
+    assert Account.objects.get().pool != berlin
