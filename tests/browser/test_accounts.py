@@ -20,8 +20,10 @@ def test_everything_that_matches_is_blocked_and_nothing_else(signed_in: Console)
     signed_in.wait_for_text("53 selected")
     signed_in.button("Block…").click()
     signed_in.wait_for_text("Block 53 accounts")
+    signed_in.wait_for_text("53 of them work now")
     assert signed_in.violations() == []
     signed_in.find("#id_reason").send_keys("Floor is being rebuilt")
+    signed_in.find("#id_approved").click()
     signed_in.button("Block", "main").click()
     signed_in.wait_for_text("53 accounts blocked.")
     assert Account.objects.filter(state=State.BLOCKED).count() == 53

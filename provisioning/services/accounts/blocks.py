@@ -9,13 +9,16 @@ from django.db import transaction
 from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput, StalePlan
+from provisioning.core.limits import Category
 from provisioning.core.states import MEANINGS, State
 from provisioning.models import Account, Person, Pin
 from provisioning.services.accounts.asked import ask
+from provisioning.services.accounts.at_risk import find_at_risk
 from provisioning.services.accounts.pins import checked_reason, set_pin
 from provisioning.services.accounts.standing import Move, locked, settle
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit
+from provisioning.services.runs.limit_use import use_limits
 
 # A bulk action holds the write lock for about a second at this size.
 MOST_AT_ONCE = 1000
@@ -26,9 +29,14 @@ def block_account(*, account: Account, reason: str, actor: Actor) -> Account:
     return _block([account.pk], reason, actor)[0].account
 
 
-def block_accounts(*, account_ids: Sequence[int], reason: str, actor: Actor) -> int:
-    """Block up to 1,000 accounts, all or none; how many were not blocked before."""
-    return len(_block(account_ids, reason, actor))
+def block_accounts(
+    *, account_ids: Sequence[int], reason: str, actor: Actor, approved: bool = False
+) -> int:
+    """Block up to 1,000 accounts, all or none; how many were not blocked before.
+
+    Raises UnsafePlan where that passes a limit and nobody who may approve says `approved`.
+    """
+    return len(_block(account_ids, reason, actor, approved=approved))
 
 
 def unblock_account(*, account: Account, actor: Actor) -> Account:
@@ -97,12 +105,18 @@ def end_pin(*, pin: Pin, actor: Actor) -> Account:
         return current
 
 
-def _block(account_ids: Sequence[int], reason: str, actor: Actor) -> list[Move]:
+def _block(
+    account_ids: Sequence[int], reason: str, actor: Actor, *, approved: bool = False
+) -> list[Move]:
     reason = checked_reason(reason)
     with transaction.atomic():
         accounts = [account for account in _several(account_ids) if not account.blocked]
         if not accounts:
             raise InvalidInput("Already blocked. Nothing was changed.")
+        use_limits(
+            category=Category.SERVICE, at_risk=find_at_risk(accounts), actor=actor,
+            approved=approved,
+        )  # fmt: skip
         for account in accounts:
             account.blocked, account.blocked_reason = True, reason
         moves = settle(accounts)

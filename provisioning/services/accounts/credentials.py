@@ -10,11 +10,14 @@ from django.utils import timezone
 
 from provisioning.core.account import new_secret
 from provisioning.core.errors import InvalidInput
+from provisioning.core.limits import Category
 from provisioning.core.states import State
 from provisioning.models import Account, Credential
+from provisioning.services.accounts.at_risk import find_at_risk
 from provisioning.services.accounts.standing import mark, revoke_links
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit
+from provisioning.services.runs.limit_use import use_limits
 
 # A bulk action holds the write lock for some seconds at this size.
 MOST_AT_ONCE = 1000
@@ -60,8 +63,11 @@ def rotate_credential(*, account: Account, actor: Actor) -> Credential:
     return credential
 
 
-def rotate_credentials(*, account_ids: Sequence[int], actor: Actor) -> int:
-    """Replace the secrets of up to 1,000 accounts, all or none; how many. Removed ones are left."""
+def rotate_credentials(*, account_ids: Sequence[int], actor: Actor, approved: bool = False) -> int:
+    """Replace the secrets of up to 1,000 accounts, all or none; how many. Removed ones are left.
+
+    Raises UnsafePlan where that passes a limit and nobody who may approve says `approved`.
+    """
     if len(account_ids) > MOST_AT_ONCE:
         raise InvalidInput(
             f"{len(account_ids):,} accounts are too many at once; at most {MOST_AT_ONCE:,}. "
@@ -72,6 +78,10 @@ def rotate_credentials(*, account_ids: Sequence[int], actor: Actor) -> int:
         chosen = list(accounts.order_by("pk"))
         if not chosen:
             raise InvalidInput("No such account is left. Nothing was changed.")
+        use_limits(
+            category=Category.CREDENTIAL, at_risk=find_at_risk(chosen), actor=actor,
+            approved=approved,
+        )  # fmt: skip
         for account in chosen:
             rotate_credential(account=account, actor=actor)
     return len(chosen)

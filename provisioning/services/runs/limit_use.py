@@ -104,6 +104,19 @@ def check_approval(passed: Sequence[str], actor: Actor, *, approved: bool) -> No
     )
 
 
+def use_limits(
+    *, category: Category, at_risk: Sequence[AtRisk], actor: Actor, approved: bool
+) -> None:
+    """Hold a change by hand to the limits and count it, in the caller's transaction.
+
+    Raises UnsafePlan as `check_approval` does.
+    """
+    passed = find_passed(category=category, at_risk=at_risk)
+    check_approval(passed, actor, approved=approved)
+    if not passed:
+        note_use(category=category, at_risk=at_risk)
+
+
 def note_use(*, category: Category, at_risk: Sequence[AtRisk]) -> None:
     """Count accounts that were put at risk within the limits, in the caller's transaction."""
     now = timezone.now()

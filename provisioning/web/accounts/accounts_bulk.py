@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import HttpResponse
@@ -10,9 +12,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from provisioning.core.errors import ProvisioningError
+from provisioning.core.limits import Category
 from provisioning.core.roles import Capability
 from provisioning.models import Account
 from provisioning.services.accounts import blocks, credentials
+from provisioning.services.accounts.at_risk import weigh
 from provisioning.services.servers.registrations import find_clients
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.accounts.account_filter import AccountFilter
@@ -58,8 +62,9 @@ def block_many(request: ConsoleRequest) -> HttpResponse:
         ids = form.cleaned_data["ids"]
         try:
             count = blocks.block_accounts(
-                account_ids=ids, reason=form.cleaned_data["reason"], actor=actor_of(request)
-            )
+                account_ids=ids, reason=form.cleaned_data["reason"], actor=actor_of(request),
+                approved=form.cleaned_data["approved"],
+            )  # fmt: skip
         except ProvisioningError as error:
             form.add_error(None, error.message)
         else:
@@ -77,7 +82,9 @@ def rotate_many(request: ConsoleRequest) -> HttpResponse:
     if form.is_valid():
         ids = form.cleaned_data["ids"]
         try:
-            count = credentials.rotate_credentials(account_ids=ids, actor=actor_of(request))
+            count = credentials.rotate_credentials(
+                account_ids=ids, actor=actor_of(request), approved=form.cleaned_data["approved"]
+            )
         except ProvisioningError as error:
             form.add_error(None, error.message)
         else:
@@ -101,6 +108,7 @@ def _ask_to_rotate(request: ConsoleRequest, ids: list[int], form: ManyForm) -> H
         "more": max(0, len(ids) - _NAMED),
         "registered": len(clients),
         "problems": problems,
+        **_toll(request, Category.CREDENTIAL, ids, form),
         "back": list_with(request.GET),
     }
     return render(request, "accounts/rotate.html", context, status=422 if form.errors else 200)
@@ -124,9 +132,21 @@ def _ask_why(request: ConsoleRequest, ids: list[int], form: BlockManyForm) -> Ht
         "form": form,
         "some": names[:20],
         "more": max(0, len(ids) - 20),
+        **_toll(request, Category.SERVICE, ids, form),
         "back": list_with(request.GET),
     }
     return render(request, "accounts/block.html", context, status=422 if form.errors else 200)
+
+
+def _toll(
+    request: ConsoleRequest, category: Category, ids: list[int], form: ManyForm
+) -> dict[str, Any]:
+    """What the limits say to it; whoever may approve is asked to."""
+    toll = weigh(category=category, account_ids=ids)
+    may_approve = request.user.may(Capability.APPROVE)
+    if toll.breaches and may_approve:
+        form.ask_for_approval()
+    return {"toll": toll, "held": bool(toll.breaches) and not may_approve}
 
 
 def _chosen_ids(request: ConsoleRequest) -> list[int]:

@@ -20,7 +20,19 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=200, help_text=REASON)
 
 
-class ManyForm(forms.Form):
+class ApprovableForm(forms.Form):
+    """What may pass a limit, where somebody who may approve confirms it."""
+
+    approved = forms.BooleanField(
+        label="Do it although a limit is passed", required=False, widget=forms.HiddenInput
+    )
+
+    def ask_for_approval(self) -> None:
+        """Show the tick that confirms what passes a limit."""
+        self.fields["approved"].widget = forms.CheckboxInput()
+
+
+class ManyForm(ApprovableForm):
     """Which accounts were chosen, as their ids joined by commas."""
 
     ids = forms.CharField(max_length=20_000, widget=forms.HiddenInput)
@@ -42,8 +54,10 @@ class ManyForm(forms.Form):
 class BlockManyForm(ManyForm, ReasonForm):
     """Which accounts are blocked, and why."""
 
+    field_order = ("ids", "reason", "approved")
 
-class MoveManyForm(ReasonForm):
+
+class MoveManyForm(ApprovableForm, ReasonForm):
     """Which accounts move, those that were ticked or all that match, where to, how long and why."""
 
     ids = forms.CharField(max_length=20_000, required=False, widget=forms.HiddenInput)
@@ -57,18 +71,11 @@ class MoveManyForm(ReasonForm):
         widget=forms.DateInput(attrs=DATE),
         help_text="The account rules decide again from the next day. Empty: until you end the pin.",
     )
-    approved = forms.BooleanField(
-        label="Move them although a limit is passed", required=False, widget=forms.HiddenInput
-    )
     field_order = ("ids", "all", "pool", "ends_on", "reason", "approved")
 
     def clean_ids(self) -> list[int]:
         """The ids as numbers; none where all that match are meant."""
         return ManyForm.ids_of(self.cleaned_data["ids"])
-
-    def ask_for_approval(self) -> None:
-        """Show the tick that confirms what passes a limit."""
-        self.fields["approved"].widget = forms.CheckboxInput()
 
 
 class RestoreForm(ReasonForm):

@@ -182,8 +182,9 @@ def test_many_accounts_are_blocked_with_one_message_to_each_store(
     accounts = [make_account(f"Room {i}") for i in range(20)]
     with django_capture_on_commit_callbacks(execute=True):  # type: ignore[operator]
         count = block_accounts(
-            account_ids=[account.pk for account in accounts], reason="audit", actor=actor
-        )
+            account_ids=[account.pk for account in accounts], reason="audit", actor=actor,
+            approved=True,
+        )  # fmt: skip
     assert count == 20
     assert len(messages) == 1
     assert Account.objects.filter(state=State.BLOCKED).count() == 20

@@ -6,7 +6,7 @@ import pytest
 
 from provisioning.core.states import State
 from provisioning.drivers.kamailio.store import KamailioStore
-from provisioning.models import Account, ConfigStore, DirectoryGroup, Run
+from provisioning.models import Account, ConfigStore, Run
 from tests.factories import make_domain, make_pool, make_rule, make_store
 from tests.services.company import Company, company
 
@@ -89,7 +89,10 @@ def test_a_pool_takes_no_more_than_its_servers_can_do_with(
     monkeypatch.setattr(KamailioStore, "capacity", 1)
     company.directory.add_many(2)
     run = company.sync()
-    assert "The servers of berlin can do with 1 accounts. At home there: 0; they would come on top: 2" in run.breaches[0]
+    assert (
+        "The servers of berlin can do with 1 accounts. At home there: 0; they would come on top: 2"
+        in run.breaches[0]
+    )
     assert run.changes.filter(status="held", kind="account").count() == 2
     run = company.apply_rules()
     assert "they would come on top: 3" in run.breaches[0]

@@ -294,7 +294,9 @@ def test_removed_accounts_offer_no_actions(as_helpdesk: Client) -> None:
     assert "data-open-dialog" not in page
 
 
-def test_everything_that_matches_is_blocked_with_one_reason(as_helpdesk: Client) -> None:
+def test_everything_that_matches_is_blocked_with_one_reason(
+    as_helpdesk: Client, as_administrator: Client
+) -> None:
     for i in range(60):
         make_account(f"Room {i}")
     other = make_account("Lobby")
@@ -308,11 +310,34 @@ def test_everything_that_matches_is_blocked_with_one_reason(as_helpdesk: Client)
     refused = as_helpdesk.post(reverse("accounts-block") + query, {"ids": ids})
     assert refused.status_code == 422
     assert not Account.objects.filter(blocked=True).exists()
-    as_helpdesk.post(reverse("accounts-block") + query, {"ids": ids, "reason": "Audit"})
+    sent = {"ids": ids, "reason": "Audit", "approved": "on"}
+    as_administrator.post(reverse("accounts-block") + query, sent)
     assert Account.objects.filter(state=State.BLOCKED).count() == 60
     ticked = list(Account.objects.filter(blocked=True).values_list("pk", flat=True)[:2])
     as_helpdesk.post(reverse("accounts-bulk"), {"action": "unblock", "pk": ticked})
     assert Account.objects.filter(state=State.BLOCKED).count() == 58
+
+
+@pytest.mark.parametrize("action", ["block", "rotate"])
+def test_what_passes_a_limit_is_told_before_and_left_to_who_may_approve(
+    as_helpdesk: Client, as_administrator: Client, action: str
+) -> None:
+    pks = [make_account(f"Room {i}").pk for i in range(3)]
+    asked = {"action": action, "pk": pks}
+    shown = as_helpdesk.post(reverse("accounts-bulk"), asked)
+    assert "3 of them work now" in text_of(shown)
+    assert "3 planned; at most 1 of 3 pass without approval" in text_of(shown)
+    assert "btn-danger" not in shown.content.decode()
+    sent = {"ids": ",".join(map(str, pks)), "reason": "Audit"}
+    for client, extra in ((as_helpdesk, {"approved": "on"}), (as_administrator, {})):
+        refused = client.post(reverse(f"accounts-{action}"), sent | extra)
+        assert refused.status_code == 422
+        assert "Nothing was changed" in text_of(refused)
+    assert not Account.objects.exclude(version=1).exists()
+    offered = as_administrator.post(reverse("accounts-bulk"), asked).content.decode()
+    assert 'type="checkbox" name="approved"' in offered
+    done = as_administrator.post(reverse(f"accounts-{action}"), sent | {"approved": "on"})
+    assert done.status_code == 302
 
 
 def test_ticked_accounts_are_exported_and_all_that_match_by_the_filter(as_helpdesk: Client) -> None:
