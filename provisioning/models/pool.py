@@ -163,6 +163,9 @@ class ConfigStore(Limited):
 class SipServer(Maintained):
     """One SIP server of a pool: where clients reach it and how the console controls it."""
 
+    # The place of a server that has none of its own in the stages of its pool.
+    BY_NAME = 1_000_000
+
     class Health(models.TextChoices):
         UNKNOWN = "unknown", "Not asked yet"
         UP = "up", "Up"
@@ -190,6 +193,8 @@ class SipServer(Maintained):
     sealed_rpc_secret = models.BinaryField(null=True, editable=False)
     ca_pem = models.TextField("certificate authority (PEM)", blank=True)
     enabled = models.BooleanField(default=True)
+    # Changes of the pool that go in stages come to smaller ones first, else by name.
+    stage_place = models.PositiveIntegerField(default=BY_NAME, editable=False)
     reload_pending = models.JSONField(default=list, editable=False)
     # Why it refused to reload them, in its own words.
     reload_problem = models.TextField(blank=True, editable=False)

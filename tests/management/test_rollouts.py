@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from provisioning.core.roles import Role
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.setting import SettingScope
-from provisioning.models import ConsoleUser, Rollout
+from provisioning.models import AuditEvent, ConsoleUser, Rollout, SipServer
 from provisioning.services.actor import Actor
 from provisioning.services.settings.change import set_value
 from provisioning.services.settings.places import Place
@@ -94,3 +94,24 @@ def test_whoever_approves_gives_their_password_and_is_not_the_author(
     run(*approve, "--user", "bea")
     rollout.refresh_from_db()
     assert rollout.is_approved
+
+
+def test_the_servers_that_come_first_are_chosen_and_told(rollout: Rollout) -> None:
+    pool, store = rollout.pool, rollout.stages.get().stores.get()
+    for name in ("sip1", "sip2", "sip3"):
+        SipServer.objects.create(
+            name=name, pool=pool, store=store, sip_host="h", rpc_url="https://192.0.2.1/RPC"
+        )
+    chosen = ("--pool", pool.name, "--first", "sip3", "sip2")
+    assert "come to sip3, sip2, sip1, in this order. Nothing was changed" in run(*chosen)
+    assert not AuditEvent.objects.filter(action__contains="order of stages").exists()
+    told = json.loads(run(*chosen, "--apply", "--json"))
+    assert told["done"] == "Stages of Frankfurt come to sip3, sip2, sip1, in this order."
+    event = AuditEvent.objects.get(action__contains="order of stages")
+    assert event.detail == {"first servers": ["", "sip3, sip2"]}
+    assert "come to sip1, sip2, sip3" in run("--pool", pool.name, "--first", "--apply")
+    for wrong, says in ((("sip9",), "no server “sip9”"), (("sip1", "sip1"), "there twice")):
+        with pytest.raises(CommandError, match=says):
+            run("--pool", pool.name, "--first", *wrong, "--apply")
+    with pytest.raises(CommandError, match="Say whose servers"):
+        run("--first", "sip1")

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from provisioning.core.errors import ProvisioningError
-from provisioning.models import ConsoleUser, Rollout
+from provisioning.models import ConsoleUser, Rollout, ServerPool
 from provisioning.services.actor import COMMAND_LINE, Actor
 from provisioning.services.rollouts import actions
+from provisioning.services.rollouts.order import choose_first, in_order
 from provisioning.services.rollouts.standing import held_by
 
 _SHOWN = 100
@@ -31,7 +33,7 @@ _ACTS = {
 
 
 class Command(BaseCommand):
-    """`rollouts [ID] [--pool NAME] [--pause | --resume | …] [--reason TEXT] [--apply] [--json]`."""
+    """`rollouts [ID] [--pool NAME] [--pause | --first SERVER … | …] [--reason TEXT] [--apply]`."""
 
     help = (
         "List rollouts, or show one with its stages; with an option and --apply decide on it. To "
@@ -46,6 +48,10 @@ class Command(BaseCommand):
         what = parser.add_mutually_exclusive_group()
         for name, means in _ACTS.items():
             what.add_argument(f"--{name}", dest="act", action="store_const", const=name, help=means)
+        what.add_argument(
+            "--first", nargs="*", metavar="SERVER",
+            help="let stages of --pool come to these servers first; none: all go by name",
+        )  # fmt: skip
         parser.add_argument("--user", metavar="NAME", help="the console user who approves")
         parser.add_argument("--reason", default="", help="why; everybody sees it")
         parser.add_argument("--apply", action="store_true", help="do it")
@@ -63,7 +69,9 @@ class Command(BaseCommand):
                 )
         if options["pool"]:
             rows = rows.filter(pool__name=options["pool"])
-        if options["act"]:
+        if options["first"] is not None:
+            done = _choose(options)
+        elif options["act"]:
             done = self._act(rows.first() if options["rollout"] is not None else None, options)
         found = [_told(row) for row in rows[:_SHOWN]]
         if options["json"]:
@@ -99,6 +107,22 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"    {stage['name']}: {stage['state']}; {stage['changes']} changes{refused}"
             )
+
+
+def _choose(options: dict[str, Any]) -> str:
+    """Change the order of a pool's stages; says what it is, or would be."""
+    pool = ServerPool.objects.filter(name=options["pool"] or "").first()
+    if pool is None:
+        raise CommandError("Say whose servers: --pool NAME, one that there is.", returncode=_FAILED)
+    try:
+        with transaction.atomic():
+            choose_first(pool=pool, names=options["first"], actor=COMMAND_LINE)
+            names = [server.name for _, servers in in_order(pool) for server in servers]
+            transaction.set_rollback(not options["apply"])
+    except ProvisioningError as error:
+        raise CommandError(f"{error.message} Nothing was changed.", returncode=_FAILED) from error
+    order = f"Stages of {pool} come to {', '.join(names) or 'no server'}, in this order."
+    return order if options["apply"] else f"{order} Nothing was changed; --apply does it."
 
 
 def _doing(row: Rollout, options: dict[str, Any]) -> dict[str, Callable[[], None]]:

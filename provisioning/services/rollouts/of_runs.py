@@ -25,7 +25,7 @@ from provisioning.models import (
 from provisioning.services.actor import Actor
 from provisioning.services.bulk import among
 from provisioning.services.push import outbox
-from provisioning.services.rollouts.staging import gathering, grow
+from provisioning.services.rollouts.staging import gathering, grow, stages_by_store
 
 _USABLE = [state.value for state, meaning in MEANINGS.items() if meaning.usable]
 
@@ -58,7 +58,7 @@ class _Held:
     ) -> None:
         self.pool, self.changes, self.keys = pool, changes, keys
         stores = ConfigStore.objects.filter(pool=pool, mode=ConfigStore.Mode.MANAGE)
-        self.stores = list(stores.order_by("name").values_list("pk", flat=True))
+        self.stores = list(stores.order_by("pk").values_list("pk", flat=True))
         user = run.approved_by or run.requested_by
         self.actor = Actor.of(user) if user else Actor(str(run))
         self.run = run
@@ -93,8 +93,9 @@ class _Held:
         """The first store, then the others."""
         keys = [PendingChange.ALL] if whole else held
         aliases = self.keys.get(Kind.ALIAS, ())
+        planned = stages_by_store(rollout)
         for store_id in self.stores:
-            stage = stages[0] if store_id == self.stores[0] else stages[-1]
+            stage = planned.get(store_id, stages[-1])
             self._put(rollout, store_id, Kind.SUBSCRIBER, keys, stage)
             self._put(rollout, store_id, Kind.ALIAS, aliases, stage)
 

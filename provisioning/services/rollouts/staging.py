@@ -12,9 +12,12 @@ from provisioning.models import ConfigStore, Rollout, RolloutStage, ServerPool, 
 from provisioning.services import wake
 from provisioning.services.actor import Actor
 from provisioning.services.push import outbox
+from provisioning.services.rollouts.order import in_order
 
 # A stage as it is going to be: its name, the stores that it writes, the servers that it watches.
 Planned = tuple[str, Sequence[ConfigStore], Sequence[SipServer]]
+# A store with its servers, the first of them first.
+Ordered = tuple[ConfigStore, Sequence[SipServer]]
 _ABOUT = 300
 
 
@@ -98,18 +101,13 @@ def _join_last(rollout: Rollout, store: ConfigStore) -> int:
 
 def _plan(rollout: Rollout) -> None:
     """Keep the stages of a new rollout."""
-    stores = list(
-        ConfigStore.objects.filter(pool=rollout.pool, mode=ConfigStore.Mode.MANAGE).order_by("name")
-    )
-    servers: dict[int, list[SipServer]] = {store.pk: [] for store in stores}
-    for server in SipServer.objects.filter(store__in=stores, enabled=True).order_by("name"):
-        servers[server.store_id].append(server)
+    stores = in_order(rollout.pool)
     if rollout.what == Rollout.What.CONFIGURATION:
-        planned = _by_server(stores, servers)
+        planned = _by_server(stores)
     elif len(stores) == 1:
-        planned = _by_batch(stores[0], servers[stores[0].pk], rollout.pool.batch_size)
+        planned = _by_batch(*stores[0], rollout.pool.batch_size)
     else:
-        planned = _by_store(stores, servers)
+        planned = _by_store(stores)
     for ordinal, (name, written, watched) in enumerate(planned, 1):
         stage = RolloutStage.objects.create(rollout=rollout, ordinal=ordinal, name=name[:200])
         stage.stores.set(written)
@@ -122,14 +120,26 @@ def _by_batch(store: ConfigStore, servers: Sequence[SipServer], size: int) -> It
         yield name, [store], servers
 
 
-def _by_store(
-    stores: Sequence[ConfigStore], servers: Mapping[int, Sequence[SipServer]]
-) -> Iterator[Planned]:
+def _by_store(stores: Sequence[Ordered]) -> Iterator[Planned]:
     """The first store with all of its servers, then the rest."""
-    first, *rest = stores
-    yield _named(servers[first.pk], first), [first], servers[first.pk]
-    watched = [server for store in rest for server in servers[store.pk]]
-    yield _named(watched, rest[0]), rest, watched
+    (first, mine), *rest = stores
+    yield _named(mine, first), [first], mine
+    yield _rest(rest)
+
+
+def _by_server(stores: Sequence[Ordered]) -> Iterator[Planned]:
+    """The first store with its first server, each further server that reads it, then the rest."""
+    (first, mine), *rest = stores
+    yield _named(mine[:1], first), [first], mine[:1]
+    for server in mine[1:]:
+        yield server.name, [], [server]
+    if rest:
+        yield _rest(rest)
+
+
+def _rest(stores: Sequence[Ordered]) -> Planned:
+    watched = [server for _, servers in stores for server in servers]
+    return _named(watched, stores[0][0]), [store for store, _ in stores], watched
 
 
 def _named(servers: Sequence[SipServer], store: ConfigStore) -> str:
@@ -137,17 +147,3 @@ def _named(servers: Sequence[SipServer], store: ConfigStore) -> str:
     if not servers:
         return store.name
     return servers[0].name if len(servers) == 1 else f"{len(servers)} servers"
-
-
-def _by_server(
-    stores: Sequence[ConfigStore], servers: Mapping[int, Sequence[SipServer]]
-) -> Iterator[Planned]:
-    """The first store with its first server, each further server that reads it, then the rest."""
-    first, *rest = stores
-    mine = servers[first.pk]
-    yield _named(mine[:1], first), [first], mine[:1]
-    for server in mine[1:]:
-        yield server.name, [], [server]
-    if rest:
-        watched = [server for store in rest for server in servers[store.pk]]
-        yield _named(watched, rest[0]), rest, watched

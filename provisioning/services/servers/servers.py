@@ -52,6 +52,8 @@ def save_server(*, server: SipServer, actor: Actor, secret: str | None = None) -
         )
     if secret is not None and not require_line(secret, "The secret").isascii():
         raise InvalidInput("The secret travels in an HTTP header: use ASCII characters only.")
+    if before is not None and before.pool_id != server.pool_id:
+        server.stage_place = SipServer.BY_NAME
     facts = {"secret": "erased"} if erased else {"secret": "changed"} if secret is not None else {}
     with marking_pool_servers(actor=actor, about=f"SIP server {server}"):
         saving.save(row=server, before=before, actor=actor, **facts)

@@ -25,7 +25,15 @@ class PoolForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
 class StagesForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at runtime
     """How changes come to a pool: stages, their gate, change windows, approval."""
 
+    first = forms.CharField(
+        label="First servers",
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text="Their names, one a line, in the order in which stages come to them; the others "
+        "follow by name",
+    )
     time_zone = forms.ChoiceField(choices=(), required=False)
+    field_order = ("staged", "first")
 
     class Meta:
         model = ServerPool
@@ -42,6 +50,10 @@ class StagesForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at r
         zones = sorted(zoneinfo.available_timezones())
         console = ("", f"That of the console ({settings.TIME_ZONE})")
         self.fields["time_zone"].choices = [console, *((zone, zone) for zone in zones)]  # type: ignore[attr-defined]
+
+    def clean_first(self) -> list[str]:
+        """The names, without empty lines."""
+        return [name.strip() for name in self.cleaned_data["first"].splitlines() if name.strip()]
 
 
 class SipDomainForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at runtime

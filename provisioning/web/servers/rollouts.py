@@ -15,8 +15,8 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.models import Rollout, RolloutStage, ServerPool
 from provisioning.services.actor import Actor
+from provisioning.services.rollouts.order import chosen_first, in_order, save_stages
 from provisioning.services.rollouts.standing import SHOWN, changes_of, held_by
-from provisioning.services.servers.pools import save_pool
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.editing import EditPage
 from provisioning.web.forms.places import StagesForm
@@ -104,14 +104,19 @@ class PoolStages(EditPage[ServerPool]):
 
     def save(self, form: StagesForm, actor: Actor) -> HttpResponse:
         """Keep it, and go back to the pool."""
-        save_pool(pool=form.instance, actor=actor)
+        save_stages(pool=form.instance, first=form.cleaned_data["first"], actor=actor)
         return self.saved(f"{form.instance} was saved.", reverse("pool", args=[form.instance.pk]))
+
+    def initial(self, row: ServerPool) -> dict[str, Any]:  # type: ignore[override]  # never new
+        """The servers that come first."""
+        return {"first": "\n".join(server.name for server in chosen_first(row))}
 
     def context(self, row: ServerPool, form: Any) -> dict[str, Any]:
         """What it is about: the name is changed elsewhere."""
         title, pool = f"Stages of {row}", reverse("pool", args=[row.pk])
         crumbs = [(self.list_label, reverse("pools")), (str(row), pool), ("Stages", "")]
-        return {"title": title, "crumbs": crumbs}
+        order = [server.name for _, servers in in_order(row) for server in servers]
+        return {"title": title, "crumbs": crumbs, "order": order}
 
     def cancel(self, row: ServerPool) -> str:
         """Back to the pool."""

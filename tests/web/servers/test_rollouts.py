@@ -9,7 +9,7 @@ from django.urls import reverse
 from provisioning.core.roles import Role
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.setting import SettingScope
-from provisioning.models import ConsoleUser, Rollout, ServerPool
+from provisioning.models import ConfigStore, ConsoleUser, Rollout, ServerPool, SipServer
 from provisioning.services.actor import Actor
 from provisioning.services.settings.change import set_value
 from provisioning.services.settings.places import Place
@@ -121,6 +121,34 @@ def test_how_changes_come_to_a_pool_is_said_in_a_form(
     values |= {"windows": "mon-fri 22:00-5:00", "time_zone": "Europe/London"}
     said = text_of(as_administrator.post(address, values, follow=True))
     assert "in the window Mon-Fri 22:00-05:00 (Europe/London)" in said
+
+
+def test_the_servers_that_come_first_are_said_in_the_same_form(
+    pool: ServerPool, as_administrator: Client
+) -> None:
+    store = ConfigStore.objects.get(pool=pool)
+    for name in ("sip1", "sip2", "canary"):
+        SipServer.objects.create(
+            name=name, pool=pool, store=store, sip_host=f"{name}.example.com",
+            rpc_url="https://192.0.2.1/RPC",
+        )  # fmt: skip
+    address = reverse("pool-stages", args=[pool.pk])
+    page = as_administrator.get(address)
+    assert "The order now: canary, sip1, sip2." in text_of(page)
+    values = {
+        name: value
+        for name, value in page.context["form"].initial.items()
+        if value not in (None, False)
+    }
+    refused = as_administrator.post(address, {**values, "first": "sip9", "gate_seconds": 5})
+    assert refused.status_code == 422
+    assert "Frankfurt has no server “sip9”. There are: canary, sip1, sip2." in text_of(refused)
+    pool.refresh_from_db()
+    assert pool.gate_seconds != 5
+    as_administrator.post(address, {**values, "first": " sip2\n\nsip1 "})
+    page = as_administrator.get(address)
+    assert "The order now: sip2, sip1, canary." in text_of(page)
+    assert page.context["form"].initial["first"] == "sip2\nsip1"
 
 
 def test_the_page_of_a_rollout_takes_few_queries(
