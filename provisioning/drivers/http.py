@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NoReturn
 
 import httpx
@@ -164,13 +165,22 @@ class HttpClient:
             total, connect = self._server.total_timeout, self._server.connect_timeout
             self._client = httpx.AsyncClient(
                 headers={"Accept-Encoding": "identity"},
-                verify=ssl.create_default_context(cadata=self._server.ca_pem or None),
+                verify=_trust(self._server.ca_pem),
                 timeout=httpx.Timeout(total, connect=connect),
                 follow_redirects=False,
                 # No proxy of the environment gets to see the secret.
                 trust_env=False,
             )
         return self._client
+
+
+@lru_cache(maxsize=128)
+def _trust(ca_pem: str) -> ssl.SSLContext:
+    """Whom a server's certificate must be from: these authorities, or those of this machine.
+
+    Reading the machine's costs more than all that a server is asked, so they are read once.
+    """
+    return ssl.create_default_context(cadata=ca_pem or None)
 
 
 def _origin(error: Exception) -> Exception:

@@ -76,10 +76,10 @@ def mark_each(
     if not keys:
         return
     # In one order, so that two transactions that mark the same keys never wait for each other.
-    wanted, now = sorted(set(keys)), bulk.moment()
-    for store_id in store_ids:
-        rows = [(store_id, kind.value, key, now, stage) for key in wanted]
-        bulk.execute_many(_UPSERT, rows)
+    stores, wanted, now = list(store_ids), sorted(set(keys)), bulk.moment()
+    rows = [(store_id, kind.value, key, now, stage) for store_id in stores for key in wanted]
+    bulk.execute_many(_UPSERT, rows)
+    for store_id in stores:
         wake.push(store_id=store_id)
 
 

@@ -128,7 +128,7 @@ class _Held:
         """Give rows that were marked just now their stage."""
         rows = PendingChange.objects.filter(store=store_id, kind=kind, key__in=among(keys))
         if rows.update(stage_id=stage):
-            grow(rollout, store_id, kind, keys)
+            grow(rollout, [store_id], kind, keys)
 
     def _to_hold(self, aors: Sequence[str]) -> list[str]:
         usable = Account.objects.filter(aor__in=among(aors), state__in=_USABLE)

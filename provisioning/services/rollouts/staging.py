@@ -42,10 +42,13 @@ def mark_configuration(
             pool_id=pool_id, what=Rollout.What.CONFIGURATION, actor=actor, about=about
         )
         stages = stages_by_store(rollout)
+        by_stage: dict[int, list[int]] = {}
         for store in sorted(mine, key=lambda each: each.pk):
             stage = stages.get(store.pk) or _join_last(rollout, store)
-            outbox.mark(store_ids=[store.pk], kind=kind, keys=keys, stage=stage)
-            grow(rollout, store.pk, kind, keys)
+            by_stage.setdefault(stage, []).append(store.pk)
+        for stage, ids in sorted(by_stage.items()):
+            outbox.mark(store_ids=ids, kind=kind, keys=keys, stage=stage)
+            grow(rollout, ids, kind, keys)
 
 
 def gathering(*, pool_id: int, what: Rollout.What, actor: Actor, about: str) -> Rollout:
@@ -75,9 +78,10 @@ def gathering(*, pool_id: int, what: Rollout.What, actor: Actor, about: str) -> 
     return rollout
 
 
-def grow(rollout: Rollout, store_id: int, kind: Kind, keys: Sequence[str]) -> None:
+def grow(rollout: Rollout, store_ids: Sequence[int], kind: Kind, keys: Sequence[str]) -> None:
     """Let the digest follow from one more change: an approval of before was of something else."""
-    text = "\n".join([rollout.digest, timezone.now().isoformat(), str(store_id), kind, *keys])
+    stores = " ".join(map(str, store_ids))
+    text = "\n".join([rollout.digest, timezone.now().isoformat(), stores, kind, *keys])
     rollout.digest = hashlib.sha256(text.encode()).hexdigest()
     rollout.save(update_fields=["digest"])
 
