@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("provisioning", "0004_groups_exact"),
+        ("provisioning", "0005_why_a_reload_is_refused"),
     ]
 
     operations = [
