@@ -16,22 +16,20 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from provisioning.core.errors import Busy, ProvisioningError
-from provisioning.models import PendingChange, PushRecord, Rollout, RolloutStage, Run, SipServer
+from provisioning.models import PendingChange, PushRecord, Rollout, RolloutStage, SipServer
 from provisioning.services import leases, wake
 from provisioning.services.actor import SCHEDULE
 from provisioning.services.console import audit
-from provisioning.services.push import pause
 from provisioning.services.push.activation import STAGED
 from provisioning.services.rollouts import gate
 from provisioning.services.rollouts.gate import Seen
 from provisioning.services.rollouts.putting_back import put_back
+from provisioning.services.rollouts.waiting import why_waiting
 
 log = structlog.stdlib.get_logger(__name__)
 
 State, StageState = Rollout.State, RolloutStage.State
 _BY_ITSELF = (State.WAITING, State.RUNNING, State.ROLLING_BACK)
-# Rollouts that one of the same pool waits for.
-_BEFORE = (State.RUNNING, State.PAUSED, State.ROLLING_BACK)
 
 
 def find_unfinished() -> list[int]:
@@ -220,32 +218,6 @@ class _Step:
         return RolloutStage.objects.filter(rollout=self.rollout, state__in=under_way)
 
 
-def why_waiting(rollout: Rollout) -> str:
-    """Why a rollout may not take its next step just now; empty where it may."""
-    pool = rollout.pool
-    if pause.is_paused():
-        return "All pushes are paused."
-    if pool.in_maintenance:
-        return f"{pool} is in maintenance."
-    if rollout.state == State.WAITING:
-        first = _before(rollout)
-        if first is not None:
-            return (
-                f"{first} of the same pool comes first; it is {first.get_state_display().lower()}."
-            )
-        if rollout.run is not None and rollout.run.state == Run.State.RUNNING:
-            return f"{rollout.run} is still being applied."
-        if rollout.needs_approval:
-            return "Somebody else has to approve it."
-    if rollout.state == State.ROLLING_BACK or rollout.hurried or _is_open(rollout):
-        return ""
-    opens = pool.window_opens()
-    if opens is None:
-        return ""
-    local = opens.astimezone(pool.zone)
-    return f"The change window opens on {local:%a %-d %b, %H:%M} ({pool.zone.key})."
-
-
 def begin_roll_back(rollout: Rollout, problem: str) -> None:
     """Close every stage and have what was changed put back, in the caller's transaction."""
     stages = RolloutStage.objects.filter(rollout=rollout)
@@ -260,20 +232,6 @@ def begin_roll_back(rollout: Rollout, problem: str) -> None:
     )
     log.error("rollout rolls back", rollout=rollout.pk, reason=problem)
     wake.rollout(rollout_id=rollout.pk)
-
-
-def _before(rollout: Rollout) -> Rollout | None:
-    """What comes first: one that is under way, was rolled back and not decided on, or is older."""
-    undecided = Q(state=State.ROLLED_BACK, stages__pending__isnull=False)
-    older = Q(state=State.WAITING, pk__lt=rollout.pk)
-    others = rollout.pool.rollouts.exclude(pk=rollout.pk)
-    return others.filter(Q(state__in=_BEFORE) | undecided | older).order_by("pk").first()
-
-
-def _is_open(rollout: Rollout) -> bool:
-    """Whether one of its stages is under way: it ends whether the window does or not."""
-    under_way = (StageState.WRITING, StageState.WATCHING)
-    return rollout.stages.filter(state__in=under_way).exists()
 
 
 def _lasts(stage: RolloutStage, seconds: float) -> bool:

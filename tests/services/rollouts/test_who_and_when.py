@@ -21,8 +21,9 @@ from provisioning.services.alerts.watch import watch
 from provisioning.services.console.retention import forget_old_rollouts
 from provisioning.services.push.pause import pause, resume
 from provisioning.services.rollouts import actions
-from provisioning.services.rollouts.advance import advance, why_waiting
+from provisioning.services.rollouts.advance import advance
 from provisioning.services.rollouts.standing import changes_of, holding_back
+from provisioning.services.rollouts.waiting import why_waiting
 from provisioning.services.servers.pools import save_pool
 from provisioning.services.settings.change import set_value
 from provisioning.services.settings.places import Place
