@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
@@ -56,7 +56,13 @@ _CUT_SHORT = (Run.State.FAILED, Run.State.STOPPED)
 
 
 class RunFilter(ListFilter):
-    """Runs of a kind, state or source."""
+    """Runs of a kind, state or source; those of a schedule mostly find nothing."""
+
+    found = django_filters.ChoiceFilter(
+        choices=(("something", "Something"), ("nothing", "Nothing to change")),
+        label="Found",
+        method="by_finding",
+    )
 
     state = django_filters.ChoiceFilter(choices=Run.State.choices, label="State")
     kind = django_filters.ChoiceFilter(choices=Run.Kind.choices, label="Kind")
@@ -67,6 +73,12 @@ class RunFilter(ListFilter):
     class Meta:
         model = Run
         fields = ()
+
+    def by_finding(self, runs: QuerySet[Run], name: str, value: str) -> QuerySet[Run]:
+        """Something is a planned change, a conflict, or what somebody should know."""
+        planned = Exists(PlannedChange.objects.filter(run=OuterRef("pk")))
+        something = Q(planned) | ~Q(problem="") | ~Q(remark="")
+        return runs.filter(something if value == "something" else ~something)
 
 
 class ChangeFilter(ListFilter):

@@ -58,7 +58,10 @@ class StoreDrift(Needs, View):
 
     def get(self, request: ConsoleRequest, pk: int) -> HttpResponse:
         """What the last look found."""
-        row = get_object_or_404(ConfigStore, pk=pk)
+        return self._show(get_object_or_404(ConfigStore, pk=pk), IgnoreForm())
+
+    def _show(self, row: ConfigStore, form: IgnoreForm, status: int = 200) -> HttpResponse:
+        request = self.request
         rows = Drift.objects.filter(store=row).select_related("ignored_by")
         rows = (
             rows.filter(drift_rows.ignored())
@@ -69,11 +72,12 @@ class StoreDrift(Needs, View):
             "page": paginate(rows, order=_BY_KEY, cursor=request.GET.get("cursor", "")),
             "ignored": Drift.objects.filter(drift_rows.ignored(), store=row).count(),
             "shows_ignored": "ignored" in request.GET,
-            "form": IgnoreForm(),
+            "form": form,
+            "ticked": request.POST.getlist("pk"),
             "actions": _ACTIONS,
             "kinds": KINDS,
         }
-        return render(request, "stores/drift.html", context)
+        return render(request, "stores/drift.html", context, status=status)
 
     def post(self, request: ConsoleRequest, pk: int) -> HttpResponse:
         """Do what a button says with the ticked differences, or look again."""
@@ -82,8 +86,8 @@ class StoreDrift(Needs, View):
             said = self._act(row, request.POST.get("action", ""))
         except ProvisioningError as error:
             messages.error(request, f"That did not work.\n{error.message}")
-        else:
-            messages.success(request, said)
+            return self._show(row, IgnoreForm(request.POST), status=422)
+        messages.success(request, said)
         return redirect("store-drift", pk)
 
     def _act(self, row: ConfigStore, action: str) -> str:

@@ -44,7 +44,7 @@ def _view(
 
 approve = _view(
     Capability.APPROVE, actions.approve,
-    "is approved.\nIt begins as soon as its change window is open.", "digest",
+    "is approved.\nIt begins at once, or when its change window opens.", "digest",
 )  # fmt: skip
 hurry = _view(
     Capability.PUSH_NOW, actions.hurry,

@@ -62,6 +62,17 @@ def test_the_list_filters_and_refuses_what_it_does_not_offer(as_viewer: Client) 
     assert as_viewer.get("/changes/?state=nonsense").status_code == 400
 
 
+def test_runs_that_found_nothing_can_be_left_out(as_viewer: Client, waiting: Run) -> None:
+    nothing = Run.objects.create(kind="rules", state="done")
+    failed = Run.objects.create(kind="rules", state="failed", problem="The disk is full.")
+    found = {
+        name: {run for run in (waiting, nothing, failed) if f"/changes/{run.pk}/" in page}
+        for name in ("something", "nothing")
+        for page in [as_viewer.get(f"/changes/?found={name}", headers=HTMX).content.decode()]
+    }
+    assert found == {"something": {waiting, failed}, "nothing": {nothing}}
+
+
 def test_the_page_says_which_limit_is_passed_and_names_the_people(
     as_administrator: Client, waiting: Run
 ) -> None:

@@ -113,6 +113,9 @@ def test_drift_is_counted_looked_at_ignored_and_repaired(
     (drift,) = Drift.objects.all()
     until = timezone.localdate().isoformat()
     chosen = {"pk": drift.pk, "until": until, "reason": "moving house"}
+    forgotten = as_administrator.post(address, chosen | {"action": "ignore", "reason": " "})
+    assert "That did not work" in text_of(forgotten)
+    assert f'value="{drift.pk}" checked' in " ".join(forgotten.content.decode().split())
     as_administrator.post(address, chosen | {"action": "ignore"})
     assert "Nothing differs" in text_of(as_administrator.get(address))
     assert "moving house" in text_of(as_administrator.get(f"{address}?ignored"))
