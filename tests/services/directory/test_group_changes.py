@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioning.core.errors import IncompleteRead
@@ -418,9 +418,7 @@ def _toggle(place: list[Any], one: Somebody | Team | str) -> None:
         place.append(one)
 
 
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20)
 @given(st.lists(STEP, min_size=2, max_size=15), st.booleans())
 def test_any_history_of_groups_and_people_ends_where_a_full_read_would(
     company: Company, monkeypatch: pytest.MonkeyPatch, steps: list[tuple[str, int, int]],

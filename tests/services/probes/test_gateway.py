@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from typing import Any
 
 import pytest
 
 from lab.ports import HOST, free_port
+from lab.process import wait_until
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.probes.accounts import set_up_probes
 from provisioning.services.probes.standing import standing_at
@@ -39,8 +39,11 @@ def test_what_arrives_at_the_gateway_proves_it_once_the_server_knows_that_it_is_
     beyond: Probed,
 ) -> None:
     # The server has found nobody there, as it does between two probes.
-    while 'FLAGS": "I' not in json.dumps(beyond.kamailio.rpc("dispatcher.list")):
-        time.sleep(0.5)
+    wait_until(
+        lambda: 'FLAGS": "I' in json.dumps(beyond.kamailio.rpc("dispatcher.list")),
+        timeout=60,
+        what="nobody stands at the gateway",
+    )
     assert beyond.probe() == BEYOND
     words = {each.kind.value: each.word for each in standing_at(beyond.server)}
     assert (words["gateway"], words["route"]) == ("effective", "effective")
