@@ -15,7 +15,9 @@ from provisioning.services.rules.matching import find_views
 from provisioning.services.rules.rule_book import CompiledRule, RuleBook, compile_rule
 from provisioning.services.rules.rules import check_rule, tidy
 
+# How many people are looked at; so many where hardly anybody of these falls under the rule.
 SAMPLE = 200
+_MOST = 5_000
 _EXAMPLES = 5
 
 
@@ -53,7 +55,7 @@ class RulePreview:
 
 
 def preview_rule(*, rule: AccountRule) -> RulePreview:
-    """Evaluate the rule (saved or not) over up to 200 people in the order of their names.
+    """Evaluate the rule (saved or not) over the first 200 people by name, or 5,000 if it is rare.
 
     A few queries, nothing is changed. Conflicts between people are not looked for: the planned run
     does that. Raises InvalidInput when the rule cannot be evaluated.
@@ -62,14 +64,24 @@ def preview_rule(*, rule: AccountRule) -> RulePreview:
     check_rule(rule)
     compiled = compile_rule(rule)
     candidates = _candidates(rule)
-    people = list(candidates.order_by("name_key", "id")[:SAMPLE])
-    preview = RulePreview(
-        people=candidates.count(), is_saved=not rule._state.adding, looked_at=len(people)
-    )
+    preview = RulePreview(people=candidates.count(), is_saved=not rule._state.adding)
     book = RuleBook()
     earlier = [
         each for each in book.rules if each.rule.pk != rule.pk and _order(each.rule) < _order(rule)
     ]
+    by_name = candidates.order_by("name_key", "id")
+    for people in (by_name[:SAMPLE], by_name[SAMPLE:_MOST]):
+        if preview.matching < _EXAMPLES and preview.looked_at < preview.people:
+            _look_at(list(people), preview, compiled, earlier, book)
+    return preview
+
+
+def _look_at(
+    people: list[Person], preview: RulePreview, compiled: CompiledRule,
+    earlier: list[CompiledRule], book: RuleBook,
+) -> None:  # fmt: skip
+    rule = compiled.rule
+    preview.looked_at += len(people)
     views = {view.person_id: view for view in find_views(people, book)}
     addresses = dict(
         Account.objects.filter(person__in=people, slot="main")
@@ -81,7 +93,6 @@ def preview_rule(*, rule: AccountRule) -> RulePreview:
         if rule.group_id is not None:
             view.groups = {*view.groups, rule.group_id}  # the candidates are its members
         _add(preview, _example(compiled, earlier, book, person, view, addresses.get(person.pk, "")))
-    return preview
 
 
 def _candidates(rule: AccountRule) -> QuerySet[Person]:

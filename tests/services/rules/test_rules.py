@@ -9,6 +9,7 @@ import pytest
 from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.models import AccountRule, AuditEvent, ConsoleUser, NumberRange, Run
 from provisioning.services.actor import Actor
+from provisioning.services.rules import rule_preview
 from provisioning.services.rules.rule_preview import preview_rule
 from provisioning.services.rules.rules import delete_rule, move_rule, save_rule, switch_rule
 from tests.factories import (
@@ -174,6 +175,16 @@ def test_a_preview_for_a_group_looks_at_its_members_only() -> None:
     assert (preview.people, preview.matching) == (1, 1)
     assert preview.examples[0].person == inside
     assert "next free of Desk" in preview.examples[0].number
+
+
+def test_a_preview_of_a_rare_rule_looks_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rule_preview, "SAMPLE", 3)
+    for number in range(4):
+        make_person(f"Ann {number}")
+    make_person("Zoe Young", department="Board")
+    preview = preview_rule(rule=unsaved(condition="department"))
+    assert (preview.looked_at, preview.matching) == (5, 1)
+    assert str(preview.examples[0].person) == "Zoe Young"
 
 
 def test_a_preview_needs_few_queries_however_many_people_there_are(
