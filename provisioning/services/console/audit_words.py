@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from provisioning.core.roles import Role
 
 # For the console's own bookkeeping, not for readers.
-_HIDDEN = frozenset({"version", "digest"})
+_HIDDEN = frozenset({"version", "digest", "setting"})
 # Lists of things, however many; every other pair is what was and what is.
 _LISTS = frozenset({"people", "held"})
 _LABELS = {"is_active": "may sign in"}
