@@ -9,6 +9,7 @@ from django.utils.functional import cached_property
 from provisioning.core.records import Listener, ServerRecord, StoreRecord
 from provisioning.core.scope import Scope
 from provisioning.core.sip import Algorithm, main_algorithm
+from provisioning.drivers.base import Driver
 from provisioning.models.fields import keyring
 from provisioning.models.limits import Limited
 from provisioning.models.maintenance import Maintained
@@ -109,15 +110,17 @@ class ConfigStore(Limited):
     @cached_property
     def scope(self) -> Scope:
         """The managed scope, read once for as long as this object lives."""
-        # The libraries of all drivers take 28 MB: not for processes that ask no server.
-        from provisioning.drivers.registry import DRIVERS  # noqa: PLC0415
-
         return Scope(
             kinds=frozenset(self.scope_kinds),
             domains=dict(self.scope_domains.values_list("pk", "domain")),
             groups=frozenset(self.scope_groups.values_list("pk", flat=True)),
-            unsupported=DRIVERS[self.driver].unsupported,
+            unsupported=self._made_with.unsupported,
         )
+
+    @property
+    def capacity(self) -> int:
+        """How many accounts its servers can do with."""
+        return self._made_with.store.capacity
 
     @property
     def main_algorithm(self) -> Algorithm:
@@ -128,6 +131,13 @@ class ConfigStore(Limited):
     def adds_sha256(self) -> bool:
         """Whether a digest by SHA-256 stands beside the one by MD5."""
         return self.algorithm == "MD5+SHA-256"
+
+    @property
+    def _made_with(self) -> Driver:
+        # The libraries of all drivers take 28 MB: not for processes that ask no server.
+        from provisioning.drivers.registry import DRIVERS  # noqa: PLC0415
+
+        return DRIVERS[self.driver]
 
     @property
     def _place(self) -> str:

@@ -26,10 +26,12 @@ def hold_homeless(*, run: Run) -> list[NoHome]:
 
     Whoever loses service loses it, wherever they move.
     """
-    planned = run.changes.filter(kind="account", status=_PLANNED)
-    created = planned.filter(action="create").values_list("pool_id")
-    coming = dict(created.annotate(count=Count("pk")).order_by())
-    moving = _moving(run)
+    newcomers = run.changes.filter(kind="account", status=_PLANNED, action="create")
+    coming: dict[int | None, int] = {}
+    if run.counts.get("account.create"):
+        by_pool = newcomers.values_list("pool_id").annotate(count=Count("pk"))
+        coming = dict(by_pool.order_by())
+    moving = _moving(run) if run.counts.get("account.update") else {}
     held = []
     for pool in ServerPool.objects.filter(pk__in={*coming, *moving}).order_by("name"):
         rows = moving.get(pool.pk, {})
@@ -39,8 +41,8 @@ def hold_homeless(*, run: Run) -> list[NoHome]:
         others = [pk for pk in rows if pk not in outside]
         new = coming.get(pool.pk, 0)
         if full := find_full(pool=pool, account_ids=others, new=new):
-            newcomers = planned.filter(action="create", pool_id=pool.pk)
-            ids = [*(rows[pk].change for pk in others), *newcomers.values_list("pk", flat=True)]
+            there = newcomers.filter(pool_id=pool.pk)
+            ids = [*(rows[pk].change for pk in others), *there.values_list("pk", flat=True)]
             held.append(_hold(run, ids, pool, full))
     return held
 

@@ -173,8 +173,8 @@ def _plan(run: Run, progress: Progress) -> Mapping[int, int]:
     plan = _write_plan(run, progress)
     progress.phase(Run.Phase.CHECK)
     with transaction.atomic():
-        breaches = plan.breaches + hold_breaches(run=run, tally=plan.writer.tally)
         run.counts = dict(plan.writer.counts)
+        breaches = plan.breaches + hold_breaches(run=run, tally=plan.writer.tally)
         run.breaches = [str(breach) for breach in breaches]
         run.digest = digest_of(run, PlannedChange.Status.HELD) if breaches else ""
         run.remark = " ".join(plan.remarks)

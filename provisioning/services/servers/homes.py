@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from provisioning.core.states import MEANINGS
 from provisioning.drivers.base import Kind
-from provisioning.drivers.registry import DRIVERS
 from provisioning.models import Account, ConfigStore, Credential, ServerPool, SipDomain
 from provisioning.services.bulk import among_numbers
 from provisioning.services.servers.scope import narrow
@@ -56,10 +55,9 @@ def find_full(*, pool: ServerPool, account_ids: Sequence[int], new: int = 0) -> 
     for store in _managed(pool):
         there = wanted_at(store)
         more = narrow(store, Kind.SUBSCRIBER, coming).count() + new
-        capacity = capacity_of(store)
-        if more and there + more > capacity:
+        if more and there + more > store.capacity:
             return (
-                f"The servers of {store} can do with {capacity:,} accounts. At home there: "
+                f"The servers of {store} can do with {store.capacity:,} accounts. At home there: "
                 f"{there:,}; they would come on top: {more:,}."
             )
     return ""
@@ -69,11 +67,6 @@ def wanted_at(store: ConfigStore) -> int:
     """How many accounts are written at `store`, or would be if it were managed."""
     accounts = Account.objects.filter(pool=store.pool_id, state__in=_ON_SERVER)
     return narrow(store, Kind.SUBSCRIBER, accounts).count()
-
-
-def capacity_of(store: ConfigStore) -> int:
-    """How many accounts the servers of `store` can do with."""
-    return DRIVERS[store.driver].store.capacity
 
 
 def _managed(pool: ServerPool) -> list[ConfigStore]:

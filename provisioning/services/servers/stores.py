@@ -158,7 +158,7 @@ def _check_place(store: ConfigStore) -> None:
 
 
 def _require_room(store: ConfigStore) -> None:
-    wanted, capacity = homes.wanted_at(store), homes.capacity_of(store)
+    wanted, capacity = homes.wanted_at(store), store.capacity
     if wanted > capacity:
         raise InvalidInput(
             f"“{store}” stays in Observe: {wanted:,} accounts would be written, and its servers "
