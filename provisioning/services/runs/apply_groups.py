@@ -87,12 +87,16 @@ _UNNEST = f"""
 DELETE FROM {_NESTING} WHERE parent_id IN (
     SELECT {_GROUP}.id FROM {TABLE} p JOIN {_GROUP} ON {_KNOWN} WHERE {_DONE})
 """  # noqa: S608
+# The inner SELECT keeps PostgreSQL from reading all groups of the source for each of them.
 _NEST = f"""
 INSERT INTO {_NESTING} (parent_id, child_id)
-SELECT {_GROUP}.id, child.id FROM {TABLE} p
-CROSS JOIN {_GROUP} CROSS JOIN {{children}} CROSS JOIN {_GROUP} child
-WHERE {_DONE} AND {_KNOWN}
-  AND child.source_id = p.source_id AND child.guid = inner_group.value
+SELECT parent_id, child_id FROM (
+    SELECT {_GROUP}.id AS parent_id,
+           (SELECT child.id FROM {_GROUP} child
+            WHERE child.source_id = p.source_id AND child.guid = inner_group.value) AS child_id
+    FROM {TABLE} p CROSS JOIN {_GROUP} CROSS JOIN {{children}}
+    WHERE {_DONE} AND {_KNOWN}) AS nested
+WHERE child_id IS NOT NULL
 ON CONFLICT (parent_id, child_id) DO NOTHING
 """  # noqa: S608
 
