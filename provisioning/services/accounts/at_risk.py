@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -33,13 +33,13 @@ def weigh(*, category: Category, account_ids: Sequence[int]) -> Toll:
 
 def find_at_risk(accounts: Sequence[Account]) -> list[AtRisk]:
     """Those that work now; one alone is an explicit choice and uses nothing up."""
-    return [] if len(accounts) == 1 else [*_at_risk(accounts)]
-
-
-def _at_risk(accounts: Iterable[Account]) -> Iterable[AtRisk]:
-    for account in accounts:
-        if _works(account):
-            yield AtRisk(account.pk, account.domain_id, account.pool_id)
+    if len(accounts) == 1:
+        return []
+    return [
+        AtRisk(account.pk, account.domain_id, account.pool_id)
+        for account in accounts
+        if _works(account)
+    ]
 
 
 def _works(account: Account) -> bool:
