@@ -1,6 +1,7 @@
 """The documents in the hands of real clients: each makes its client register at a real server."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from lab.gateway import Gateway as LabGateway
 from lab.kamailio import Kamailio, SqliteStore
 from lab.linphone import Linphone as LinphoneClient
 from lab.linphone import Registration
-from lab.process import wait_until
+from lab.process import LabError, wait_until
 from provisioning.core.records import Listener
 from provisioning.core.sip import Algorithm, ha1
 from provisioning.profiles.addresses import name_addr
@@ -232,9 +233,14 @@ def test_baresip_asks_the_voicemail_server_for_waiting_messages(
                 "INSERT INTO usr_preferences (username, domain, attribute, value) "  # noqa: S608
                 f"VALUES ('plain', '{DOMAIN}', '{key}', '{value}')"
             )
-        with BaresipClient(directory, exported, kamailio.ca_file) as client:
-            assert client.registration().accepted
-            wait_until(lambda: bool(server.asked), timeout=30, what="baresip subscribes")
+        # Now and then baresip 1.0 subscribes in a loop of its own and does nothing else any more.
+        for _ in range(6):
+            with BaresipClient(directory, exported, kamailio.ca_file) as client:
+                assert client.registration().accepted
+                with suppress(LabError):
+                    wait_until(lambda: bool(server.asked), timeout=5, what="baresip subscribes")
+            if server.asked:
+                break
     asked = server.asked[0]
     assert (asked.method, asked.headers["event"]) == ("SUBSCRIBE", "message-summary")
     assert asked.uri == f"sip:plain@127.0.0.1:{server.port}"
