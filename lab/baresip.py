@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lab.linphone import Registration
-from lab.ports import HOST, free_port
+from lab.ports import HOST, free_pair
 from lab.process import Counterpart, LabError, Process, wait_until
 
 # As baresip 1.0 prints them, between colour codes.
@@ -50,7 +50,8 @@ class Baresip(Counterpart):
 
     def _machine(self, exported: str) -> Iterator[str]:
         settings = {
-            "sip_listen": f"{HOST}:{free_port()}",
+            # It takes the port after this one as well, for TLS.
+            "sip_listen": f"{HOST}:{free_pair()}",
             "sip_cafile": self.ca_file,
             "net_interface": HOST,
             "module_path": "/usr/lib/baresip/modules",

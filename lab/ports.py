@@ -33,6 +33,15 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
+def free_pair() -> int:
+    """The first of two ports in a row, each free for both TCP and UDP."""
+    for _ in range(BLOCK):
+        first, second = free_ports(2)
+        if second == first + 1:
+            return first
+    raise OSError("found no two free ports in a row")
+
+
 def listening(port: int, host: str = HOST) -> bool:
     """Whether somebody accepts TCP connections there."""
     try:
