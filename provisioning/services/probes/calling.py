@@ -21,14 +21,12 @@ _TAKEN_OVER = 202
 _TOO_LARGE = (413, 513)
 # Sent over UDP it would be cut (RFC 3261, 18.1.1).
 _LARGEST_DATAGRAM = 1200
-NOT_ASKED = "Calls from the console's own address, {}, are treated as those of a trusted host."
 _TREATMENT = TrustedHost.Treatment
 
 
 def probe_number(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """A call to the probe's number rings the probe itself."""
-    if facts.trusts(phone.local_host) == _TREATMENT.OUTBOUND:
-        return untried(NOT_ASKED.format(phone.local_host))
+    facts.check_accepted(phone.local_host)
     if not probe.number:
         return untried("The probe account has no number. Set it up again.")
     answer, rang = ring(probe, phone, f"sip:{probe.number}@{probe.domain}")
@@ -42,8 +40,7 @@ def probe_number(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
 
 def probe_dial_rule(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """The probe's number, dialled as callers of its site do, rings the probe itself."""
-    if facts.trusts(phone.local_host):
-        return untried(NOT_ASKED.format(phone.local_host))
+    facts.check_asked(phone.local_host)
     if not probe.number:
         return untried("The probe account has no number. Set it up again.")
     number = dialled(probe.number)
@@ -58,8 +55,7 @@ def probe_dial_rule(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdi
 
 def probe_route(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """A call to a number that is nobody's leaves for its gateway, which does not exist."""
-    if facts.trusts(phone.local_host):
-        return untried(NOT_ASKED.format(phone.local_host))
+    facts.check_asked(phone.local_host)
     if _left(nobody := _call(probe, phone, _NOBODY)):
         return untried(f"It answers {nobody.words} to calls that have nowhere to go.")
     answer = _call(probe, phone, ALLOWED_NUMBER)
@@ -73,8 +69,7 @@ def probe_route(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
 
 def probe_classes(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """A call that the probe account may not make is refused, and one that it may is not."""
-    if facts.trusts(phone.local_host):
-        return untried(NOT_ASKED.format(phone.local_host))
+    facts.check_asked(phone.local_host)
     answer = _call(probe, phone, REFUSED_NUMBER)
     sent = f"INVITE to {REFUSED_NUMBER}, a premium number that the probe account may not call"
     if answer.status != _REFUSED:
@@ -105,8 +100,7 @@ def probe_stranger(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdic
 
 def probe_messaging(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """A message to an account that may have none is refused."""
-    if facts.trusts(phone.local_host) == _TREATMENT.OUTBOUND:
-        return untried(NOT_ASKED.format(phone.local_host))
+    facts.check_accepted(phone.local_host)
     if probe.blocked is None:
         return untried("There is no probe account without messages. Set the accounts up again.")
     answer = phone.message(probe.login, probe.blocked.uri, "probe")

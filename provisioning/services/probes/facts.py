@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 
 from django.conf import settings
 
-from provisioning.core.errors import ProvisioningError
+from provisioning.core.errors import ProvisioningError, Rejected
 from provisioning.core.records import Listener
 from provisioning.core.settings.account_settings import PRESENTED_NUMBER
 from provisioning.core.settings.catalogue import CATALOGUE
@@ -42,6 +42,7 @@ _AWAY_HAS = (
     "forward_after", "forward_busy", "forward_no_answer", "forward_unreachable",
     PRESENTED_NUMBER,
 )  # fmt: skip
+_TRUSTED = "Calls from the console's own address, {}, are treated as those of a trusted host."
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,16 @@ class Facts:
             if ip_address(address) in ip_network(host.network):
                 return host.treatment
         return ""
+
+    def check_asked(self, address: str) -> None:
+        """Raise Rejected where requests from an address need no password."""
+        if self.trusts(address):
+            raise Rejected(_TRUSTED.format(address))
+
+    def check_accepted(self, address: str) -> None:
+        """Raise Rejected where no requests are accepted from an address."""
+        if self.trusts(address) == TrustedHost.Treatment.OUTBOUND:
+            raise Rejected(_TRUSTED.format(address))
 
 
 def gather(server: SipServer) -> Facts:

@@ -9,25 +9,22 @@ from __future__ import annotations
 import time
 from contextlib import nullcontext
 
+from provisioning.core.errors import Rejected
 from provisioning.drivers.sip.agent import UserAgent
-from provisioning.models import TrustedHost
+from provisioning.drivers.sip.digest import Login
 from provisioning.services.probes.accounts import RINGS_FOR
-from provisioning.services.probes.calling import NOT_ASKED, ring
+from provisioning.services.probes.calling import ring
 from provisioning.services.probes.facts import DomainProbe, Facts
 from provisioning.services.probes.verdict import Verdict, judge, untried
 
-_TREATMENT = TrustedHost.Treatment
 _AWAY = "away"
-_SET_UP_AGAIN = "There is no probe account that forwards. Set the accounts up again."
 
 
 def probe_always(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """A call to the blocked account, all of whose calls are forwarded here, rings here."""
-    if facts.trusts(phone.local_host) == _TREATMENT.OUTBOUND:
-        return untried(NOT_ASKED.format(phone.local_host))
-    if probe.blocked is None:
-        return untried(_SET_UP_AGAIN)
-    answer, rang = ring(probe, phone, probe.blocked.uri)
+    facts.check_accepted(phone.local_host)
+    blocked = _given(probe.blocked)
+    answer, rang = ring(probe, phone, blocked.uri)
     return judge(
         answer,
         good=rang,
@@ -38,12 +35,10 @@ def probe_always(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
 
 def probe_unreachable(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
     """A call to an account none of whose telephones is registered rings here."""
-    if facts.trusts(phone.local_host) == _TREATMENT.OUTBOUND:
-        return untried(NOT_ASKED.format(phone.local_host))
-    if probe.away is None:
-        return untried(_SET_UP_AGAIN)
-    phone.unregister_all(probe.away)
-    answer, rang = ring(probe, phone, probe.away.uri)
+    facts.check_accepted(phone.local_host)
+    away = _given(probe.away)
+    phone.unregister_all(away)
+    answer, rang = ring(probe, phone, away.uri)
     return judge(
         answer,
         good=rang,
@@ -63,20 +58,18 @@ def probe_no_answer(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdi
 
 
 def _reach(facts: Facts, probe: DomainProbe, phone: UserAgent, *, rings: bool) -> Verdict:
-    if facts.trusts(phone.local_host) == _TREATMENT.OUTBOUND:
-        return untried(NOT_ASKED.format(phone.local_host))
-    if probe.away is None:
-        return untried(_SET_UP_AGAIN)
-    phone.unregister_all(probe.away)
-    there = phone.register(probe.away, device=_AWAY, expires=None)
+    facts.check_accepted(phone.local_host)
+    away = _given(probe.away)
+    phone.unregister_all(away)
+    there = phone.register(away, device=_AWAY, expires=None)
     if not there.accepted:
         return untried(f"The account that forwards could not register: {there.words}.")
     before, began = len(phone.rung), time.monotonic()
     try:
         with phone.ringing(_AWAY) if rings else nullcontext():
-            answer = phone.invite(probe.login, probe.away.uri, patience=RINGS_FOR)
+            answer = phone.invite(probe.login, away.uri, patience=RINGS_FOR)
     finally:
-        phone.unregister_all(probe.away)
+        phone.unregister_all(away)
     took = time.monotonic() - began
     called = [each.user == _AWAY for each in phone.rung[before:] if each.method == "INVITE"]
     waited = not rings or took > RINGS_FOR / 2
@@ -87,3 +80,10 @@ def _reach(facts: Facts, probe: DomainProbe, phone: UserAgent, *, rings: bool) -
         sent=f"INVITE to an account whose telephone {does} to the probe",
         expected="it rings there, then here",
     )
+
+
+def _given(account: Login | None) -> Login:
+    """The account; raises Rejected where there is none."""
+    if account is None:
+        raise Rejected("There is no probe account that forwards. Set the accounts up again.")
+    return account

@@ -46,8 +46,7 @@ class Outside:
         """A call arrives at the gateway, with the number as that wants it."""
         if self._hop is None:
             return untried(self._why)
-        if facts.trusts(phone.local_host):
-            return untried(calling.NOT_ASKED.format(phone.local_host))
+        facts.check_asked(phone.local_host)
         answer, number, calls = _call(self._hop, probe.login, phone)
         return judge(
             answer,
@@ -60,8 +59,7 @@ class Outside:
         """The gateway is shown the number of the probe, and nothing of whoever withholds it."""
         if self._hop is None:
             return untried(self._why)
-        if facts.trusts(phone.local_host):
-            return untried(calling.NOT_ASKED.format(phone.local_host))
+        facts.check_asked(phone.local_host)
         if probe.away is None or not probe.number:
             return untried("No probe account withholds its number. Set the accounts up again.")
         sent = f"INVITE through the console's gateway by the account with {probe.number}"
