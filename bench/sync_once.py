@@ -1,6 +1,7 @@
 """One sync in a process of its own, through the service that workers call; prints its figures.
 
-`python -m bench.sync_once` in the environment of a console with one source.
+`python -m bench.sync_once` in the environment of a console with one source. `committed_at` is when
+the outbox was committed, on the monotonic clock, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -55,8 +56,10 @@ def main() -> None:
 
     source = DirectorySource.objects.get()
     run = runs.sync_here(source=source, actor=COMMAND_LINE, dry=False)
+    committed_at = time.monotonic()
     assert run.state == Run.State.DONE, run.problem
     figures = {
+        "committed_at": committed_at,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "write_lock_ms": watch.longest * 1000,
         "people": run.counts["read.people"],

@@ -14,6 +14,7 @@ from provisioning.models import DirectorySource, GroupMember, Person, PlannedCha
 from provisioning.services import bulk
 from provisioning.services.ahead import read_ahead
 from provisioning.services.rules.decide import PersonView
+from provisioning.services.rules.matching import has_joined
 from provisioning.services.runs.plan import TABLE
 
 _VALUES = ("dn", *PERSON_FIELDS, *PERSON_FLAGS)
@@ -125,11 +126,11 @@ def _with_question(source: DirectorySource) -> Iterable[tuple[str, int]]:
         run__source=None, run__state=Run.State.WAITING, status=PlannedChange.Status.HELD,
         kind="account",
     ).values("subject")  # fmt: skip
-    joined = Person.objects.filter(same_as=OuterRef("pk"), source=source)
-    for people in (
-        Person.objects.filter(source=source),
-        Person.objects.exclude(source=source).filter(Exists(joined)),
-    ):
+    asked = [Person.objects.filter(source=source)]
+    if has_joined():
+        joined = Person.objects.filter(same_as=OuterRef("pk"), source=source)
+        asked.append(Person.objects.exclude(source=source).filter(Exists(joined)))
+    for people in asked:
         conflicts = people.exclude(problem="").exclude(guid__in=waiting)
         yield from conflicts.values_list("guid", "source_id")
         yield from people.filter(to_decide__gt=0).values_list("guid", "source_id")
