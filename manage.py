@@ -22,6 +22,8 @@ def main() -> None:
     except BrokenPipeError:
         if not _nobody_reads():
             raise
+        # Rows that were just being read are let go only now, when their database is closed.
+        sys.unraisablehook = lambda _: None
         # Python writes what is left once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_NOBODY_READS)

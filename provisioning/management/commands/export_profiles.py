@@ -11,26 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.text import counted
+from provisioning.management.account_choice import add_filter, filter_accounts
 from provisioning.management.progress_bar import ProgressBar
-from provisioning.models import Account, DirectoryGroup
+from provisioning.models import Account
 from provisioning.profiles.registry import RENDERERS
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.clients import export
 from provisioning.services.clients.export_folder import write_folder
-from provisioning.services.directory.nesting import find_owners
 
-FILTERS = {
-    "state": "state",
-    "kind": "kind",
-    "domain": "domain__domain",
-    "pool": "pool__name",
-    "site": "site__name",
-    "rule": "rule__name",
-}
 _SOME_FAILED = 2
 
 
@@ -48,10 +40,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Format, accounts and output."""
         parser.add_argument("--format", required=True, choices=list(RENDERERS))
-        parser.add_argument(
-            "--filter", nargs="+", default=[], metavar="KEY=VALUE",
-            help=f"only these accounts (state=active); keys: {', '.join([*FILTERS, 'group'])}",
-        )  # fmt: skip
+        add_filter(parser, default="state=active")
         parser.add_argument("--account", metavar="SIPURI", help="only this account")
         parser.add_argument(
             "--with-secrets", action="store_true", help="let the documents hold passwords"
@@ -101,23 +90,13 @@ class Command(BaseCommand):
 
 
 def _accounts(filters: list[str], sip_uri: str | None) -> QuerySet[Account]:
-    accounts = Account.objects.all()
     if sip_uri is not None:
         aor = sip_uri.strip().lower().removeprefix("sip:")
-        return accounts.filter(aor=aor).exclude(state="removed")
-    for given in filters or ["state=active"]:
-        key, equals, value = given.partition("=")
-        if key == "group":
-            among = Q(pk__in=())
-            for group in DirectoryGroup.objects.filter(name=value):
-                among |= Q(person__in=find_owners(group=group))
-            accounts = accounts.filter(among)
-        elif equals and key in FILTERS:
-            accounts = accounts.filter(**{FILTERS[key]: value})
-        else:
-            keys = ", ".join([*FILTERS, "group"])
-            raise CommandError(f"“{given}” is not KEY=VALUE with one of the keys {keys}.")
-    return accounts
+        return Account.objects.filter(aor=aor).exclude(state="removed")
+    try:
+        return filter_accounts(Account.objects.all(), filters or ["state=active"])
+    except ProvisioningError as error:
+        raise CommandError(f"{error.message} Nothing was written.") from error
 
 
 def _written(accounts: QuerySet[Account], options: dict[str, Any]) -> Iterator[export.Tally]:

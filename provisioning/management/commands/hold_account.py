@@ -10,9 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.states import State
-from provisioning.models import Account, Person, Pin
+from provisioning.management.account_choice import find_account
+from provisioning.models import Account, Pin
 from provisioning.services.accounts import blocks
-from provisioning.services.accounts.find import find_subjects
 from provisioning.services.actor import COMMAND_LINE
 
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         try:
             if options["end"] is (options["until"] is not None):
                 raise InvalidInput("Say either --until with a day, or --end. Nothing was changed.")
-            account = _account(options["name"])
+            account = find_account(options["name"])
             before = account.state
             if options["apply"]:
                 account = _end(account) if options["end"] else _hold(account, options)
@@ -61,20 +61,6 @@ class Command(BaseCommand):
                 f"{account} (sip:{account.aor}) is {account.state}; {what}. Nothing was changed: "
                 "add --apply."
             )
-
-
-def _account(name: str) -> Account:
-    found = find_subjects(text=name)
-    accounts = Account.objects.exclude(state=State.REMOVED)
-    people = [each.same_as or each for each in found if isinstance(each, Person)]
-    mine = [subject for subject in found if isinstance(subject, Account)]
-    mine += accounts.filter(person__in=people)
-    if len(mine) != 1:
-        raise InvalidInput(
-            f"“{name[:80]}” names {len(mine)} accounts, not one. Nothing was changed; give a SIP "
-            "URI."
-        )
-    return mine[0]
 
 
 def _hold(account: Account, options: dict[str, Any]) -> Account:

@@ -6,11 +6,12 @@ import json
 from datetime import date
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 
 from provisioning.core.errors import InvalidInput, ProvisioningError, UnsafePlan
 from provisioning.core.states import State
+from provisioning.management.any_order import AnyOrderCommand
 from provisioning.models import Account, ServerPool
 from provisioning.services.accounts.move_home import HomeMove, move_home
 from provisioning.services.actor import COMMAND_LINE
@@ -19,7 +20,7 @@ _FILTERS = {"from": "pool__name", "domain": "domain__domain", "site": "site__nam
             "rule": "rule__name"}  # fmt: skip
 
 
-class Command(BaseCommand):
+class Command(AnyOrderCommand):
     """`move_accounts POOL [SIP URI …] [--from …] [--until …] --reason TEXT [--apply] [--json]`."""
 
     help = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 
 from provisioning.core.errors import Busy, ProvisioningError
+from provisioning.management.json_stream import write_object
 from provisioning.management.names import find_stores
 from provisioning.models import ConfigStore, ContactList, RegisteredContact
 from provisioning.services.actor import COMMAND_LINE
@@ -100,18 +101,14 @@ class Command(BaseCommand):
             }
             for each in lists
         ]  # fmt: skip
-        self.stdout.write(
-            f'{{"stores": {json.dumps(stores, ensure_ascii=False)}, "registrations": [', ending=""
-        )
-        separator = ""
-        rows = found.iterator(chunk_size=_PART)
-        while some := list(islice(rows, _PART)):
-            note_ambiguous(some)
-            for row in some:
-                fields = json.dumps(_fields(row), ensure_ascii=False)
-                self.stdout.write(separator + fields, ending="")
-                separator = ", "
-        self.stdout.write("]}")
+        write_object(self.stdout, {"stores": stores}, "registrations", _rows(found))
+
+
+def _rows(found: QuerySet[RegisteredContact]) -> Iterator[dict[str, Any]]:
+    rows = found.iterator(chunk_size=_PART)
+    while some := list(islice(rows, _PART)):
+        note_ambiguous(some)
+        yield from map(_fields, some)
 
 
 def _read(store: ConfigStore) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import json
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from provisioning.core.errors import ProvisioningError
-from provisioning.models import ConsoleUser, Rollout, ServerPool
-from provisioning.services.actor import COMMAND_LINE, Actor
+from provisioning.management.approver import ask_approver
+from provisioning.models import Rollout, ServerPool
+from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.rollouts import actions
 from provisioning.services.rollouts.order import choose_first, in_order
 from provisioning.services.rollouts.standing import held_by
@@ -133,7 +132,7 @@ def _doing(row: Rollout, options: dict[str, Any]) -> dict[str, Callable[[], None
 
     return {
         "approve": lambda: actions.approve(
-            rollout=row, digest=row.digest, actor=_approver(options["user"])
+            rollout=row, digest=row.digest, actor=ask_approver(options["user"])
         ),
         "push-now": with_reason(actions.hurry),
         "pause": with_reason(actions.pause),
@@ -142,24 +141,6 @@ def _doing(row: Rollout, options: dict[str, Any]) -> dict[str, Callable[[], None
         "cancel": with_reason(actions.cancel),
         "again": lambda: actions.start_again(rollout=row, actor=COMMAND_LINE),
     }
-
-
-def _approver(name: str | None) -> Actor:
-    """The console user who approves, known by their password: a name alone anybody could give."""
-    if not name:
-        raise CommandError("Say who approves: --user NAME.", returncode=_FAILED)
-    user = ConsoleUser.objects.filter(username=name.casefold(), is_active=True).first()
-    asks = sys.stdin.isatty()
-    password = (
-        getpass.getpass(f"Password of {name}: ") if asks else sys.stdin.readline().rstrip("\n")
-    )
-    if user is None or not user.check_password(password):
-        raise CommandError(
-            "Wrong user name or password. Nothing was approved. Who signs in by the directory "
-            "approves in the console.",
-            returncode=_FAILED,
-        )
-    return Actor.of(user)
 
 
 def _told(row: Rollout) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.settings.catalogue import CATALOGUE, find_setting
 from provisioning.core.settings.resolver import Effective
 from provisioning.core.settings.setting import SettingScope
+from provisioning.management.any_order import AnyOrderCommand
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.settings.change import set_value
 from provisioning.services.settings.effective import effective_at, explain_setting
@@ -19,7 +20,7 @@ from provisioning.services.settings.loss import SettingChange
 from provisioning.services.settings.places import Place, find_place_named
 
 
-class Command(BaseCommand):
+class Command(AnyOrderCommand):
     """`settings (list | get | explain | set | unset) [KEY] [VALUE] [--at SCOPE[:NAME]] …`."""
 
     help = (

@@ -8,22 +8,21 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import Busy
+from provisioning.management.json_stream import write_object
+from provisioning.management.run_output import (
+    BUSY,
+    FAILED,
+    HELD,
+    RunOutput,
+    outcome_of,
+    status_of,
+)
 from provisioning.models import DirectorySource, Run
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.directory import poll
 from provisioning.services.directory.changes import follows_changes
 from provisioning.services.runs import runs
-from provisioning.services.runs.run_effects import Effects
-from provisioning.services.runs.run_report import (
-    KINDS,
-    RunReport,
-    changes_of,
-    report_run,
-    words_of,
-)
-
-_BAR = 30
-_FAILED, _HELD, _BUSY = 1, 2, 3
+from provisioning.services.runs.run_report import RunReport, changes_of, report_run
 
 
 class Command(BaseCommand):
@@ -53,36 +52,45 @@ class Command(BaseCommand):
         if options["changes"] and not options["apply"]:
             raise CommandError("--changes goes with --apply: what was read is not told again.")
         statuses, reports = [], []
+        output = RunOutput(self, quiet=options["json"])
         for source in self._chosen(options["sources"]):
             try:
                 report = (
                     self._read_changes(source, quiet=options["json"])
                     if options["changes"]
-                    else self._sync(source, apply=options["apply"], quiet=options["json"])
+                    else _sync(source, output, apply=options["apply"])
                 )
             except Busy as error:
                 self.stderr.write(f"{source}: {error.message}")
-                statuses.append(_BUSY)
+                statuses.append(BUSY)
                 continue
             if report is None:
                 continue
             reports.append(report)
-            statuses.append(_status_of(report))
+            statuses.append(status_of(report))
             if not options["json"]:
-                self._print(report, details=options["details"])
+                title = f"{report.of}: {outcome_of(report)} (run #{report.run})"
+                output.print(report, title=title, details=options["details"])
         if options["json"]:
-            found = [
-                report.as_json() | ({"changes": _changes(report)} if options["details"] else {})
-                for report in reports
-            ]
-            self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
+            self._print_json(reports, details=options["details"])
         for status, message in (
-            (_FAILED, "Not every source could be synced."),
-            (_BUSY, "Another sync is under way; try again when it is over."),
-            (_HELD, "Some changes pass a limit: an administrator approves them in the console."),
+            (FAILED, "Not every source could be synced."),
+            (BUSY, "Another sync is under way; try again when it is over."),
+            (HELD, "Some changes pass a limit: an administrator approves them, here by `runs`."),
         ):
             if status in statuses:
                 raise CommandError(message, returncode=status)
+
+    def _print_json(self, reports: list[RunReport], *, details: bool) -> None:
+        if not (details and reports):
+            found = [report.as_json() for report in reports]
+            self.stdout.write(json.dumps(found, ensure_ascii=False, indent=2))
+            return
+        for place, report in enumerate(reports):
+            self.stdout.write(", " if place else "[", ending="")
+            changes = changes_of(Run.objects.get(pk=report.run))
+            write_object(self.stdout, report.as_json(), "changes", changes)
+        self.stdout.write("]")
 
     def _chosen(self, names: list[str]) -> list[DirectorySource]:
         sources = DirectorySource.objects.order_by("name")
@@ -99,18 +107,6 @@ class Command(BaseCommand):
             )
         return [by_name[name] for name in names]
 
-    def _sync(self, source: DirectorySource, *, apply: bool, quiet: bool) -> RunReport:
-        watched = self.stdout.isatty() and not quiet
-        run = runs.sync_here(
-            source=source,
-            actor=COMMAND_LINE,
-            dry=not apply,
-            watch=self._draw if watched else None,
-        )
-        if watched:
-            self.stdout.write("\r\033[K", ending="")
-        return report_run(run=run)
-
     def _read_changes(self, source: DirectorySource, *, quiet: bool) -> RunReport | None:
         if not follows_changes(source):
             raise CommandError(f"{source} is set to be read completely each time.")
@@ -119,76 +115,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{source}: nothing changed.")
         return report_run(run=run) if run is not None else None
 
-    def _draw(self, phase: Run.Phase, done: int, total: int) -> None:
-        full = round(_BAR * min(done, total) / total) if total else 0
-        bar = "█" * full + "░" * (_BAR - full)
-        count = f"{done:,} of about {total:,}" if total else f"{done:,}"
-        self.stdout.write(f"\r\033[K{phase.label:<12} {bar} {count}", ending="")
-        self.stdout.flush()
 
-    def _print(self, report: RunReport, *, details: bool) -> None:
-        heading = f"{report.of}: {_outcome(report)} (run #{report.run})"
-        self.stdout.write(self.style.MIGRATE_HEADING(heading))
-        for text in filter(None, (report.problem, report.remark)):
-            self.stdout.write(f"  {text}")
-        if report.state == Run.State.FAILED:
-            return
-        read = f"{report.read:,} people"
-        if report.read_groups:
-            read += f", {report.read_groups:,} group{'' if report.read_groups == 1 else 's'}"
-        if report.unreadable:
-            read += f", {report.unreadable:,} entries unusable"
-        self.stdout.write(f"  Read       {read}")
-        for kind, actions in report.figures.items():
-            self.stdout.write(f"  {KINDS[kind]:<10} {words_of(actions)}")
-        if not report.figures:
-            self.stdout.write("  Nothing to change.")
-        if report.effects is not None:
-            self._list_effects(report.effects)
-        self._list("Limits", report.limits, len(report.limits))
-        self._list("Conflicts", report.conflicts, report.conflict_count)
-        self._list("Proposed SIP URIs, to be decided in the console", report.proposals,
-                   len(report.proposals))  # fmt: skip
-        for change in _changes(report) if details else ():
-            words = "; ".join(
-                f"{field}: {'' if old is None else old} → {new}"
-                for field, (old, new) in change["fields"].items()
-            )
-            self.stdout.write(
-                f"  {change['status']} {change['action']} {change['kind']} {change['name']}"
-                f"{f' ({words})' if words else ''}"
-            )
-
-    def _list_effects(self, effects: Effects) -> None:
-        for label, count in effects.lines:
-            self.stdout.write(f"  {label}: {count:,}")
-        for store in effects.stores:
-            self.stdout.write(f"  {store.store}: {store.text}")
-
-    def _list(self, title: str, lines: list[str], count: int) -> None:
-        if lines:
-            self.stdout.write(self.style.WARNING(f"  {title}: {count:,}"))
-            for line in lines:
-                self.stdout.write(f"    {line}")
-
-
-def _changes(report: RunReport) -> list[dict[str, Any]]:
-    return list(changes_of(Run.objects.get(pk=report.run)))
-
-
-def _status_of(report: RunReport) -> int:
-    if report.state in (Run.State.FAILED, Run.State.STOPPED):
-        return _FAILED
-    return _HELD if report.held else 0
-
-
-def _outcome(report: RunReport) -> str:
-    if report.state in (Run.State.FAILED, Run.State.STOPPED):
-        return "failed"
-    if report.dry:
-        return (
-            f"preview, nothing was changed; {report.held:,} would wait"
-            if report.held
-            else ("preview, nothing was changed")
-        )
-    return f"applied, {report.held:,} changes wait for approval" if report.held else "applied"
+def _sync(source: DirectorySource, output: RunOutput, *, apply: bool) -> RunReport:
+    try:
+        run = runs.sync_here(source=source, actor=COMMAND_LINE, dry=not apply, watch=output.watch)
+    finally:
+        output.end_watch()
+    return report_run(run=run)

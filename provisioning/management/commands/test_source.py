@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from provisioning.management.step_output import FAILED, WARNING, print_step, steps_as_json
 from provisioning.models import DirectorySource
 from provisioning.services.directory.source_test import probe_source
-from provisioning.services.servers.connection_test import Step, StepState
+from provisioning.services.servers.connection_test import StepState
 
-_FAILED, _WARNING, _UNKNOWN = 1, 2, 3
-_MARKS = {StepState.OK: "ok", StepState.WARNING: "warning", StepState.FAILED: "FAILED"}
+_UNKNOWN = 3
 
 
 class Command(BaseCommand):
@@ -45,19 +44,12 @@ class Command(BaseCommand):
         for step in probe_source(source=source, secret=None):
             steps.append(step)
             if not options["json"]:
-                self._print(step)
+                print_step(self.stdout, step)
         if options["json"]:
-            answer = {"source": source.name, "steps": [asdict(step) for step in steps]}
+            answer = {"source": source.name, "steps": steps_as_json(steps)}
             self.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2))
         states = {step.state for step in steps}
         if StepState.FAILED in states:
-            raise CommandError("The test ended at the step that failed.", returncode=_FAILED)
+            raise CommandError("The test ended at the step that failed.", returncode=FAILED)
         if StepState.WARNING in states:
-            raise CommandError("It works; look at the warnings.", returncode=_WARNING)
-
-    def _print(self, step: Step) -> None:
-        took = "" if step.milliseconds is None else f" ({step.milliseconds} ms)"
-        first, *more = step.detail.splitlines() or [""]
-        self.stdout.write(f"{_MARKS[step.state]:<8} {step.name}: {first}{took}")
-        for line in [*more, *([f"→ {step.advice}"] if step.advice else [])]:
-            self.stdout.write(f"         {line}")
+            raise CommandError("It works; look at the warnings.", returncode=WARNING)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput, Rejected, StalePlan
-from provisioning.models import PlannedChange, Run
+from provisioning.models import Person, PlannedChange, Run
 from provisioning.services import bulk, wake
 from provisioning.services.accounts.asked import ask_about
+from provisioning.services.accounts.find import find_subjects
 from provisioning.services.accounts.proposals import reopen_accepted
 from provisioning.services.actor import Actor
 from provisioning.services.console import audit
@@ -21,6 +22,8 @@ from provisioning.services.runs.together import whole_people
 
 _HELD = PlannedChange.Status.HELD
 _CHUNK = 500
+# More of one name are not told apart.
+_SEVERAL = 20
 _MOVE = f"UPDATE {TABLE} SET status = %s, ordinal = %s WHERE id = %s"  # noqa: S608
 
 
@@ -58,6 +61,29 @@ def release_people(*, run: Run, digest: str, subjects: Collection[str], actor: A
             obj=run,
             detail={"people": sorted(names)[:100], "count": len(names)},
         )
+
+
+def find_held(*, run: Run, text: str) -> tuple[str, str]:
+    """The person or group that `text` names among those whom `run` holds: GUID and name.
+
+    `text` is a name, a GUID, or what finds a person: user name, SIP URI or number. Raises
+    InvalidInput where that is nobody who waits, or several.
+    """
+    held = run.changes.filter(status=_HELD)
+    named = held.filter(Q(name__iexact=text.strip()) | Q(subject=text.strip()))
+    found = dict(named.values_list("subject", "name").distinct()[:_SEVERAL])
+    if not found:
+        people = [each for each in find_subjects(text=text) if isinstance(each, Person)]
+        guids = {
+            guid for each in people for guid in (each.guid, each.same_as and each.same_as.guid)
+        }
+        found = dict(held.filter(subject__in=guids - {None}).values_list("subject", "name"))
+    if len(found) != 1:
+        said = f"names {len(found)} of those who wait in" if found else "does not wait in"
+        raise InvalidInput(
+            f"“{text[:80]}” {said} {run}. Nothing was changed; give a user name or GUID that does."
+        )
+    return found.popitem()
 
 
 def _release(run: Run, subjects: Sequence[str]) -> set[str]:

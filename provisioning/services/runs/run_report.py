@@ -82,12 +82,15 @@ def report_run(*, run: Run) -> RunReport:
     )
 
 
-def changes_of(run: Run) -> Iterator[dict[str, Any]]:
+def changes_of(run: Run, *, status: str = "") -> Iterator[dict[str, Any]]:
     """Every planned change of `run`, in order: who, what, each field before and after, its status.
 
-    What the console keeps for itself (keys of lists, hashes) is left out; references are ids.
+    With `status` only those. What the console keeps for itself (keys of lists, hashes) is left out;
+    references are ids.
     """
     rows = run.changes.exclude(action="refresh").order_by("ordinal")
+    if status:
+        rows = rows.filter(status=status)
     for row in rows.iterator(chunk_size=2000):
         fields = {
             name: [row.before.get(name), value]
@@ -96,6 +99,7 @@ def changes_of(run: Run) -> Iterator[dict[str, Any]]:
         }
         yield {
             "kind": row.kind, "action": row.action, "name": row.name, "key": row.key,
+            "subject": row.subject,
             "status": row.status, "message": row.message, "fields": fields,
         }  # fmt: skip
 

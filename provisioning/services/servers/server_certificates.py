@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from provisioning.core.certificate import Inspection
@@ -27,9 +28,10 @@ WARN_BEFORE = timedelta(days=30)
 _THREADS = 16
 
 
-def read_certificates() -> None:
-    """Look at the TLS port of every enabled server that has one, at the same time."""
-    _read(list(SipServer.objects.filter(enabled=True, tls_port__isnull=False)))
+def read_certificates(*, servers: QuerySet[SipServer] | None = None) -> None:
+    """Look at the TLS port of `servers`, or all enabled ones, at the same time, where it is one."""
+    chosen = SipServer.objects.filter(enabled=True) if servers is None else servers
+    _read(list(chosen.filter(tls_port__isnull=False)))
 
 
 def read_certificate(*, server: SipServer) -> None:
