@@ -285,8 +285,9 @@ class Kamailio(Counterpart):
     JSON-RPC over HTTP (`rpc_url`, header X-RPC-Secret: `rpc_secret`).
 
     Servers that share a store need a `server_id` each; settings of one server alone begin with it.
-    It runs what the setup guide gives to the administrators of real servers, word for word. With
-    `times_database` its log tells how many microseconds each statement took.
+    It runs what the setup guide gives to the administrators of real servers, word for word, but for
+    the seconds in which it `pings` gateways. With `times_database` its log tells how many
+    microseconds each statement took.
     """
 
     def __init__(
@@ -298,12 +299,14 @@ class Kamailio(Counterpart):
         sha256: bool = False,
         server_id: int = 1,
         times_database: bool = False,
+        pings: int = 10,
     ) -> None:
         self.directory = directory.absolute()
         self.authority = authority
         self.store = store
         self.sha256 = sha256
         self.times_database = times_database
+        self.pings = pings
         self.server_id = server_id
         self.ca_file = authority.certificate
         state = State(self.directory)
@@ -370,6 +373,7 @@ class Kamailio(Counterpart):
         ):
             lines = lines.replace("@DATABASE@", self.store.server_url)
             lines = lines.replace("@ADDRESS@", f"{HOST}:{self.sip_port}")
+            lines = lines.replace('"ds_ping_interval", 10', f'"ds_ping_interval", {self.pings}')
             write_private(self.directory / name, lines)
         more = ["#!define WITH_SHA256"] if self.sha256 else []
         more += ["latency_limit_db=1"] if self.times_database else []

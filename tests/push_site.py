@@ -205,9 +205,9 @@ def new_kamailio(
     """Starts a real Kamailio on the database of a site; stopped after the test."""
     started: list[Kamailio] = []
 
-    def make(site: Site) -> Kamailio:
+    def make(site: Site, **given: Any) -> Kamailio:
         directory: Path = tmp_path_factory.mktemp("kamailio")
-        kamailio = Kamailio(directory, authority, site.lab, server_id=len(started) + 1)
+        kamailio = Kamailio(directory, authority, site.lab, server_id=len(started) + 1, **given)
         started.append(kamailio)
         kamailio.start()
         return kamailio

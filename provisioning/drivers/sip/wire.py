@@ -77,10 +77,14 @@ class Wire:
         for address in addresses:
             if self._listener.transport != "udp":
                 try:
-                    return socket.create_connection((address, self._listener.port), timeout)
+                    stream = socket.create_connection((address, self._listener.port), timeout)
                 except OSError as error:
                     failure = error
                     continue
+                # An ACK and the request after it are two messages: the second does not wait until
+                # the server has confirmed the first.
+                stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return stream
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
             plain = socket.socket(family, socket.SOCK_DGRAM)
             # Answers of nobody else are taken.

@@ -61,13 +61,19 @@ def server_of(authority: Authority) -> Callable[..., SipServer]:
 
 
 @pytest.fixture
+def pings() -> int:
+    """In how many seconds the servers ask gateways whether they are there."""
+    return 10
+
+
+@pytest.fixture
 def probing(
-    new_kamailio: Callable[[Site], Kamailio], server_of: Callable[..., SipServer]
+    new_kamailio: Callable[..., Kamailio], server_of: Callable[..., SipServer], pings: int
 ) -> Callable[[Site], Probed]:
     """Makes a server that does as it should."""
 
     def make(site: Site) -> Probed:
-        kamailio = new_kamailio(site)
+        kamailio = new_kamailio(site, pings=pings)
         found = Probed(site, kamailio, server_of(site, kamailio))
         make_domain()
         make_route("+44", make_gateway(host="192.0.2.9"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,11 @@ PROVED = {
 }
 
 
+GIVEN = {"min_expires": 90, "default_expires": 1200, "max_expires": 2000,
+         "message_bytes": 300, "federation_enabled": False}  # fmt: skip
+LIMITED = PROVED | {f"setting {key}": "effective" for key in GIVEN}
+
+
 def words(probed: Probed) -> dict[str, str]:
     server = SipServer.objects.select_related("store").get(pk=probed.server.pk)
     return {each.kind.value: each.word for each in standing_at(server)}
@@ -68,6 +74,15 @@ def lie(probed: Probed, file: str, pattern: str, instead: str = "") -> None:
     assert count >= 1
     path.write_text(after)
     probed.kamailio.process.start(probed.kamailio._answers)
+
+
+@pytest.fixture
+def limited(probed: Probed) -> Probed:
+    """A server with settings."""
+    for key, value in GIVEN.items():
+        set_value(place=EVERYWHERE, setting=CATALOGUE[key], value=value, actor=COMMAND_LINE)
+    probed.push()
+    return probed
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
@@ -112,6 +127,11 @@ def test_without_the_check_of_classes_alone_a_call_that_is_not_allowed_goes_out_
     assert probed.result("preference", "call_classes").got.startswith("477")
 
 
+def test_every_setting_that_a_server_goes_by_is_proved(limited: Probed) -> None:
+    assert limited.probe() == LIMITED
+    assert words(limited)["setting"] == "effective"
+
+
 @pytest.mark.parametrize(
     ("file", "pattern", "instead", "wrong"),
     [
@@ -146,18 +166,10 @@ def test_without_the_check_of_classes_alone_a_call_that_is_not_allowed_goes_out_
     ],
 )
 def test_a_setting_that_a_server_does_not_go_by_is_found(
-    probed: Probed, file: str, pattern: str, instead: str, wrong: str
+    limited: Probed, file: str, pattern: str, instead: str, wrong: str
 ) -> None:
-    given = {"min_expires": 90, "default_expires": 1200, "max_expires": 2000,
-             "message_bytes": 300, "federation_enabled": False}  # fmt: skip
-    for key, value in given.items():
-        set_value(place=EVERYWHERE, setting=CATALOGUE[key], value=value, actor=COMMAND_LINE)
-    probed.push()
-    proved = PROVED | {f"setting {key}": "effective" for key in given}
-    assert probed.probe() == proved
-    assert words(probed)["setting"] == "effective"
-    lie(probed, file, pattern, instead)
-    assert probed.probe() == proved | {wrong: "ineffective"}
+    lie(limited, file, pattern, instead)
+    assert limited.probe() == LIMITED | {wrong: "ineffective"}
 
 
 @pytest.mark.parametrize(
@@ -193,8 +205,14 @@ def test_a_setting_that_a_server_does_not_go_by_is_found(
     ids=["dialled", "busy", "unreachable", "no-answer", "much-later", "at-once"],
 )
 def test_a_call_that_does_not_go_on_as_intended_is_found(
-    either_probed: Probed, file: str, pattern: str, instead: str, wrong: set[str]
+    either_probed: Probed,
+    settings: Any,
+    file: str,
+    pattern: str,
+    instead: str,
+    wrong: set[str],
 ) -> None:
+    settings.PROBE_TIMEOUT = 4
     lie(either_probed, file, pattern, instead)
     assert either_probed.probe() == PROVED | dict.fromkeys(wrong, "ineffective")
     assert either_probed.site.rows("SELECT * FROM location") == []

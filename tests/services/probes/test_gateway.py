@@ -11,6 +11,7 @@ import pytest
 from lab.ports import HOST, free_port
 from lab.process import wait_until
 from provisioning.services.actor import COMMAND_LINE
+from provisioning.services.probes import outside
 from provisioning.services.probes.accounts import set_up_probes
 from provisioning.services.probes.standing import standing_at
 from tests.services.probes.conftest import Probed
@@ -27,6 +28,12 @@ def port(settings: Any) -> int:
     found = free_port()
     settings.PROBE_GATEWAY = (HOST, found)
     return found
+
+
+@pytest.fixture
+def pings() -> int:
+    """So that nobody waits long until a server knows that somebody is there, or nobody."""
+    return 1
 
 
 @pytest.fixture
@@ -73,8 +80,9 @@ def test_a_gateway_that_is_told_something_else_is_found(
 
 
 def test_a_port_that_somebody_else_has_proves_nothing_and_says_so(
-    port: int, probed: Probed
+    port: int, probed: Probed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(outside, "_PATIENCE", 0.5)
     with socket.socket(type=socket.SOCK_DGRAM) as other:
         other.bind((HOST, port))
         found = probed.probe()
