@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from provisioning.core.settings.catalogue import CATALOGUE
+from provisioning.drivers.setting_rows import CALLER_SITE
 
 
 class ProbeAccount(models.Model):
@@ -82,6 +83,8 @@ class ProbeResult(models.Model):
     @property
     def name(self) -> str:
         """What it is about: a setting by its label, else its key."""
+        if self.key == CALLER_SITE:
+            return "Dial rules of its site"
         setting = CATALOGUE.get(self.key)
         return setting.label if setting else self.key
 

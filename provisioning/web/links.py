@@ -14,15 +14,19 @@ PAGES = {
     "consoleuser": "console-user",
     "directorygroup": "group",
     "directorysource": "source",
+    "gateway": "gateway",
+    "groupaddress": "route-group",
     "number": "number",
     "numberrange": "range-edit",
     "person": "person",
     "rollout": "rollout",
+    "route": "route",
     "run": "run",
     "serverpool": "pool",
     "sipdomain": "domain",
     "sipserver": "server",
     "site": "site",
+    "trustedhost": "trusted",
 }
 
 

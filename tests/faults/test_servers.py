@@ -170,7 +170,7 @@ def test_why_a_server_refuses_a_reload_stays_until_it_does_it(
     activation.activate_servers(store=site.store)
     server.refresh_from_db()
     assert server.reload_pending == ["gateway"]
-    assert "refused dispatcher.reload: Reload Failed" in server.reload_problem
+    assert "refused dispatcher.reload: Reload Failed. Kamailio says so" in server.reload_problem
     site.execute("ALTER TABLE gone RENAME TO dispatcher")
     activation.activate_servers(store=site.store)
     server.refresh_from_db()

@@ -29,6 +29,11 @@ _RELOADS: dict[Kind, tuple[str, tuple[str, ...]]] = {
 _BUSY_RELOADING = "ongoing reload"
 # What it says where its own database fails it: the row is there, the server is not ready for it.
 _FAILED_RELOADING = re.compile(r"reload of .* failed", re.IGNORECASE)
+# What it does not say: one host without an address makes it call the whole reload failed.
+_HINTS = {
+    "dispatcher.reload": "Kamailio says so too where DNS has no address for the host of a gateway: "
+    "it leaves that one out and uses the others."
+}
 _PAUSE_SECONDS = 0.5
 
 # One by one, because a server without TCP refuses all of them together.
@@ -123,6 +128,8 @@ class KamailioServer:
                 if _FAILED_RELOADING.search(fault.said):
                     raise Unreachable(fault.message) from fault
                 if _BUSY_RELOADING not in fault.said.lower():
+                    if method in _HINTS:
+                        raise Rejected(f"{fault.message}. {_HINTS[method]}") from fault
                     raise
                 # The call after the pause needs time as well.
                 if time.monotonic() + 2 * _PAUSE_SECONDS >= until:

@@ -35,7 +35,7 @@ class Wire:
                 context = ssl.create_default_context(cadata=ca_pem or None)
                 self._socket = context.wrap_socket(self._socket, server_hostname=listener.host)
         except ssl.SSLCertVerificationError as error:
-            self._refuse(why_refused(error, listener.host))
+            self._refuse(f"its certificate was refused: {why_refused(error, listener.host)}")
         except ssl.SSLError as error:
             self._refuse(f"TLS: {error.reason or error}")
         except OSError as error:

@@ -82,6 +82,11 @@ class Overview:
         return round(100 * min(self.registered, self.active) / self.active)
 
     @property
+    def not_reloaded(self) -> list[SipServer]:
+        """Servers that do not follow yet what is written for them."""
+        return [each for each in self.servers if each.enabled and each.reload_pending]
+
+    @property
     def steps_done(self) -> int:
         """How many of the first steps are done."""
         return sum(step.done for step in self.steps)

@@ -54,7 +54,7 @@ def _target(text: str) -> str:
     """A SIP URI with its port, which tells a server beside from a SIP domain."""
     scheme, _, rest = require_line(text, "The target").strip().rpartition("sip:")
     user, _, host = rest.partition("@")
-    if scheme:
+    if scheme or not host:
         raise InvalidInput(f"“{text[:60]}” is not a SIP URI such as sip:support@pbx.example.com.")
     place, semicolon, transport = texts.sip_host(host).partition(";")
     if ":" not in place.rpartition("]")[2]:

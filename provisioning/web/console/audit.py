@@ -30,10 +30,15 @@ OBJECTS = (
     ("accountrule", "Account rule"),
     ("clientprofile", "Client profile"),
     ("consoleuser", "Console user"),
+    ("gateway", "Gateway"),
+    ("groupaddress", "Group address"),
     ("number", "Number"),
     ("numberrange", "Number range"),
     ("person", "Person"),
     ("directorygroup", "Group"),
+    ("pushrecord", "Push"),
+    ("rollout", "Rollout"),
+    ("route", "Route"),
     ("run", "Run"),
     ("serverpool", "Pool"),
     ("sipdomain", "SIP domain"),
@@ -41,11 +46,14 @@ OBJECTS = (
     ("site", "Site"),
     ("directorysource", "Source"),
     ("configstore", "Store"),
+    ("trustedhost", "Trusted host"),
 )
 
 
 # The kinds whose names say what they are, and need no noun before them.
-_PLAIN = frozenset({"account", "alert", "consoleuser", "number", "person", "run"})
+_PLAIN = frozenset(
+    {"account", "alert", "consoleuser", "number", "person", "pushrecord", "rollout", "run"}
+)
 _NOUNS = {
     kind: label if label[1].isupper() else label[0].lower() + label[1:]
     for kind, label in OBJECTS

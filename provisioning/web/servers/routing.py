@@ -89,7 +89,9 @@ class GatewayPage(EditPage[Gateway]):
                 "again.",
             )
             return redirect("gateway", row.pk)
-        return self.saved(f"{row} was saved.\n{_NEXT}")
+        gone = form.initial.get("registers") and not row.registers
+        erased = " User name and password of its registration were erased." if gone else ""
+        return self.saved(f"{row} was saved.{erased}\n{_NEXT}")
 
     def context(self, row: Gateway | None, form: Any) -> dict[str, Any]:
         """How many routes a change concerns."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from django.test import Client
 from provisioning.models import AuditEvent, ConsoleUser
 from provisioning.services.actor import COMMAND_LINE, SYNC, Actor
 from provisioning.services.console import audit
+from tests.factories import make_gateway, make_route, make_trusted_host
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -41,6 +44,25 @@ def test_events_are_shown_newest_first_with_what_changed(
     assert "Lost &lt;phone&gt;" in page
     assert "abc123" in page
     assert f'href="/administration/{administrator.pk}/"' in page
+
+
+@pytest.mark.parametrize(
+    ("make", "title"),
+    [
+        (make_gateway, "Created gateway Carrier"),
+        (partial(make_route, "+44", name="All"), "Created route All"),
+        (make_trusted_host, "Created trusted host 192.0.2.0/24"),
+    ],
+)
+def test_what_has_a_page_is_named_with_its_kind_and_leads_there(
+    as_administrator: Client, make: Callable[[], Any], title: str
+) -> None:
+    row = make()
+    audit.record(actor=COMMAND_LINE, action="created", obj=row)
+    kind = row._meta.model_name
+    (entry,) = as_administrator.get("/audit/", {"object_type": kind}).context["entries"]
+    assert entry.title.startswith(title)
+    assert as_administrator.get(entry.href).status_code == 200
 
 
 def test_events_are_filtered_by_who_what_and_when(

@@ -202,6 +202,19 @@ def test_without_a_managed_store_nobody_claims_that_servers_are_as_intended(
     assert "servers are as intended" in text_of(as_viewer.get("/"))
 
 
+def test_a_server_that_has_not_reloaded_is_not_as_intended(as_viewer: Client) -> None:
+    store = make_store()
+    server = make_server(store=store, reload_pending=["gateway"])
+    assert "sip1 has not reloaded yet" in text_of(as_viewer.get("/"))
+    make_server("sip2", store=store, reload_pending=["route"])
+    page = text_of(as_viewer.get("/"))
+    assert "2 servers have not reloaded yet" in page
+    assert "servers are as intended" not in page
+    SipServer.objects.exclude(pk=server.pk).update(reload_pending=[])
+    SipServer.objects.filter(pk=server.pk).update(enabled=False)
+    assert "servers are as intended" in text_of(as_viewer.get("/"))
+
+
 def test_activity_names_the_kind_of_what_was_made_and_leaves_its_fields_to_the_audit_log(
     as_viewer: Client,
 ) -> None:

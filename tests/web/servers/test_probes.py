@@ -30,10 +30,10 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def server() -> SipServer:
-    """A managed server with a row of each of three kinds."""
+    """A managed server with a row of each of four kinds."""
     make_domain()
     store = make_store(mode=ConfigStore.Mode.MANAGE)
-    for kind in ("sip_domain", "subscriber", "preference"):
+    for kind in ("sip_domain", "subscriber", "group_address", "preference"):
         OwnedRow.objects.create(store=store, kind=kind, key="x")
     return SipServer.objects.create(
         name="sip1", pool=store.pool, store=store, sip_host="127.0.0.1",
@@ -69,7 +69,10 @@ def test_each_kind_has_its_word_and_how_that_is_known(
     found(server, "subscriber", "ineffective", key="voice.example.com")
     found(server, "preference", "effective", key="call_classes")
     found(server, "preference", "untried", key="remote_access", got="It takes another network.")
+    found(server, "preference", "effective", key="site")
     shown = page(as_administrator, server)
+    assert "Group addresses 1 row" in shown
+    assert "Dial rules of its site: REGISTER" in shown
     assert "Effective proved just now" in shown
     assert "Not effective found just now" in shown
     assert "REGISTER: expected 401; it answered 200 OK." in shown

@@ -75,6 +75,11 @@ def test_a_form_adds_a_trunk_and_never_shows_its_password(as_administrator: Clie
     assert PendingChange.objects.filter(kind="gateway", key="101").exists()
     page = as_administrator.get(reverse("gateway", args=[gateway.pk]))
     assert b"s3cret" not in page.content
+    untrunked = {**form, "registers": "", "name": "Forgotten", "number": ""}
+    for lost in (untrunked, {**untrunked, "secret": ""}, {**untrunked, "user": ""}):
+        refused = as_administrator.post(reverse("gateway-new"), lost)
+        assert (refused.status_code, Gateway.objects.count()) == (422, 1)
+        assert "Tick this, or leave user name and password empty" in text_of(refused)
     moved = {**form, "secret": "", "host": "elsewhere.example", "number": "101"}
     answer = as_administrator.post(reverse("gateway", args=[gateway.pk]), moved, follow=True)
     assert "The password was erased." in text_of(answer)
