@@ -30,7 +30,7 @@ def save_gateway(*, gateway: Gateway, actor: Actor, secret: str | None = None) -
     names change and no new one is given. Returns whether it was erased that way.
     """
     before = saving.find_stored(gateway)
-    if not gateway.registers and (secret or gateway.user and not (before and before.user)):
+    if not gateway.registers and (secret or (gateway.user and not (before and before.user))):
         raise InvalidFields(
             {"registers": "Tick this, or leave user name and password empty: they are for it."}
         )
