@@ -12,6 +12,7 @@ from provisioning.drivers.base import Kind
 from provisioning.drivers.registry import DRIVERS
 from provisioning.models import (
     ConfigStore,
+    Drift,
     OwnedRow,
     PendingChange,
     ProbeResult,
@@ -71,12 +72,13 @@ class _Known:
 
     owned: dict[tuple[int, str], int]
     pending: dict[tuple[int, str], _Waiting]
+    differing: dict[tuple[int, str], int]
     results: dict[tuple[int, str], list[ProbeResult]] = field(default_factory=dict)
     pushed: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
 def standing_at_servers(kinds: Sequence[Kind]) -> list[AtServer]:
-    """Every enabled SIP server with the standing of these kinds, in five queries."""
+    """Every enabled SIP server with the standing of these kinds, in six queries."""
     servers = SipServer.objects.filter(enabled=True).select_related("store", "pool")
     return _standing_at(list(servers.order_by("pool__name", "name")), kinds)
 
@@ -96,16 +98,20 @@ def _standing_at(servers: Sequence[SipServer], kinds: Sequence[Kind]) -> list[At
 
 def _read(servers: Sequence[SipServer], kinds: Sequence[Kind]) -> _Known:
     stores, names = [server.store_id for server in servers], [kind.value for kind in kinds]
-    known = _Known(_rows_there(stores, names), {})
+    drift = Drift.objects.filter(store__in=stores, kind__in=names).order_by()
+    counted = drift.values_list("store", "kind").annotate(Count("pk"))
+    known = _Known(
+        _rows_there(stores, names), {}, {(store, kind): count for store, kind, count in counted}
+    )
     waiting = PendingChange.objects.filter(store__in=stores, kind__in=names).order_by()
     given_up = Q(dead=True)
     # Of several one that was given up speaks for all.
-    for store, kind, *counted in waiting.values_list("store", "kind").annotate(
+    for store, kind, *told in waiting.values_list("store", "kind").annotate(
         left=Count("pk", filter=given_up),
         said=Max("problem", filter=given_up),
         any_said=Max("problem"),
     ):
-        known.pending[store, kind] = _Waiting(*counted)
+        known.pending[store, kind] = _Waiting(*told)
     found = ProbeResult.objects.filter(server__in=list(servers), kind__in=names)
     for result in found.order_by("key"):
         known.results.setdefault((result.server_id, result.kind), []).append(result)
@@ -154,6 +160,13 @@ def _standing(server: SipServer, kind: Kind, known: _Known) -> Standing:
         return Standing(kind, "nothing")
     results = known.results.get((server.pk, kind.value), ())
     word, why, at = _proved(results, known.pushed.get(place, 0))
+    if word == "effective" and (count := known.differing.get(place)):
+        differ = "row differs" if count == 1 else "rows differ"
+        word, why, at = (
+            "unproven",
+            f"{count:,} {differ} there from what is wanted: see Drift.",
+            None,
+        )
     return Standing(kind, word, rows, why, at, results)
 
 

@@ -25,7 +25,8 @@ class RevertPlan:
     """What a revert does: rows written back, created again and deleted; `moved` are left out.
 
     `released` are adopted rows that are nobody's here afterwards; `loses` accounts that cannot
-    register any more, of which `allowed` pass without approval.
+    register any more, of which `allowed` pass without approval. Examples are (kind, key, what is
+    done with it), of what moved on (kind, key).
     """
 
     record: PushRecord
@@ -36,14 +37,23 @@ class RevertPlan:
     moved: int = 0
     loses: int = 0
     allowed: int = 0
-    moved_examples: list[str] = field(default_factory=list)
-    examples: list[tuple[str, str]] = field(default_factory=list)
+    moved_examples: list[tuple[str, str]] = field(default_factory=list)
+    examples: list[tuple[str, str, str]] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
         """Rows of the store that change."""
         return self.written + self.created + self.deleted
+
+    @property
+    def idle(self) -> str:
+        """Why there is nothing to do, where there is nothing."""
+        if self.rows or self.released:
+            return ""
+        if self.moved:
+            return "Nothing of it can be reverted: everything has moved on since."
+        return "There is nothing to revert: what stood there before stands there again."
 
     @property
     def is_unsafe(self) -> bool:
@@ -82,7 +92,7 @@ def blocks(record: PushRecord, driver: StoreDriver, plan: RevertPlan) -> Iterato
             if not _is_as_left(have, written, wanted):
                 plan.moved += 1
                 if len(plan.moved_examples) < _EXAMPLES:
-                    plan.moved_examples.append(image.key)
+                    plan.moved_examples.append((kind.label, image.key))
                 continue
             if adopted:
                 block.released.append(image.key)
@@ -118,7 +128,7 @@ def _note(plan: RevertPlan, block: Block, image: Image, have: Row | None) -> Non
     ):
         plan.loses += 1
     if len(plan.examples) < _EXAMPLES:
-        plan.examples.append((image.key, what))
+        plan.examples.append((block.kind.label, image.key, what))
 
 
 @dataclass(frozen=True, slots=True)

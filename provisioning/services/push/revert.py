@@ -97,8 +97,8 @@ def revert(
 
 
 def _check(store: ConfigStore, plan: RevertPlan, actor: Actor, *, approved: bool) -> None:
-    if not plan.rows and not plan.released:
-        raise InvalidInput("Nothing of it can be reverted: everything has moved on since.")
+    if plan.idle:
+        raise InvalidInput(plan.idle)
     if plan.rows and store.mode != ConfigStore.Mode.MANAGE:
         raise InvalidInput(f"“{store}” is only observed: nothing is written there.")
     if plan.rows and pause.is_paused():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest
-from django.db.models import Q
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django.views.generic import View
 
@@ -39,7 +40,9 @@ def drift(request: ConsoleRequest) -> HttpResponse:
     context = {
         "title": "Drift",
         "lead": "What stands at SIP servers otherwise than the console left it.",
-        "stores": ConfigStore.objects.filter(managed).order_by("-drift_count", "name"),
+        "stores": ConfigStore.objects.filter(managed)
+        .annotate(ignored=Count("drift", filter=Q(drift__ignored_until__gte=timezone.localdate())))
+        .order_by("-drift_count", "name"),
         "page": paginate(
             drift_rows.open_drift().select_related("store"),
             order=_BY_KEY,
@@ -62,12 +65,7 @@ class StoreDrift(Needs, View):
 
     def _show(self, row: ConfigStore, form: IgnoreForm, status: int = 200) -> HttpResponse:
         request = self.request
-        rows = Drift.objects.filter(store=row).select_related("ignored_by")
-        rows = (
-            rows.filter(drift_rows.ignored())
-            if "ignored" in request.GET
-            else rows.exclude(drift_rows.ignored())
-        )
+        rows = self._listed(row).select_related("ignored_by")
         context = store_context(row, "store-drift") | {
             "page": paginate(rows, order=_BY_KEY, cursor=request.GET.get("cursor", "")),
             "ignored": Drift.objects.filter(drift_rows.ignored(), store=row).count(),
@@ -78,6 +76,12 @@ class StoreDrift(Needs, View):
             "kinds": KINDS,
         }
         return render(request, "stores/drift.html", context, status=status)
+
+    def _listed(self, row: ConfigStore) -> QuerySet[Drift]:
+        """What the list shows: differences that count, or those that are ignored for now."""
+        if "ignored" in self.request.GET:
+            return Drift.objects.filter(drift_rows.ignored(), store=row)
+        return drift_rows.open_drift(store=row)
 
     def post(self, request: ConsoleRequest, pk: int) -> HttpResponse:
         """Do what a button says with the ticked differences, or look again."""
@@ -118,7 +122,7 @@ class StoreDrift(Needs, View):
 
     def _chosen(self, row: ConfigStore) -> list[Drift]:
         if self.request.POST.get("all") == "1":
-            return list(drift_rows.open_drift(store=row))
+            return list(self._listed(row))
         ticked = [row_id(text) for text in self.request.POST.getlist("pk")]
         ids = [pk for pk in ticked if pk is not None]
         if len(ids) != len(ticked):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django.views.generic import View
 
@@ -14,6 +16,7 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.core.roles import Capability
 from provisioning.core.text import counted
 from provisioning.models import ConfigStore, PushRecord
+from provisioning.services.push.restoring import RevertPlan
 from provisioning.services.push.revert import plan_revert, revert
 from provisioning.web.access import ConsoleRequest, Needs, actor_of, needs
 from provisioning.web.forms.take_over import RevertForm
@@ -61,10 +64,9 @@ class Push(Needs, View):
         except ProvisioningError as error:
             form.add_error(None, error.message)
             return self._page(found, form, status=422)
-        text = f"{counted(done.rows, 'row')} restored, {done.released:,} released."
+        text = _told(done, form.cleaned_data["days"])
         if done.moved or done.problems:
-            left = done.moved + len(done.problems)
-            messages.warning(request, f"{found} was reverted in part.\n{text} {left:,} left out.")
+            messages.warning(request, f"{found} was reverted in part.\n{text}")
         else:
             messages.success(request, f"{found} was reverted.\n{text}")
         return redirect("store-pushes", pk)
@@ -86,3 +88,23 @@ class Push(Needs, View):
             if plan.is_unsafe and self.request.user.may(Capability.APPROVE):
                 form.ask_for_approval()
         return render(self.request, "stores/push.html", context, status=status)
+
+
+def _told(done: RevertPlan, days: int) -> str:
+    """What a revert did, what it left out and why, and until when that stays so."""
+    said = []
+    if done.rows:
+        until = timezone.localdate() + timedelta(days=days)
+        one = done.rows == 1
+        said.append(
+            f"{counted(done.rows, 'row')} restored. The console wants {'it' if one else 'them'} "
+            f"otherwise still and leaves {'it' if one else 'them'} alone until {until:%-d %b %Y}."
+        )
+    if done.released:
+        said.append(f"{counted(done.released, 'row')} not the console's any more.")
+    if done.moved:
+        said.append(f"{counted(done.moved, 'row')} left out, because they moved on since.")
+    if done.problems:
+        key, why = next(iter(done.problems.items()))
+        said.append(f"{counted(len(done.problems), 'row')} refused by the store, {key}: {why}")
+    return " ".join(said)

@@ -249,7 +249,11 @@ def test_a_push_is_reverted_except_what_moved_on_since(either_site: Site) -> Non
     assert record.changed == 3
     site.execute("UPDATE subscriber SET ha1 = 'by hand' WHERE username = 'user1'")
     plan = plan_revert(record=record)
-    assert (plan.written, plan.moved, plan.moved_examples) == (2, 1, [f"user1@{DOMAIN}"])
+    assert (plan.written, plan.moved, plan.moved_examples) == (
+        2,
+        1,
+        [("account", f"user1@{DOMAIN}")],
+    )
     revert(record=record, reason="blocked the wrong ones", actor=COMMAND_LINE)
     assert site.subscribers() == {**before, f"user1@{DOMAIN}": "by hand"}
     # A full comparison leaves it alone for a while; a change of the account does not.

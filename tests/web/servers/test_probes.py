@@ -13,6 +13,7 @@ from provisioning.core.errors import InvalidInput
 from provisioning.models import (
     Account,
     ConfigStore,
+    Drift,
     OwnedRow,
     ProbeAccount,
     ProbeResult,
@@ -81,6 +82,21 @@ def test_each_kind_has_its_word_and_how_that_is_known(
         text = text_of(as_administrator.get(reverse(name)))
         assert "At the SIP servers" in text
         assert ("Effective proved" in text) is (name == "domains")
+
+
+def test_a_kind_that_differs_at_the_store_is_not_green(
+    as_administrator: Client, server: SipServer
+) -> None:
+    found(server, "sip_domain", "effective", key="voice.example.com")
+    assert "Effective proved" in page(as_administrator, server)
+    now = timezone.now()
+    Drift.objects.create(
+        store=server.store, kind="sip_domain", key="x", problem="missing", first_seen=now,
+        seen_at=now,
+    )  # fmt: skip
+    shown = page(as_administrator, server)
+    assert "Effective proved" not in shown
+    assert "1 row differs there from what is wanted: see Drift." in shown
 
 
 def test_while_a_probe_is_under_way_the_card_asks_again_and_a_bad_port_is_told(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -117,11 +118,33 @@ def test_drift_is_counted_looked_at_ignored_and_repaired(
     assert "That did not work" in text_of(forgotten)
     assert f'value="{drift.pk}" checked' in " ".join(forgotten.content.decode().split())
     as_administrator.post(address, chosen | {"action": "ignore"})
-    assert "Nothing differs" in text_of(as_administrator.get(address))
+    page = text_of(as_administrator.get(address))
+    assert "Nothing else differs" in page
+    assert "Nothing differs" not in page
+    page = text_of(as_administrator.get("/drift/"))
+    assert "1 ignored" in page
+    assert "Nothing differs" not in page
     assert "moving house" in text_of(as_administrator.get(f"{address}?ignored"))
     as_administrator.post(address, chosen | {"action": "repair"})
     push_store(store_id=store.pk)
     assert execute(store, "SELECT count(*) FROM subscriber WHERE username = 'cem'") == [(1,)]
+
+
+def test_all_of_a_list_is_what_the_list_shows(as_administrator: Client, store: ConfigStore) -> None:
+    managed(store)
+    now = timezone.now()
+    until = timezone.localdate() + timedelta(days=3)
+    for key, ignored in (("open@b", None), ("left@b", until)):
+        Drift.objects.create(
+            store=store, kind="subscriber", key=key, problem="missing", first_seen=now,
+            seen_at=now, ignored_until=ignored,
+        )  # fmt: skip
+    later = until + timedelta(days=1)
+    given = {"action": "ignore", "all": "1", "until": later.isoformat(), "reason": "moving"}
+    as_administrator.post(f"/stores/{store.pk}/drift/?ignored", given)
+    assert dict(Drift.objects.values_list("key", "ignored_until")) == {
+        "open@b": None, "left@b": later,
+    }  # fmt: skip
 
 
 def test_the_pages_of_drift_cost_the_same_however_much_differs(
@@ -149,8 +172,14 @@ def test_a_push_is_reverted_with_a_reason(as_administrator: Client, store: Confi
     told = text_of(as_administrator.get(address))
     assert "created. By the console," in told
     assert "Deleted again" in told
+    assert f"cem@{DOMAIN} Account: is deleted again" in told
     assert as_administrator.post(address, {"days": 7}).status_code == 422
-    assert as_administrator.post(address, {"days": 7, "reason": "wrong"}).status_code == 302
+    done = as_administrator.post(address, {"days": 7, "reason": "wrong"}, follow=True)
+    assert "rows restored. The console wants them otherwise still and leaves" in text_of(done)
+    assert " 0 " not in text_of(done).partition("was reverted.")[2][:200]
+    told = text_of(as_administrator.get(address))
+    assert "Nothing to revert There is nothing to revert: what stood there" in told
+    assert "Leave alone" not in told
     assert execute(store, "SELECT count(*) FROM subscriber WHERE username = 'cem'") == [(0,)]
     assert reconcile(store=store).ignored == 2
     assert "Revert #" in text_of(as_administrator.get(f"/stores/{store.pk}/pushes/"))
