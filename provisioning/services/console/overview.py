@@ -67,6 +67,7 @@ class Overview:
     registered: int | None
     pending: Waiting
     given_up: int
+    drift: int
     managed: bool
     servers: list[SipServer]
     alerts: list[Condition]
@@ -116,6 +117,7 @@ def overview() -> Overview:
         registered=sum(known) if known else None,
         pending=waiting_at(stores),
         given_up=sum(store.dead_count for store in stores),  # type: ignore[attr-defined]
+        drift=sum(store.drift_count for store in stores),
         managed=any(store.mode == ConfigStore.Mode.MANAGE for store in stores),
         servers=servers,
         alerts=[each for each in conditions if each.severity is not Severity.DECISION],

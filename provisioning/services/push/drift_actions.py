@@ -74,7 +74,10 @@ def take_over(*, store: ConfigStore, drift: Drift, actor: Actor) -> Account:
     number, the account that it leads to.
     """
     if not may_take_over(drift):
-        raise InvalidInput("There is no value to take over. Repair it, or ignore it for a while.")
+        raise InvalidInput(
+            "Only a changed password, or where a number leads, can be taken over. Repair it, or "
+            "ignore it for a while."
+        )
     kind = Kind(drift.kind)
     with open_store(store) as driver:
         row = next(iter(driver.read(kind, [drift.key])), None)

@@ -11,10 +11,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 from django.views.generic import View
 
-from provisioning.core.errors import InvalidInput, ProvisioningError
+from provisioning.core.errors import InvalidInput, ProvisioningError, StalePlan
 from provisioning.core.roles import Capability
 from provisioning.core.text import counted
 from provisioning.models import ConfigStore, Drift
+from provisioning.services.actor import Actor
 from provisioning.services.push import drift_actions, drift_rows
 from provisioning.services.push.reconcile import reconcile
 from provisioning.web.access import ConsoleRequest, Needs, actor_of, needs
@@ -105,9 +106,7 @@ class StoreDrift(Needs, View):
             count = drift_actions.repair(store=row, drift=chosen, actor=actor)
             return f"{counted(count, 'row')} will be repaired.\nThe next push does it."
         if action == "take-over":
-            for each in chosen:
-                drift_actions.take_over(store=row, drift=each, actor=actor)
-            return f"{counted(len(chosen), 'value')} taken over.\nNow the console wants it so."
+            return _take_over(row, chosen, actor)
         if action == "ignore":
             form = IgnoreForm(self.request.POST)
             if not form.is_valid() or form.cleaned_data["until"] is None:
@@ -131,3 +130,20 @@ class StoreDrift(Needs, View):
         if not chosen:
             raise InvalidInput("Nothing was chosen. Tick differences in the list first.")
         return chosen
+
+
+def _take_over(row: ConfigStore, chosen: list[Drift], actor: Actor) -> str:
+    """Take over what can be; what happened. Raises what stood in the way where nothing could."""
+    refused: list[str] = []
+    for each in chosen:
+        try:
+            drift_actions.take_over(store=row, drift=each, actor=actor)
+        except (InvalidInput, StalePlan) as error:
+            refused.append(f"{each.key}: {error.message}")
+    if len(refused) == len(chosen):
+        raise InvalidInput(refused[0])
+    taken = counted(len(chosen) - len(refused), "value")
+    said = f"{taken} taken over.\nNow the console wants it so."
+    if refused:
+        said += f" {counted(len(refused), 'row')} left alone. {refused[0]}"
+    return said

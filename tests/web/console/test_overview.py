@@ -215,6 +215,16 @@ def test_a_server_that_has_not_reloaded_is_not_as_intended(as_viewer: Client) ->
     assert "servers are as intended" in text_of(as_viewer.get("/"))
 
 
+def test_servers_with_drift_are_not_as_intended(as_viewer: Client) -> None:
+    store = make_store(drift_count=1)
+    assert "1 row at the servers differs" in text_of(as_viewer.get("/"))
+    store.drift_count = 2
+    store.save()
+    page = text_of(as_viewer.get("/"))
+    assert "2 rows at the servers differ" in page
+    assert "servers are as intended" not in page
+
+
 def test_activity_names_the_kind_of_what_was_made_and_leaves_its_fields_to_the_audit_log(
     as_viewer: Client,
 ) -> None:

@@ -130,6 +130,27 @@ def test_drift_is_counted_looked_at_ignored_and_repaired(
     assert execute(store, "SELECT count(*) FROM subscriber WHERE username = 'cem'") == [(1,)]
 
 
+def test_of_several_values_those_that_can_are_taken_over_and_the_others_told(
+    as_administrator: Client, store: ConfigStore
+) -> None:
+    make_account("Dan", user_part="dan")
+    managed(store)
+    execute(store, "DELETE FROM subscriber WHERE username = 'dan'")
+    execute(
+        store,
+        "UPDATE subscriber SET ha1 = '0123456789abcdef0123456789abcdef' WHERE username = 'cem'",
+    )
+    address = f"/stores/{store.pk}/drift/"
+    as_administrator.post(address, {"action": "look"})
+    assert Drift.objects.count() == 2
+    told = text_of(as_administrator.post(address, {"action": "take-over", "all": "1"}, follow=True))
+    assert "1 value taken over." in told
+    assert f"1 row left alone. dan@{DOMAIN}: Only a changed password" in told
+    assert [each.key for each in Drift.objects.all()] == [f"dan@{DOMAIN}"]
+    refused = as_administrator.post(address, {"action": "take-over", "all": "1"})
+    assert f"dan@{DOMAIN}: Only a changed password" in text_of(refused)
+
+
 def test_all_of_a_list_is_what_the_list_shows(as_administrator: Client, store: ConfigStore) -> None:
     managed(store)
     now = timezone.now()
