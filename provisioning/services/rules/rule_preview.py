@@ -25,6 +25,7 @@ _EXAMPLES = 5
 class Example:
     """One person: what the rule would give, or why it gives nothing.
 
+    `beaten`: the rule fits, and an earlier one comes before it.
     `now` is the SIP URI of the account that the person has, empty for none.
     """
 
@@ -33,6 +34,7 @@ class Example:
     number: str = ""
     now: str = ""
     why_not: str = ""
+    beaten: bool = False
     problem: str = ""
 
 
@@ -40,13 +42,15 @@ class Example:
 class RulePreview:
     """What a rule does with a sample of `looked_at` of all `people` it may be about.
 
-    `renames` counts accounts whose SIP URI is another now; the lists hold a few of each kind.
+    `beaten` of them fit and fall under an earlier rule. `renames` counts accounts whose SIP URI is
+    another now; the lists hold a few of each kind.
     """
 
     people: int
     is_saved: bool
     looked_at: int = 0
     matching: int = 0
+    beaten: int = 0
     problems: int = 0
     renames: int = 0
     examples: list[Example] = field(default_factory=list)
@@ -71,7 +75,7 @@ def preview_rule(*, rule: AccountRule) -> RulePreview:
     ]
     by_name = candidates.order_by("name_key", "id")
     for people in (by_name[:SAMPLE], by_name[SAMPLE:_MOST]):
-        if preview.matching < _EXAMPLES and preview.looked_at < preview.people:
+        if preview.matching + preview.beaten < _EXAMPLES and preview.looked_at < preview.people:
             _look_at(list(people), preview, compiled, earlier, book)
     return preview
 
@@ -117,14 +121,13 @@ def _example(
 ) -> Example:  # fmt: skip
     values = view.values
     try:
-        for other in earlier:
-            if not other.why_not(places=view.places, values=values, groups=view.groups):
-                return Example(
-                    person, now=now, why_not=f"falls under {other.rule}, which is earlier"
-                )
         why_not = rule.why_not(places=view.places, values=values, groups=view.groups)
         if why_not:
             return Example(person, now=now, why_not=why_not)
+        for other in earlier:
+            if not other.why_not(places=view.places, values=values, groups=view.groups):
+                why_not = f"falls under {other.rule}, which is earlier"
+                return Example(person, now=now, why_not=why_not, beaten=True)
         aor = f"{rule.user_part(values)}@{rule.rule.domain}"
     except InvalidInput as error:
         return Example(person, now=now, problem=error.message)
@@ -146,8 +149,10 @@ def _number(rule: CompiledRule, book: RuleBook, values: dict[str, str]) -> str:
 
 def _add(preview: RulePreview, example: Example) -> None:
     if example.why_not:
-        if len(preview.others) < _EXAMPLES:
-            preview.others.append(example)
+        # Whom the rule fits comes first.
+        preview.others.insert(preview.beaten if example.beaten else _EXAMPLES, example)
+        del preview.others[_EXAMPLES:]
+        preview.beaten += example.beaten
         return
     preview.matching += 1
     preview.problems += bool(example.problem)

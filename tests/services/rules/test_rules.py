@@ -151,7 +151,19 @@ def test_a_preview_says_who_falls_under_an_earlier_rule_or_under_none() -> None:
     why = {each.person: each.why_not for each in preview.others}
     assert "falls under Sales first" in why[person]
     assert "the condition department is not met" in why[other]
-    assert preview.matching == 0
+    assert (preview.matching, preview.beaten) == (0, 1)
+
+
+def test_whom_a_rule_fits_is_shown_before_whom_it_does_not() -> None:
+    for number in range(8):
+        make_person(f"Ann {number}")
+    make_person("Zoe Young", department="Board")
+    make_rule(name="Everybody")
+    preview = preview_rule(rule=unsaved(condition="department"))
+    assert [each.beaten for each in preview.others] == [True, False, False, False, False]
+    assert str(preview.others[0].person) == "Zoe Young"
+    nobody = preview_rule(rule=unsaved(condition="equals(department, 'Moon')"))
+    assert (nobody.matching, nobody.beaten, len(nobody.others)) == (0, 0, 5)
 
 
 def test_a_preview_of_an_edited_rule_does_not_compete_with_itself() -> None:
