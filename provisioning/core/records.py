@@ -125,6 +125,11 @@ class Listener:
     port: int
     transport: Transport
 
+    @property
+    def named(self) -> str:
+        """As messages call it."""
+        return f"{self.host}:{self.port} ({self.transport.upper()})"
+
 
 @dataclass(frozen=True, slots=True)
 class Registration:

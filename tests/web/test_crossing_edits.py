@@ -20,6 +20,7 @@ from provisioning.models import (
     ConfigStore,
     ConsoleUser,
     ServerPool,
+    SettingValue,
 )
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.console import crossing
@@ -82,6 +83,29 @@ def test_the_second_of_two_edits_is_refused_and_names_the_first(
     again_sent = {"name": "Paris", "as_opened": again[1]}
     assert as_administrator.post(address, again_sent).status_code == 302
     assert ServerPool.objects.get().name == "Paris"
+
+
+def test_the_second_of_two_values_of_a_setting_is_refused_and_names_the_first(
+    as_administrator: Client, colleague: Client
+) -> None:
+    address = reverse("setting", args=["global", 0, "max_devices"])
+
+    def seen(client: Client) -> str:
+        return str(client.get(address).context["seen"])
+
+    mine, theirs = seen(as_administrator), seen(colleague)
+    assert colleague.post(address, {"value": "3", "seen": theirs}).status_code == 302
+    for sent in ({"value": "5"}, {"reset": "1"}):
+        response = as_administrator.post(address, sent | {"seen": mine})
+        assert response.status_code == 422
+        said = text_of(response)
+        assert "bea changed “Devices at the same time” after you had opened this form" in said
+        assert "(not given → 3 devices). Nothing was saved." in said
+        assert SettingValue.objects.get().value == 3
+    assert 'name="seen" value="' in response.content.decode()
+    again = {"value": "5", "seen": str(response.context["seen"])}
+    assert as_administrator.post(address, again).status_code == 302
+    assert SettingValue.objects.get().value == 5
 
 
 Changes = Callable[[], tuple[str, str]]

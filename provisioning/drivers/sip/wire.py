@@ -119,16 +119,11 @@ class Wire:
         del self._left[:size]
         return message
 
-    @property
-    def _named(self) -> str:
-        each = self._listener
-        return f"{each.host}:{each.port} ({each.transport.upper()})"
-
     def _refuse(self, why: str) -> NoReturn:
-        raise Rejected(f"{self._named} cannot be used: {why}.") from None
+        raise Rejected(f"{self._listener.named} cannot be used: {why}.") from None
 
     def _end(self, why: str) -> NoReturn:
-        raise Unreachable(f"{self._named} cannot be reached: {why}.") from None
+        raise Unreachable(f"{self._listener.named} cannot be reached: {why}.") from None
 
     def _fail(self, error: OSError) -> NoReturn:
         if isinstance(error, TimeoutError):

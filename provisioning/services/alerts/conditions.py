@@ -115,8 +115,8 @@ def _of_servers(watched: Watched) -> Iterator[Condition]:
     }
     for server in down:
         whom = (
-            f"{counted(watched.homed.get(server.pool_id, 0), 'account')} of {server.pool} cannot "
-            "register."
+            f"{counted(watched.homed.get(server.pool_id, 0), 'account')} of {server.pool} may "
+            "be unable to register."
             if server.pool_id in alone
             else f"The other servers of {server.pool} still do."
         )

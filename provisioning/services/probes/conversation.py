@@ -149,9 +149,12 @@ def _open(listener: Listener, ca_pem: str, connect_timeout: float, timeout: floa
     try:
         host = f"[{listener.host}]" if ":" in listener.host else listener.host
         phone.options(f"sip:{host}:{listener.port}", within=connect_timeout)
-    except ProvisioningError:
+    except ProvisioningError as error:
         phone.close()
-        raise
+        # The wire names itself, a silence does not.
+        if listener.named in error.message:
+            raise
+        raise Unreachable(f"{listener.named}: {error.message}") from error
     return phone
 
 

@@ -32,12 +32,10 @@ from provisioning.services.runs.limit_use import check_approval, note_use
 from provisioning.services.settings.affected import Snapshot
 from provisioning.services.settings.effective import effective_at
 from provisioning.services.settings.forwarding import check_target
+from provisioning.services.settings.history import ACTION, require_newest
 from provisioning.services.settings.loss import SettingChange, weigh
 from provisioning.services.settings.marking import mark_change
 from provisioning.services.settings.places import Place
-
-# What the audit log calls it.
-ACTION = "changed a setting of"
 
 
 def set_value(
@@ -48,9 +46,12 @@ def set_value(
     actor: Actor,
     approved: bool = False,
     dry: bool = False,
+    seen: int | None = None,
 ) -> SettingChange:
     """Give `setting` a value at `place`, or take it back there (None); what that changes.
 
+    `seen` is the newest event of its history that somebody knew who decided this, 0 for none: what
+    was changed since is not replaced.
     Raises InvalidInput where the value, or together with others the whole, cannot be; UnsafePlan
     where more accounts lose service than their limits let pass, unless somebody who may approve
     says `approved`. With `dry` nothing is kept, and passed limits are only told.
@@ -64,6 +65,8 @@ def set_value(
         routing = marking_routing(actor=actor, about=f"“{setting.label}” at {place.label}")
         with routing if setting.key == PRESENTED_NUMBER else nullcontext():
             given = _write(place, setting, checked, actor)
+        if seen is not None:
+            require_newest(place=place, setting=setting, seen=seen)
         after = _effective(place, setting)
         _check_whole(place, setting)
         if checked and setting.key in TARGETS:

@@ -31,6 +31,7 @@ from provisioning.services.settings.places_list import given_at, offered_places
 from provisioning.services.settings.ranking import move_group, ranked_groups
 from provisioning.web.access import ConsoleRequest, Needs, actor_of, check, needs
 from provisioning.web.forms.settings import SettingForm
+from provisioning.web.ids import row_id
 from provisioning.web.shell import href_of
 
 _PAGES = {
@@ -112,6 +113,7 @@ class SettingPage(Needs):
                 value=None if reset else form.cleaned_data["value"],
                 actor=actor_of(request),
                 approved="approved" in request.POST,
+                seen=row_id(request.POST["seen"]) if "seen" in request.POST else None,
             )
         except UnsafePlan as error:
             form.add_error(None, error.message)
@@ -134,6 +136,7 @@ class SettingPage(Needs):
         reset: bool = False,
     ) -> HttpResponse:
         setting = effective.setting
+        history = find_history(place=place, key=setting.key)
         given, count = given_at(key=setting.key)
         context = {
             "title": setting.label,
@@ -158,7 +161,8 @@ class SettingPage(Needs):
             "given_more": count - len(given),
             "default": setting.type.show(setting.default),
             "beaten": [(setting.type.show(each.value), each.origin) for each in effective.beaten],
-            "history": _told(find_history(place=place, key=setting.key)),
+            "history": _told(history),
+            "seen": history[0].pk if history else 0,
         }
         return render(self.request, "settings/setting.html", context, status=status)
 

@@ -68,7 +68,7 @@ def test_a_server_that_is_down_says_whom_it_concerns() -> None:
     make_account(pool=server.pool)
     [notice] = overview().alerts
     assert notice.title == "sip1 does not answer."
-    assert "1 account of Frankfurt cannot register. No answer in 3 s." in notice.text
+    assert "1 account of Frankfurt may be unable to register. No answer in 3 s." in notice.text
     make_server("sip2", store=server.store, health="up")
     [notice] = overview().alerts
     assert "The other servers of Frankfurt still do." in notice.text
