@@ -33,3 +33,11 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.actor_name} {self.action} {self.object_name}"
+
+    @property
+    def who(self) -> str:
+        """By what name others know who did it, and what he signed in with."""
+        name = self.actor.name if self.actor is not None else ""
+        return (
+            f"{name} ({self.actor_name})" if name and name != self.actor_name else self.actor_name
+        )

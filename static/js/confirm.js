@@ -3,7 +3,9 @@ const dialog = document.getElementById("confirm");
 
 function ask(element, title) {
   dialog.querySelector("h2").textContent = title;
-  dialog.querySelector("p").textContent = element.dataset.confirmText ?? "";
+  const bar = element.closest("[data-selection-bar]");
+  const chosen = bar ? `Chosen: ${bar.querySelector("[data-selected]").textContent}. ` : "";
+  dialog.querySelector("p").textContent = chosen + (element.dataset.confirmText ?? "");
   const button = dialog.querySelector('[value="yes"]');
   button.textContent = element.dataset.confirmButton ?? "Continue";
   const danger = "confirmDanger" in element.dataset;

@@ -101,7 +101,10 @@ def find_history(
             for key in (("person", guid), ("account", f"{guid}/{slot}"))
         ]
     happened = [
-        _of_event(event) for event in AuditEvent.objects.filter(events).order_by("-id")[:LATEST]
+        _of_event(event)
+        for event in AuditEvent.objects.select_related("actor")
+        .filter(events)
+        .order_by("-id")[:LATEST]
     ]
     happened += _of_changes(person, keys)
     return sorted(happened, key=lambda each: each.at, reverse=True)[:LATEST]
@@ -125,7 +128,7 @@ def _of_event(event: AuditEvent) -> Happening:
     action = event.action
     for word in (" of", " to", " for"):
         action = action.removesuffix(word)
-    return Happening(event.at, action.capitalize(), event.actor_name, told.rows, notes)
+    return Happening(event.at, action.capitalize(), event.who, told.rows, notes)
 
 
 def _of_changes(person: Person | None, keys: list[tuple[str, str]]) -> list[Happening]:

@@ -23,7 +23,7 @@ def newest_event(row: Model) -> int:
 def crossed(row: Model, *, since: int) -> InvalidInput:
     """That somebody else changed `row` after the event `since`: who, and what."""
     events = list(_events(row).filter(pk__gt=since)[:_MOST_EVENTS])
-    who = " and ".join(dict.fromkeys(event.actor_name for event in reversed(events)))
+    who = " and ".join(dict.fromkeys(event.who for event in reversed(events)))
     changed = [
         f"{label}: {_short(before)} → {_short(after)}"
         for event in reversed(events)
@@ -61,7 +61,9 @@ def require_unchanged(row: Model) -> None:
 
 
 def _events(row: Model) -> QuerySet[AuditEvent]:
-    about = AuditEvent.objects.filter(object_type=row._meta.model_name, object_id=str(row.pk))
+    about = AuditEvent.objects.select_related("actor").filter(
+        object_type=row._meta.model_name, object_id=str(row.pk)
+    )
     return about.order_by("-id")
 
 

@@ -126,7 +126,11 @@ def overview() -> Overview:
             for each in conditions
             if each.severity is Severity.DECISION and each not in held[WAITING_SHOWN:]
         ],
-        activity=list(AuditEvent.objects.exclude(action__in=NO_NEWS).order_by("-id")[:ACTIVITY]),
+        activity=list(
+            AuditEvent.objects.exclude(action__in=NO_NEWS)
+            .select_related("actor")
+            .order_by("-id")[:ACTIVITY]
+        ),
         steps=_steps(servers, stores, watched.sources),
     )
 

@@ -16,7 +16,7 @@ LATEST = 20
 
 def find_history(*, place: Place, key: str = "") -> Sequence[AuditEvent]:
     """The latest changes at a place, of one setting or of all, the newest first."""
-    found = AuditEvent.objects.filter(
+    found = AuditEvent.objects.select_related("actor").filter(
         action=ACTION,
         object_type=place.obj._meta.model_name if place.obj is not None else "",
         object_id=str(place.pk) if place.obj is not None else "",
@@ -33,7 +33,7 @@ def require_newest(*, place: Place, setting: Setting, seen: int) -> None:
         return
     before, after = newest.detail[setting.label]
     raise InvalidInput(
-        f"{newest.actor_name} changed “{setting.label}” after you had opened this form ({before} → "
+        f"{newest.who} changed “{setting.label}” after you had opened this form ({before} → "
         f"{after}). Nothing was saved. The form shows what you typed: send it again only where "
         "yours shall replace it."
     )

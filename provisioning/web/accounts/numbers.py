@@ -95,7 +95,8 @@ def show_number(
 ) -> HttpResponse:
     """The page; with a refused form by the name of its dialog, that dialog is open (422)."""
     found = get_object_or_404(Number.objects.select_related("account__site", "used_in"), pk=pk)
-    events = AuditEvent.objects.filter(object_type="number", object_id=str(pk)).order_by("-id")
+    events = AuditEvent.objects.filter(object_type="number", object_id=str(pk))
+    events = events.select_related("actor").order_by("-id")
     context = {
         "title": found.e164,
         "crumbs": [("Numbers", reverse("numbers")), (found.e164, "")],

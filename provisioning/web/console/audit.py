@@ -7,14 +7,14 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from provisioning.core.roles import Capability
-from provisioning.models import AuditEvent
+from provisioning.models import AuditEvent, ConsoleUser
 from provisioning.services.console.audit_words import tell
 from provisioning.web.access import ConsoleRequest, needs
 from provisioning.web.keyset import Order, paginate
@@ -103,7 +103,7 @@ class Entry:
         return cls(
             id=event.pk,
             at=event.at,
-            who=event.actor_name,
+            who=event.who,
             action=f"{event.action} {_NOUNS.get(event.object_type, '')}".strip(),
             object_name=event.object_name,
             href=object_href(event.object_type, event.object_id),
@@ -117,7 +117,7 @@ class AuditFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
     """Search in what was done, by whom, to what, when."""
 
     q = django_filters.CharFilter(field_name="object_name", lookup_expr="icontains", label="Name")
-    actor = django_filters.CharFilter(field_name="actor_name", lookup_expr="icontains", label="Who")
+    actor = django_filters.CharFilter(method="by", label="Who")
     action = django_filters.CharFilter(lookup_expr="icontains", label="What was done")
     object_type = django_filters.ChoiceFilter(choices=OBJECTS, label="Kind")
     since = django_filters.DateFilter(
@@ -129,6 +129,11 @@ class AuditFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
     class Meta:
         model = AuditEvent
         fields = ()
+
+    def by(self, events: QuerySet[AuditEvent], name: str, text: str) -> QuerySet[AuditEvent]:
+        """By what they signed in with, or their names of now."""
+        users = ConsoleUser.objects.filter(name__icontains=text)
+        return events.filter(Q(actor_name__icontains=text) | Q(actor__in=users))
 
     def from_day(
         self, events: QuerySet[AuditEvent], name: str, day: datetime
@@ -147,7 +152,7 @@ class AuditFilter(django_filters.FilterSet):  # type: ignore[misc] # no types
 @require_safe
 def audit_page(request: ConsoleRequest) -> HttpResponse:
     """Events, newest first."""
-    chosen = AuditFilter(request.GET, queryset=AuditEvent.objects.all())
+    chosen = AuditFilter(request.GET, queryset=AuditEvent.objects.select_related("actor"))
     page = paginate(chosen.qs, cursor=request.GET.get("cursor", ""), order=NEWEST_FIRST)
     context = {
         "title": "Audit log",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -183,6 +184,19 @@ def test_a_table_that_nobody_writes_any_more_is_not_taken_for_the_truth(site: Si
     found = read(site)
     assert not found.known
     assert "left over from before" in found.problem
+
+
+def test_who_registered_after_the_server_had_counted_raises_no_doubt(site: Site) -> None:
+    server = add_server(site)
+    for n in range(30):
+        register(site, f"user{n}")
+    # Kamailio's Julian days, and when each was written.
+    site.execute(f"UPDATE location SET last_modified = {_JULIAN_EPOCH + time.time() / _DAY}")  # noqa: S608
+    counted = timezone.now() - timedelta(seconds=10)
+    SipServer.objects.filter(pk=server.pk).update(registration_count=1, checked_at=counted)
+    assert read(site).known
+    SipServer.objects.filter(pk=server.pk).update(checked_at=timezone.now())
+    assert "left over from before" in read(site).problem
 
 
 def test_servers_that_share_a_store_are_told_apart_by_their_sockets(site: Site) -> None:

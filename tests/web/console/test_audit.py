@@ -40,6 +40,11 @@ def test_events_are_shown_newest_first_with_what_changed(
     assert [entry.action for entry in answer.context["entries"]] == [
         "changed console user", "created account",
     ]  # fmt: skip
+    assert [entry.who for entry in answer.context["entries"]] == [
+        "Anna Admin (anna)", "directory sync",
+    ]  # fmt: skip
+    assert names(as_viewer, "?actor=anna+admin") == ["changed console user"]
+    assert names(as_viewer, "?actor=anna") == ["changed console user"]
     assert "<del>active</del>" in page
     assert "Lost &lt;phone&gt;" in page
     assert "abc123" in page
