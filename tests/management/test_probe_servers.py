@@ -19,6 +19,7 @@ from tests.services.probes.conftest import (
     new_kamailio,
     new_lab,
     new_site,
+    pings,
     probed,
     probing,
     quick,
@@ -27,8 +28,8 @@ from tests.services.probes.conftest import (
 )
 
 __all__ = [
-    "authority", "cluster", "new_kamailio", "new_lab", "new_site", "probed", "probing", "quick",
-    "server_of", "site",
+    "authority", "cluster", "new_kamailio", "new_lab", "new_site", "pings", "probed", "probing",
+    "quick", "server_of", "site",
 ]  # fmt: skip
 pytestmark = pytest.mark.django_db
 

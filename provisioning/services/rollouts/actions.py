@@ -37,8 +37,9 @@ def approve(*, rollout: Rollout, digest: str, actor: Actor) -> None:
             raise StalePlan(
                 f"Something was added to {now} since you looked. Nothing was approved; look again."
             )
-        now.approved_by, now.approved_digest = actor.user, digest
-        _keep(now, actor, "approved", "approved_by", "approved_digest")
+        # Why it waited until now is over; what else it waits for the next look says.
+        now.approved_by, now.approved_digest, now.waits = actor.user, digest, ""
+        _keep(now, actor, "approved", "approved_by", "approved_digest", "waits")
 
 
 def hurry(*, rollout: Rollout, reason: str, actor: Actor) -> None:

@@ -28,7 +28,7 @@ def why_waiting(rollout: Rollout) -> str:
         if rollout.run is not None and rollout.run.state == Run.State.RUNNING:
             return f"{rollout.run} is still being applied."
         if rollout.needs_approval:
-            return "Somebody else has to approve it."
+            return "Somebody who changed nothing of it has to approve it."
     if rollout.state == State.ROLLING_BACK or rollout.hurried or _is_open(rollout):
         return ""
     opens = pool.window_opens()

@@ -14,6 +14,7 @@ from provisioning.drivers.base import Kind
 from provisioning.models import Gateway, GroupAddress, Route, TrustedHost
 from provisioning.services.actor import Actor
 from provisioning.services.probes.standing import standing_at_servers
+from provisioning.services.rollouts.joined import Before, look_before, tell_joined
 from provisioning.services.routing.desired_routing import MAKERS
 from provisioning.services.routing.gateways import delete_gateway, routes_of, save_gateway
 from provisioning.services.routing.group_addresses import (
@@ -38,7 +39,6 @@ from provisioning.web.forms.routing import (
 )
 
 _LABEL = "Routes & trunks"
-_NEXT = "Every managed store gets it with the next push."
 
 
 @needs(Capability.VIEW)
@@ -81,7 +81,7 @@ class GatewayPage(EditPage[Gateway]):
 
     def save(self, form: GatewayForm, actor: Actor) -> HttpResponse:
         """Keep it; where the stored password had to go, ask for it anew."""
-        row = form.instance
+        row, before = form.instance, look_before()
         if save_gateway(gateway=row, secret=form.new_secret, actor=actor):
             messages.warning(
                 self.request,
@@ -91,7 +91,7 @@ class GatewayPage(EditPage[Gateway]):
             return redirect("gateway", row.pk)
         gone = form.initial.get("registers") and not row.registers
         erased = " User name and password of its registration were erased." if gone else ""
-        return self.saved(f"{row} was saved.{erased}\n{_NEXT}")
+        return self.saved(f"{row} was saved.{erased}\n{_next(before)}")
 
     def context(self, row: Gateway | None, form: Any) -> dict[str, Any]:
         """How many routes a change concerns."""
@@ -109,8 +109,9 @@ class RoutePage(EditPage[Route]):
 
     def save(self, form: RouteForm, actor: Actor) -> HttpResponse:
         """Keep it."""
+        before = look_before()
         save_route(route=form.instance, actor=actor)
-        return self.saved(f"{form.instance} was saved.\n{_NEXT}")
+        return self.saved(f"{form.instance} was saved.\n{_next(before)}")
 
 
 class TrustedHostPage(EditPage[TrustedHost]):
@@ -124,8 +125,9 @@ class TrustedHostPage(EditPage[TrustedHost]):
 
     def save(self, form: TrustedHostForm, actor: Actor) -> HttpResponse:
         """Keep it."""
+        before = look_before()
         save_trusted_host(host=form.instance, actor=actor)
-        return self.saved(f"{form.instance} was saved.\n{_NEXT}")
+        return self.saved(f"{form.instance} was saved.\n{_next(before)}")
 
 
 class GroupAddressPage(EditPage[GroupAddress]):
@@ -139,8 +141,14 @@ class GroupAddressPage(EditPage[GroupAddress]):
 
     def save(self, form: GroupAddressForm, actor: Actor) -> HttpResponse:
         """Keep it."""
+        before = look_before()
         save_group_address(group=form.instance, actor=actor)
-        return self.saved(f"{form.instance} was saved.\n{_NEXT}")
+        return self.saved(f"{form.instance} was saved.\n{_next(before)}")
+
+
+def _next(before: Before) -> str:
+    """How a change comes to the servers."""
+    return tell_joined(before) or "Every managed store gets it with the next push."
 
 
 def _delete_gateway(row: Gateway, actor: Actor) -> None:

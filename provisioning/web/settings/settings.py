@@ -20,6 +20,7 @@ from provisioning.drivers.base import Kind
 from provisioning.models import Account, AuditEvent, DirectoryGroup
 from provisioning.services.console.audit_words import tell
 from provisioning.services.probes.standing import standing_at_servers
+from provisioning.services.rollouts.joined import look_before, tell_joined
 from provisioning.services.rollouts.standing import holding_back
 from provisioning.services.settings.change import set_value
 from provisioning.services.settings.effective import effective_at, explain_setting
@@ -106,6 +107,7 @@ class SettingPage(Needs):
         form = SettingForm(effective, request.POST)
         if not reset and not form.is_valid():
             return self._show(place, effective, form, status=422)
+        before = look_before()
         try:
             change = set_value(
                 place=place,
@@ -123,7 +125,7 @@ class SettingPage(Needs):
         except ProvisioningError as error:
             form.add_error(None if reset else "value", error.message)
             return self._show(place, effective, form, status=422)
-        messages.success(request, said(change))
+        messages.success(request, said(change, tell_joined(before)))
         return redirect(href_at(place))
 
     def _show(
@@ -208,12 +210,12 @@ def is_own(effective: Effective, place: Place) -> bool:
     return effective.source is not None and effective.source.scope is place.scope
 
 
-def said(change: SettingChange) -> str:
-    """What was done, and whom it reaches."""
+def said(change: SettingChange, rollouts: str) -> str:
+    """What was done, whom it reaches, and when; `rollouts` says what brings it in stages."""
     told = f"{change.setting.label}: {change.after.shown} ({change.after.origin}).\n"
     if change.setting.family is not Family.SERVER:
         told += f"{change.changed:,} account{'' if change.changed == 1 else 's'} changed. "
-    return told + change.setting.family.effect
+    return told + (rollouts or change.setting.family.effect)
 
 
 def _rows(place: Place) -> Iterator[dict[str, Any]]:

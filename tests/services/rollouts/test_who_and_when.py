@@ -75,12 +75,17 @@ def test_the_author_cannot_approve_and_somebody_else_can(
 ) -> None:
     terms(pool, needs_approval=True)
     rollout = step(change(pool, 20, actor))
-    assert (rollout.state, rollout.waits) == ("waiting", "Somebody else has to approve it.")
+    assert (rollout.state, rollout.waits) == (
+        "waiting",
+        "Somebody who changed nothing of it has to approve it.",
+    )
     with pytest.raises(Rejected, match="somebody else has to approve"):
         actions.approve(rollout=rollout, digest=rollout.digest, actor=actor)
     with pytest.raises(Rejected, match="Say which console user"):
         actions.approve(rollout=rollout, digest=rollout.digest, actor=COMMAND_LINE)
     actions.approve(rollout=rollout, digest=rollout.digest, actor=second)
+    rollout.refresh_from_db()
+    assert (rollout.state, rollout.waits) == ("waiting", "")
     assert step(rollout).state == "running"
     event = AuditEvent.objects.get(action="approved")
     assert (event.actor, event.object_name) == (second.user, str(rollout))
@@ -121,7 +126,7 @@ def test_an_approval_is_of_what_was_seen_and_asked_for_again_when_something_join
     rollout.refresh_from_db()
     actions.approve(rollout=rollout, digest=rollout.digest, actor=second)
     change(pool, 40, actor)
-    assert step(rollout).waits == "Somebody else has to approve it."
+    assert step(rollout).waits == "Somebody who changed nothing of it has to approve it."
 
 
 def test_a_help_desk_cannot_approve(pool: ServerPool, actor: Actor, helpdesk: ConsoleUser) -> None:
@@ -137,7 +142,7 @@ def test_who_switches_the_approval_off_does_not_free_what_waits_for_it(
     terms(pool, needs_approval=True)
     rollout = change(pool, 20, actor)
     terms(pool, needs_approval=False)
-    assert step(rollout).waits == "Somebody else has to approve it."
+    assert step(rollout).waits == "Somebody who changed nothing of it has to approve it."
 
 
 def test_outside_of_its_window_a_rollout_says_until_when_it_waits(

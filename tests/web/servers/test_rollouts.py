@@ -75,6 +75,27 @@ def test_only_who_may_and_is_not_the_author_gets_the_button_and_can_approve(
     assert rollout.is_approved
 
 
+def test_who_makes_a_change_is_told_which_rollout_brings_it(
+    pool: ServerPool, as_administrator: Client
+) -> None:
+    setting = reverse("setting", args=["global", 0, "max_devices"])
+    told = text_of(as_administrator.post(setting, {"value": "7"}, follow=True))
+    first = Rollout.objects.get()
+    brings = (
+        f"{first} brings it to the servers of {pool} in stages, once somebody else has approved"
+    )
+    assert brings in told
+    assert "with the next request" not in told.partition("7 devices (everywhere)")[2][:200]
+    host = {"name": "Carrier", "network": "192.0.2.7", "treatment": "inbound"}
+    told = text_of(as_administrator.post(reverse("trusted-new"), host, follow=True))
+    assert brings in told
+    assert "with the next push" not in told
+    # What changes nothing at the servers joins nothing.
+    policy = reverse("setting", args=["global", 0, "register_interval"])
+    told = text_of(as_administrator.post(policy, {"value": "30 min"}, follow=True))
+    assert "brings it" not in told
+
+
 @pytest.mark.parametrize("action", ACTIONS)
 def test_nobody_else_does_anything_with_it(
     rollout: Rollout, as_helpdesk: Client, action: str

@@ -89,7 +89,7 @@ def test_a_value_is_given_and_taken_back_and_both_are_told(as_administrator: Cli
     as_administrator.post(page_of(pool), {"value": "7"})
     text = text_of(as_administrator.get(page_of(pool)))
     assert "Now: 7 devices" in text
-    assert "not given → 7 devices anna" in text
+    assert "not given → 7 devices Anna Admin (anna)" in text
     as_administrator.post(page_of(pool), {"reset": "1", "value": "7"})
     assert not SettingValue.objects.exists()
     assert "7 devices → not given" in text_of(as_administrator.get(page_of(pool)))
