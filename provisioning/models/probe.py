@@ -15,6 +15,7 @@ class ProbeAccount(models.Model):
         OPEN = "open", "Registers and calls itself"
         BLOCKED = "blocked", "Must be refused"
         AWAY = "away", "Forwards calls that it does not take"
+        MAILBOX = "mailbox", "Its calls go to a mailbox at the console"
 
     account = models.OneToOneField(
         "provisioning.Account", on_delete=models.CASCADE, related_name="probe", primary_key=True

@@ -1,7 +1,8 @@
 """A SIP user agent over one socket: what it asks ends at once, and no call of its goes on.
 
 RFC 3261: client transactions (17.1), digest (22), calls that are cancelled or ended (9, 15);
-RFC 3428: messages. What the server asks meanwhile is answered, so that an agent can call itself.
+RFC 3428: messages; RFC 6665: subscriptions that end at once. What the server asks meanwhile is
+answered, so that an agent can call itself.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _CREDENTIALS: Mapping[int, tuple[str, str]] = {
     401: ("www-authenticate", "Authorization"),
     407: ("proxy-authenticate", "Proxy-Authorization"),
 }
+# Seconds for what follows on a subscription, and between two looks whether it came.
+_TOLD_WITHIN, _LOOK = 2.0, 0.05
 
 
 class UserAgent:
@@ -127,14 +130,39 @@ class UserAgent:
         login = sender if signs_in else None
         return self._ask("MESSAGE", uri, uri, login, headers, text.encode(), sender.uri)
 
+    def subscribe(self, login: Login, event: str) -> tuple[Response, bool]:
+        """Ask once for what is told of one's own address, and whether that came with NOTIFY."""
+        before = len(self.rung)
+        headers = [
+            ("Contact", f"<{self._contact(login.user)}>"), ("Event", event), ("Expires", "0"),
+        ]  # fmt: skip
+        answer = self._ask("SUBSCRIBE", login.uri, login.uri, login, headers, sender=login.uri)
+        until = time.monotonic() + _TOLD_WITHIN
+
+        def told() -> bool:
+            return any(each.method == "NOTIFY" for each in self.rung[before:])
+
+        while answer.accepted and not told() and time.monotonic() < until:
+            self._endpoint.next_response(min(until, time.monotonic() + _LOOK))
+        return answer, told()
+
     def invite(
-        self, caller: Login, uri: str, *, signs_in: bool = True, patience: float = 0.0
+        self,
+        caller: Login,
+        uri: str,
+        *,
+        signs_in: bool = True,
+        patience: float = 0.0,
+        prefers: str = "",
     ) -> Response:
         """Call, without any media; what is answered, or what came before it was cancelled.
 
-        With `patience` it may ring for so many seconds, beside those for an answer.
+        With `patience` it may ring for so many seconds, beside those for an answer. `prefers` is
+        the number that the caller wants to be known by (RFC 3325).
         """
         headers = [("Contact", f"<{self._contact(caller.user)}>")]
+        if prefers:
+            headers.append(("P-Preferred-Identity", f"<sip:{prefers}@{caller.domain}>"))
         login = caller if signs_in else None
         within = self._timeout + patience
         return self._ask(

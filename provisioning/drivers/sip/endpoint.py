@@ -7,11 +7,19 @@ it waits.
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping
 from typing import Protocol
 
 from provisioning.core.records import Transport
-from provisioning.drivers.sip.message import Request, Response, read_message, write_message
+from provisioning.drivers.sip.message import (
+    Request,
+    Response,
+    read_message,
+    uri_of,
+    values_of,
+    write_message,
+)
 
 # What a response repeats of its request (RFC 3261, 8.2.6.2).
 _REPEATED = ("via", "from", "to", "call-id", "cseq", "record-route")
@@ -19,8 +27,9 @@ _REPEATED = ("via", "from", "to", "call-id", "cseq", "record-route")
 _MOST_RUNG = 100
 _TAKEN: Mapping[str, str] = {
     "INVITE": "486 Busy Here",
-    **dict.fromkeys(("MESSAGE", "OPTIONS", "NOTIFY", "BYE", "CANCEL"), "200 OK"),
+    **dict.fromkeys(("MESSAGE", "OPTIONS", "SUBSCRIBE", "NOTIFY", "BYE", "CANCEL"), "200 OK"),
 }
+_NOTHING_WAITS = b"Messages-Waiting: no\r\n"
 
 
 class Line(Protocol):
@@ -37,9 +46,10 @@ class Line(Protocol):
 
 
 class Endpoint:
-    """Sends messages, takes requests, waits for responses; `rung` are the requests that came.
+    """Sends messages, takes requests, waits for responses.
 
-    Calls of the user part `rings` ring until they are cancelled.
+    `rung` are the requests that came, without OPTIONS, which may be many. Calls of the user part
+    `rings` ring until they are cancelled; who subscribes is told once, that no message waits.
     """
 
     def __init__(self, wire: Line) -> None:
@@ -76,7 +86,8 @@ class Endpoint:
         if request.method == "ACK":
             return
         known = {each.branch for each in self.rung}
-        if request.branch not in known and len(known) < _MOST_RUNG:
+        first = request.branch not in known
+        if first and request.method != "OPTIONS" and len(known) < _MOST_RUNG:
             self.rung.append(request)
         if request.method == "INVITE" and request.user == self.rings:
             self._ringing[request.branch] = request
@@ -85,13 +96,39 @@ class Endpoint:
         self._answer(request, _TAKEN.get(request.method, "501 Not Implemented"))
         if request.method == "CANCEL" and (call := self._ringing.pop(request.branch, None)):
             self._answer(call, "487 Request Terminated")
+        if request.method == "SUBSCRIBE" and first:
+            self._notify(request)
 
     def _answer(self, request: Request, status: str) -> None:
-        # The same to every repetition (RFC 3261, 17.2): made of what they have in common.
-        tag = hashlib.sha256(request.branch.encode()).hexdigest()[:8]
         headers = [
-            (name.title(), f"{value};tag={tag}" if name == "to" and ";tag=" not in value else value)
+            (name.title(), _tagged(request) if name == "to" else value)
             for name, value in request.headers
             if name in _REPEATED
         ]
+        if request.method == "SUBSCRIBE":
+            headers += [self._contact, ("Expires", "0")]
         self.send(write_message(f"SIP/2.0 {status}", headers))
+
+    def _notify(self, request: Request) -> None:
+        """What a subscription is owed at once, and nothing after it (RFC 6665, 4.1.3 and 4.4.3)."""
+        headers = [
+            self.via(f"z9hG4bK{secrets.token_hex(8)}"), ("Max-Forwards", "70"),
+            *(("Route", route) for route in values_of(request.all("record-route"))),
+            ("From", _tagged(request)), ("To", request.first("from")),
+            ("Call-ID", request.first("call-id")), ("CSeq", "1 NOTIFY"), self._contact,
+            ("Event", request.first("event")), ("Subscription-State", "terminated;reason=timeout"),
+            ("Content-Type", "application/simple-message-summary"),
+        ]  # fmt: skip
+        target = uri_of(request.first("contact"))
+        self.send(write_message(f"NOTIFY {target} SIP/2.0", headers, _NOTHING_WAITS))
+
+    @property
+    def _contact(self) -> tuple[str, str]:
+        return "Contact", f"<sip:{self._wire.local};transport={self._wire.transport}>"
+
+
+def _tagged(request: Request) -> str:
+    """The To of what answers a request: the same for every repetition (RFC 3261, 17.2)."""
+    to = request.first("to")
+    tag = hashlib.sha256(request.branch.encode()).hexdigest()[:8]
+    return to if ";tag=" in to else f"{to};tag={tag}"

@@ -9,6 +9,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -45,10 +46,10 @@ class NextHop:
         self._thread.join()
         self._line.close()
 
-    def calls(self, ending: str) -> list[Request]:
-        """The calls that came for users whose names end so."""
-        rung = list(self._endpoint.rung)
-        return [each for each in rung if each.method == "INVITE" and each.user.endswith(ending)]
+    @property
+    def rung(self) -> Sequence[Request]:
+        """The requests that came."""
+        return list(self._endpoint.rung)
 
     def _serve(self) -> None:
         while not self._over.is_set():

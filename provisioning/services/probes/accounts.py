@@ -11,7 +11,6 @@ from django.utils import timezone
 from provisioning.core.errors import InvalidInput
 from provisioning.core.settings.setting import SettingScope
 from provisioning.core.states import State
-from provisioning.drivers.base import Kind
 from provisioning.models import (
     Account,
     Alias,
@@ -28,7 +27,13 @@ from provisioning.services.probes.forgetting import forget_probes
 from provisioning.services.push import outbox
 from provisioning.services.rollouts.staging import mark_configuration
 from provisioning.services.routing.marking import marking_routing
-from provisioning.services.routing.probe_routes import ALLOWED, PROBE_KEYS, number_of_probe
+from provisioning.services.routing.probe_routes import (
+    ALLOWED,
+    ASSERTED,
+    at_console,
+    keys_at_console,
+    number_of_probe,
+)
 
 _Role = ProbeAccount.Role
 # Whatever everybody has: calls to a probe account go nowhere else.
@@ -39,15 +44,17 @@ _TAKEN: Mapping[str, object] = {
 # What shows that settings of single accounts are gone by.
 _OPEN: Mapping[str, object] = {
     "call_classes": [each.value for each in ALLOWED], "max_devices": 1, "presented_number": "own",
+    "asserted_numbers": [ASSERTED],
 }  # fmt: skip
 # As short as the catalogue allows: for so long a probe waits that a telephone rings.
 RINGS_FOR = 2
 _NAMES = {
     _Role.OPEN: "Probe", _Role.BLOCKED: "Blocked probe", _Role.AWAY: "Forwarding probe",
+    _Role.MAILBOX: "Voicemail probe",
 }  # fmt: skip
 _USERS = {
     _Role.OPEN: "rtcadmin-probe", _Role.BLOCKED: "rtcadmin-probe-blocked",
-    _Role.AWAY: "rtcadmin-probe-away",
+    _Role.AWAY: "rtcadmin-probe-away", _Role.MAILBOX: "rtcadmin-probe-mailbox",
 }  # fmt: skip
 # Longer than any alias may last that somebody makes.
 _NUMBER_LASTS = timedelta(days=36_500)
@@ -62,26 +69,27 @@ def missing_domains(pool: ServerPool) -> list[SipDomain]:
         if role == _Role.BLOCKED or state == State.ACTIVE
     }
     domains = SipDomain.objects.order_by("domain")
-    return [each for each in domains if not all((each.pk, role) in there for role in _Role)]
+    return [each for each in domains if not all((each.pk, role) in there for role in _roles())]
 
 
 def set_up_probes(*, pool: ServerPool, actor: Actor) -> int:
     """Make the probe accounts that the pool lacks, and mark them for the push; how many.
 
-    A second time it makes only what is missing, such as those of a new SIP domain, and asks for
-    the gateway of probes, which may be another one than before. Raises
-    InvalidInput where a SIP URI is taken by somebody else.
+    A second time it makes only what is missing, such as those of a new SIP domain, gives the others
+    the settings that they lack, and asks for what leads to the console's own gateway, which may be
+    another one than before. Raises InvalidInput where a SIP URI is taken by somebody else.
     """
     made = 0
     for domain in SipDomain.objects.order_by("domain"):
-        for role in _Role:
+        for role in _roles():
             with marking_routing(actor=actor, about=f"probes of {pool}"):
                 made += _make(pool, domain, role, actor)
     with transaction.atomic():
-        mark_configuration(
-            store_ids=outbox.manageable_stores(), kind=Kind.GATEWAY,
-            keys=PROBE_KEYS[Kind.GATEWAY], actor=actor, about=f"probes of {pool}",
-        )  # fmt: skip
+        for kind, keys in keys_at_console().items():
+            mark_configuration(
+                store_ids=outbox.manageable_stores(), kind=kind, keys=keys, actor=actor,
+                about=f"probes of {pool}",
+            )  # fmt: skip
     return made
 
 
@@ -98,9 +106,12 @@ def take_probes_away(*, pool: ServerPool, actor: Actor) -> int:
 
 
 def _make(pool: ServerPool, domain: SipDomain, role: ProbeAccount.Role, actor: Actor) -> int:
-    """One account, unless there is one; in the caller's transaction."""
+    """One account, unless there is one; in the caller's transaction. How many were made."""
     living = Account.objects.filter(pool=pool, domain=domain, probe__role=role)
-    if living.exclude(state=State.REMOVED).exists():
+    there = living.exclude(state=State.REMOVED).first()
+    if there is not None:
+        if _give(there, role, actor):
+            mark([there])
         return 0
     account = create_account(
         new=NewAccount(
@@ -114,22 +125,36 @@ def _make(pool: ServerPool, domain: SipDomain, role: ProbeAccount.Role, actor: A
         actor=actor,
     )
     ProbeAccount.objects.create(account=account, role=role)
-    now = timezone.now()
-    for key, value in {**_TAKEN, **_own(role, pool, domain)}.items():
-        SettingValue.objects.create(
-            key=key, scope=SettingScope.ACCOUNT, account=account, value=value, by=actor.user, at=now
-        )
+    _give(account, role, actor)
     if role is _Role.BLOCKED:
         block_account(account=account, reason="A probe: it must be refused", actor=actor)
         return 1
     if role is _Role.OPEN:
-        number = number_of_probe(account.pk)
+        number, now = number_of_probe(account.pk), timezone.now()
         Alias.objects.create(
             account=account, domain=domain, user_part=number, aor=f"{number}@{domain}",
             ends_at=now + _NUMBER_LASTS, created_at=now,
         )  # fmt: skip
     mark([account])
     return 1
+
+
+def _give(account: Account, role: ProbeAccount.Role, actor: Actor) -> bool:
+    """See to the settings of a probe account; whether any was another one."""
+    wanted = {**_TAKEN, **_own(role, account.pool, account.domain)}
+    given = dict(SettingValue.objects.filter(account=account).values_list("key", "value"))
+    changed = [key for key, value in wanted.items() if key not in given or given[key] != value]
+    for key in changed:
+        SettingValue.objects.update_or_create(
+            key=key, scope=SettingScope.ACCOUNT, account=account,
+            defaults={"value": wanted[key], "by": actor.user, "at": timezone.now()},
+        )  # fmt: skip
+    return bool(changed)
+
+
+def _roles() -> list[ProbeAccount.Role]:
+    """Whom a SIP domain needs: for a mailbox there has to be somewhere to take its calls."""
+    return [role for role in _Role if role is not _Role.MAILBOX or at_console()]
 
 
 def _user_part(pool: ServerPool, role: ProbeAccount.Role) -> str:
@@ -146,6 +171,8 @@ def _own(role: ProbeAccount.Role, pool: ServerPool, domain: SipDomain) -> Mappin
             "forward_busy": here, "forward_no_answer": here, "forward_unreachable": here,
             "forward_after": RINGS_FOR, "presented_number": "withheld",
         }  # fmt: skip
+    if role is _Role.MAILBOX:
+        return {"voicemail": True, "voicemail_server": at_console()}
     return _OPEN
 
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from provisioning.core.errors import ProvisioningError, Rejected, Unreachable
 from provisioning.core.records import Listener
-from provisioning.core.settings.account_settings import PRESENTED_NUMBER
 from provisioning.core.settings.catalogue import CATALOGUE
 from provisioning.core.settings.setting import Family
 from provisioning.drivers.base import Kind
 from provisioning.drivers.setting_rows import CALLER_SITE
 from provisioning.drivers.sip.agent import UserAgent
 from provisioning.services.probes import calling, forwarding, registering
-from provisioning.services.probes.facts import DomainProbe, Facts
-from provisioning.services.probes.outside import NO_GATEWAY, Outside, opened
+from provisioning.services.probes.facts import DomainProbe, Facts, Probe
+from provisioning.services.probes.outside import Outside, opened
 from provisioning.services.probes.verdict import Finding, Outcome, Verdict, untried
 from provisioning.services.servers import targets
-
-Probe = Callable[[Facts, DomainProbe, UserAgent], Verdict]
 
 # In this order: the second leaves the telephone registered for the third.
 _OF_DOMAINS: Mapping[Kind, Probe] = MappingProxyType(
@@ -64,7 +61,6 @@ _OF_SETTINGS: Mapping[str, Probe] = MappingProxyType(
 # Why something is not tried.
 _KINDS_UNTRIED: Mapping[Kind, str] = MappingProxyType(
     {
-        Kind.GROUP_ADDRESS: "A call would ring at the queue or conference that it leads to.",
         Kind.POOL_SERVER: "Only an account of the other pool would prove it, and it would ring.",
         Kind.TRUNK: "Only its provider sees whether the server registers there.",
     }
@@ -83,11 +79,6 @@ _SETTINGS_UNTRIED: Mapping[str, str] = MappingProxyType(
             ("federation", "federation_edge", "federation_partners", "federation_blocked",
              "federated_messaging"),
             "A message would leave for another SIP domain.",
-        ),
-        PRESENTED_NUMBER: NO_GATEWAY,
-        "asserted_numbers": "No probe account may assert any.",
-        **dict.fromkeys(
-            ("voicemail", "voicemail_server"), "A call would be recorded in somebody's mailbox."
         ),
     }
 )  # fmt: skip
@@ -163,12 +154,8 @@ class _Conversation:
         self, facts: Facts, phone: UserAgent, outside: Outside, talk: Talk, until: float
     ) -> None:
         self._facts, self._phone, self._talk, self._until = facts, phone, talk, until
-        self._of_kinds = {
-            **_OF_KINDS, Kind.GATEWAY: outside.gateway, Kind.ROUTE: outside.route
-        }  # fmt: skip
-        self._of_preferences = dict(_OF_PREFERENCES)
-        if facts.gateway is not None:
-            self._of_preferences[PRESENTED_NUMBER] = outside.presented
+        self._of_kinds = {**_OF_KINDS, **outside.of_kinds}
+        self._of_preferences = {**_OF_PREFERENCES, **outside.of_preferences}
         self._silences = 0
         # What one probe finds may say something of several settings.
         self._said: dict[tuple[Probe, str], Verdict] = {}
@@ -216,9 +203,8 @@ class _Conversation:
                 yield kind, "", self._of_kinds.get(kind) or _KINDS_UNTRIED.get(kind, _NO_PROBE)
 
     def _of_preference(self, key: str) -> Probe | str:
-        if key in self._of_preferences and key not in self._facts.own:
-            return _SAME
-        return self._of_preferences.get(key) or _SETTINGS_UNTRIED.get(key, _NO_PROBE)
+        ask = self._of_preferences.get(key) or _SETTINGS_UNTRIED.get(key, _NO_PROBE)
+        return ask if isinstance(ask, str) or key in self._facts.own else _SAME
 
     def _of_setting(self, key: str) -> Probe | str:
         setting = CATALOGUE.get(key)

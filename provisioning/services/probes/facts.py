@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
@@ -18,6 +18,7 @@ from provisioning.core.states import State
 from provisioning.drivers.base import Kind
 from provisioning.drivers.registry import DRIVERS
 from provisioning.drivers.setting_rows import CALLER_SITE, preference_key
+from provisioning.drivers.sip.agent import UserAgent
 from provisioning.drivers.sip.digest import Login
 from provisioning.models import (
     Account,
@@ -30,18 +31,22 @@ from provisioning.models import (
     SipServer,
     TrustedHost,
 )
+from provisioning.services.probes.verdict import Verdict
 from provisioning.services.routing.desired_routing import sites_that_dial
 from provisioning.services.settings.effective import effective_at
 from provisioning.services.settings.places import Place
 
 _Role = ProbeAccount.Role
 # Settings of probe accounts that are tried.
-_OPEN_HAS = ("call_classes", "max_devices", PRESENTED_NUMBER, CALLER_SITE)
+_OPEN_HAS = ("asserted_numbers", "call_classes", "max_devices", PRESENTED_NUMBER, CALLER_SITE)
 _BLOCKED_HAS = ("forward_always", "messaging")
 _AWAY_HAS = (
     "forward_after", "forward_busy", "forward_no_answer", "forward_unreachable",
     PRESENTED_NUMBER,
 )  # fmt: skip
+_MAILBOX_HAS = ("voicemail", "voicemail_server")
+# Of these only a gateway of the console's own shows anything.
+_SEEN_OUTSIDE = (PRESENTED_NUMBER, "asserted_numbers", *_MAILBOX_HAS)
 _TRUSTED = "Calls from the console's own address, {}, are treated as those of a trusted host."
 
 
@@ -50,13 +55,14 @@ class DomainProbe:
     """The probe accounts of one SIP domain.
 
     `blocked` is None where there is none to be refused, `away` where there is none that forwards
-    calls which it does not take.
+    calls which it does not take, `mailbox` where there is none whose calls go to a mailbox.
     """
 
     login: Login
     number: str
     blocked: Login | None
     away: Login | None
+    mailbox: Login | None
 
     @property
     def domain(self) -> str:
@@ -105,6 +111,10 @@ class Facts:
             raise Rejected(_TRUSTED.format(address))
 
 
+# Tries something; raises Rejected where it cannot, Unreachable where no answer comes.
+Probe = Callable[[Facts, DomainProbe, UserAgent], Verdict]
+
+
 def gather(server: SipServer) -> Facts:
     """Read the facts of a server; few queries, whatever the number of accounts."""
     store = server.store
@@ -112,8 +122,8 @@ def gather(server: SipServer) -> Facts:
     probes, missing = _probes(server)
     own_of = [key for each in probes for key in _tried_by(each)]
     if settings.PROBE_GATEWAY is None:
-        # Nobody sees it then, and probe accounts alone are to leave nothing unproven.
-        own_of = [key for key in own_of if not key.startswith(f"{PRESENTED_NUMBER}/")]
+        # Nobody sees them then, and probe accounts alone are to leave nothing unproven.
+        own_of = [key for key in own_of if key.partition("/")[0] not in _SEEN_OUTSIDE]
     own = OwnedRow.objects.filter(store=store, kind=Kind.PREFERENCE, key__in=own_of)
     there = OwnedRow.objects.filter(store=store, kind=Kind.SIP_DOMAIN)
     return Facts(
@@ -134,7 +144,10 @@ def gather(server: SipServer) -> Facts:
 
 def _tried_by(probe: DomainProbe) -> list[str]:
     """The keys of settings that the accounts of a SIP domain are tried by."""
-    has = ((probe.login, _OPEN_HAS), (probe.blocked, _BLOCKED_HAS), (probe.away, _AWAY_HAS))
+    has = (
+        (probe.login, _OPEN_HAS), (probe.blocked, _BLOCKED_HAS), (probe.away, _AWAY_HAS),
+        (probe.mailbox, _MAILBOX_HAS),
+    )  # fmt: skip
     return [
         preference_key(key, f"{login.user}@{login.domain}")
         for login, keys in has
@@ -177,7 +190,9 @@ def _probes(server: SipServer) -> tuple[list[DomainProbe], dict[str, str]]:
         else:
             blocked = _login_in(by_role.get((domain, _Role.BLOCKED)), State.BLOCKED)
             away = _login_in(by_role.get((domain, _Role.AWAY)), State.ACTIVE)
-            found.append(DomainProbe(login, numbers.get(account.pk, ""), blocked, away))
+            mailbox = _login_in(by_role.get((domain, _Role.MAILBOX)), State.ACTIVE)
+            number = numbers.get(account.pk, "")
+            found.append(DomainProbe(login, number, blocked, away, mailbox))
     return found, missing
 
 

@@ -19,13 +19,11 @@ from provisioning.models import (
     RowImages,
     SipServer,
 )
-from provisioning.services.routing.probe_routes import PROBE_KEYS
+from provisioning.services.routing.probe_routes import OF_PROBES
 
 _Outcome = ProbeResult.Outcome
 # Kinds with a row for each account: counting them takes long.
 _MANY = frozenset({Kind.SUBSCRIBER.value, Kind.ALIAS.value, Kind.PREFERENCE.value})
-# The rows that the probes themselves have.
-_OF_PROBES = [key for keys in PROBE_KEYS.values() for key in keys]
 _AGAIN = "Pushed again since it was proved. The next probe follows."
 
 
@@ -130,7 +128,7 @@ def _rows_there(stores: Sequence[int], names: Sequence[str]) -> dict[tuple[int, 
     """
     few, many = set(names) - _MANY, _MANY & set(names)
     counted = OwnedRow.objects.filter(store__in=stores, kind__in=few).order_by()
-    counted = counted.exclude(kind__in=list(PROBE_KEYS), key__in=_OF_PROBES)
+    counted = counted.exclude(OF_PROBES)
     found = {
         (store, kind): count
         for store, kind, count in counted.values_list("store", "kind").annotate(Count("pk"))

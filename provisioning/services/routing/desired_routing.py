@@ -29,6 +29,7 @@ from provisioning.models import Gateway, GroupAddress, Route, SettingValue, Site
 from provisioning.services.routing.probe_routes import (
     probe_dial_rules,
     probe_gateways,
+    probe_group_addresses,
     probe_routes,
 )
 
@@ -156,6 +157,7 @@ def _trusted_hosts(made: RoutingRows) -> None:
 
 
 def _group_addresses(made: RoutingRows) -> None:
+    _keep(made, iter(probe_group_addresses()))
     for group in GroupAddress.objects.select_related("domain"):
         user, at = group.leads_to
         named = [GroupAddressRow(each, group.domain.domain, user, at) for each in group.users]

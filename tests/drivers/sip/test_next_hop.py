@@ -25,13 +25,27 @@ def test_it_answers_options_is_busy_to_calls_and_notes_whom_they_were_for() -> N
         with UserAgent(Listener(HOST, port, "udp"), addresses=[HOST]) as phone:
             assert phone.options(f"sip:{HOST}:{port}").status == 200
             assert phone.invite(AMY, "sip:009991@corp.example").status == 486
-        assert [each.user for each in hop.calls("9991")] == ["009991"]
-        assert hop.calls("9992") == []
+        assert [each.method for each in hop.rung if each.user == "009991"] == ["INVITE"]
     with (
         UserAgent(Listener(HOST, port, "udp"), addresses=[HOST], timeout=1) as phone,
         pytest.raises(Unreachable),
     ):
         phone.options(f"sip:{HOST}:{port}")
+
+
+def test_who_subscribes_is_told_once_and_that_no_message_waits() -> None:
+    port = free_port()
+    with (
+        NextHop(HOST, port, patience=0) as hop,
+        UserAgent(Listener(HOST, port, "udp"), addresses=[HOST]) as phone,
+    ):
+        answer, told = phone.subscribe(AMY, "message-summary")
+        assert (answer.status, answer.first("expires"), told) == (200, "0", True)
+        assert [each.method for each in hop.rung] == ["SUBSCRIBE"]
+        [notified] = phone.rung
+    assert notified.first("event") == "message-summary"
+    assert notified.first("subscription-state").startswith("terminated")
+    assert notified.first("from") == answer.first("to")
 
 
 def test_a_port_that_somebody_has_is_waited_for_and_then_told() -> None:

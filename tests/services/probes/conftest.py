@@ -77,7 +77,7 @@ def probing(
         found = Probed(site, kamailio, server_of(site, kamailio))
         make_domain()
         make_route("+44", make_gateway(host="192.0.2.9"))
-        assert set_up_probes(pool=site.store.pool, actor=COMMAND_LINE) == 3
+        assert set_up_probes(pool=site.store.pool, actor=COMMAND_LINE) >= 3
         outbox.mark_store(site.store)
         found.push()
         return found
