@@ -103,7 +103,10 @@ def test_what_an_asterisk_does_is_proved_over_every_transport_and_what_it_does_n
 def test_what_arrives_at_a_gateway_that_is_the_console_is_proved_and_what_does_not_is_found(
     console_gateway: int, place: Place, outcomes: Callable[[str], dict[str, str]]
 ) -> None:
-    beyond = ("gateway", "route", "preference presented_number", "preference call_classes")
+    beyond = (
+        "gateway", "route", "preference presented_number", "preference asserted_numbers",
+        "preference call_classes",
+    )  # fmt: skip
     found = outcomes("udp")
     assert {each: found[each] for each in beyond} == dict.fromkeys(beyond, "effective")
     place.execute("UPDATE rtcadmin_gateways SET prefix = '011'")
@@ -112,5 +115,8 @@ def test_what_arrives_at_a_gateway_that_is_the_console_is_proved_and_what_does_n
     found = outcomes("udp")
     assert {each: found[each] for each in beyond} == {
         "gateway": "ineffective", "route": "ineffective",
-        "preference presented_number": "ineffective", "preference call_classes": "effective",
+        "preference presented_number": "ineffective", "preference asserted_numbers": "effective",
+        "preference call_classes": "effective",
     }  # fmt: skip
+    place.execute("UPDATE rtcadmin_preferences SET value = '+' WHERE value = '+9994'")
+    assert outcomes("udp")["preference asserted_numbers"] == "ineffective"
