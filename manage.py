@@ -6,13 +6,15 @@ import select
 import sys
 
 from django.core.management import execute_from_command_line
+from django.db.utils import OperationalError, ProgrammingError
 
-# What a shell says of a program that wrote to a pipe which nobody reads any more (128 + SIGPIPE).
+# What a shell says of a program that was ended by a signal: 128 and the signal's number.
 _NOBODY_READS = 141
+_INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run a command; end quietly when whoever reads its output has enough, as `head` does."""
+    """Run a command; it ends in words where it is interrupted or its database is not there."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rtcadmin.settings")
     try:
         try:
@@ -27,6 +29,17 @@ def main() -> None:
         # Python writes what is left once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_NOBODY_READS)
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. What was done before stays done.\n")
+        sys.exit(_INTERRUPTED)
+    except (OperationalError, ProgrammingError) as error:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(
+            f"The console's database cannot be used: {str(error).splitlines()[0]}\n"
+            "Look at RTCADMIN_DATABASE_URL and RTCADMIN_DATA, whether the database runs, and "
+            "whether “manage.py migrate” was run with this version. --traceback says where."
+        )
 
 
 def _nobody_reads() -> bool:

@@ -95,7 +95,8 @@ def status_of(report: RunReport) -> int:
     """The exit code that a run which was carried out here ends with."""
     if report.state in _ENDED_BADLY:
         return FAILED
-    return HELD if report.held else 0
+    # Without a held change of its own, what passes a limit waits in an earlier run.
+    return HELD if report.held or report.limits else 0
 
 
 def outcome_of(report: RunReport) -> str:

@@ -50,7 +50,7 @@ def test_accounts_are_made_and_removed_only_with_apply() -> None:
     assert not ProbeAccount.objects.exists()
     assert json.loads(run("--set-up", "--apply", "--json")[0]) == {"accounts": {"Frankfurt": 3}}
     assert "3 probe accounts removed" in run("--take-away", "--apply")[0]
-    assert run("nowhere") == ("", 2)
+    assert run("nowhere") == ("", 3)
 
 
 def test_a_server_is_probed_and_the_exit_status_says_what_was_found(probed: Probed) -> None:

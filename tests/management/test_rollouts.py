@@ -48,7 +48,8 @@ def say(monkeypatch: pytest.MonkeyPatch, password: str) -> None:
 
 def test_they_are_listed_and_one_is_shown_with_its_stages(rollout: Rollout) -> None:
     assert f"#{rollout.pk} Frankfurt: waiting" in run()
-    assert "No rollout." in run("--pool", "elsewhere")
+    with pytest.raises(CommandError, match="no pool “elsewhere”"):
+        run("--pool", "elsewhere")
     found: dict[str, Any] = json.loads(run(str(rollout.pk), "--json"))["rollouts"][0]
     assert (found["needs approval"], found["left"]) == (True, 1)
     assert [stage["state"] for stage in found["stages"]] == ["waiting"]

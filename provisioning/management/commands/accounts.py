@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from datetime import date
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -19,6 +18,7 @@ from provisioning.core.text import counted
 from provisioning.management import account_acts
 from provisioning.management.account_choice import add_filter, filter_accounts, find_account
 from provisioning.management.any_order import AnyOrderCommand
+from provisioning.management.names import a_day
 from provisioning.models import Account
 from provisioning.services.accounts.at_risk import Toll, weigh
 from provisioning.services.accounts.blocks import MOST_AT_ONCE
@@ -62,7 +62,7 @@ class Command(AnyOrderCommand):
         add_filter(parser, default="all but removed ones")
         parser.add_argument("--reason", default="", metavar="TEXT", help="why it is done")
         parser.add_argument(
-            "--until", type=date.fromisoformat, metavar="DAY",
+            "--until", type=a_day, metavar="DAY",
             help="restore: until then; create: the last day of the account",
         )  # fmt: skip
         parser.add_argument("--number", metavar="NUMBER", help="number, create: the number")

@@ -39,6 +39,7 @@ class Command(BaseCommand):
         if not options["kept"]:
             look()
         if options["acknowledge"]:
+            self._check(options["acknowledge"])
             try:
                 acknowledge(
                     alert_ids=options["acknowledge"], note=options["note"], actor=COMMAND_LINE
@@ -60,6 +61,15 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{len(wrong)} alert{'s' if len(wrong) != 1 else ''} nobody has acknowledged.",
                 returncode=_WRONG,
+            )
+
+    def _check(self, numbers: list[int]) -> None:
+        open_now = Alert.objects.filter(ended_at=None, pk__in=numbers)
+        missing = set(numbers) - set(open_now.values_list("pk", flat=True))
+        if missing:
+            raise CommandError(
+                f"There is no open alert #{min(missing)}. Nothing was acknowledged.",
+                returncode=_FAILED,
             )
 
     def _print(self, found: list[Alert]) -> None:

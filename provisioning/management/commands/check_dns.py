@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import ProvisioningError
+from provisioning.management.names import NO_SUCH
 from provisioning.models import SipDomain
 from provisioning.services.rules.dns_records import Checked, State, check_records, wanted_records
 
@@ -18,13 +19,14 @@ _WRONG, _FAILED = 1, 2
 class Command(BaseCommand):
     """`check_dns [DOMAIN …] [--records] [--json]`: asks DNS, and changes nothing.
 
-    Exit 0 when everything is published, 1 when something is not, 2 when nobody knows.
+    Exit 0 when everything is published, 1 when something is not, 2 when nobody knows, 3 for a SIP
+    domain that there is not.
     """
 
     help = (
         "Compare the SRV and NAPTR records of SIP domains with the SIP servers that are in use, or "
         "print the records to publish. Exit status: 0 all published; 1 something is missing or "
-        "leads elsewhere; 2 DNS could not be asked."
+        "leads elsewhere; 2 DNS could not be asked; 3 there is no such SIP domain."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -80,5 +82,5 @@ def _find(names: list[str]) -> list[SipDomain]:
         return list(domains)
     found = list(domains.filter(domain__in=[name.lower() for name in names]))
     if unknown := {name.lower() for name in names} - {domain.domain for domain in found}:
-        raise CommandError(f"There is no SIP domain {min(unknown)}.", returncode=_FAILED)
+        raise CommandError(f"There is no SIP domain {min(unknown)}.", returncode=NO_SUCH)
     return found

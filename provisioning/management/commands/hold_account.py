@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.states import State
 from provisioning.management.account_choice import find_account
+from provisioning.management.names import a_day
 from provisioning.models import Account, Pin
 from provisioning.services.accounts import blocks
 from provisioning.services.actor import COMMAND_LINE
@@ -27,9 +27,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Whose account, until when and why, for real or not, and how to print."""
         parser.add_argument("name", metavar="NAME", help="user name, SIP URI or number")
-        parser.add_argument(
-            "--until", type=date.fromisoformat, metavar="DAY", help="the last day of the leave"
-        )
+        parser.add_argument("--until", type=a_day, metavar="DAY", help="the last day of the leave")
         parser.add_argument("--reason", default="", metavar="TEXT", help="such as parental leave")
         parser.add_argument("--end", action="store_true", help="end the leave now")
         parser.add_argument("--apply", action="store_true", help="do it")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import date
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -11,13 +10,15 @@ from django.db.models import QuerySet
 
 from provisioning.core.errors import InvalidInput, ProvisioningError, UnsafePlan
 from provisioning.core.states import State
+from provisioning.management.account_choice import filter_accounts
 from provisioning.management.any_order import AnyOrderCommand
+from provisioning.management.names import a_day
 from provisioning.models import Account, ServerPool
 from provisioning.services.accounts.move_home import HomeMove, move_home
 from provisioning.services.actor import COMMAND_LINE
 
-_FILTERS = {"from": "pool__name", "domain": "domain__domain", "site": "site__name",
-            "rule": "rule__name"}  # fmt: skip
+# The option, and the key of the filter that it is.
+_FILTERS = {"from": "pool", "domain": "domain", "site": "site", "rule": "rule"}
 
 
 class Command(AnyOrderCommand):
@@ -36,9 +37,7 @@ class Command(AnyOrderCommand):
         parser.add_argument("--domain", help="only of this SIP domain")
         parser.add_argument("--site", help="only of this site")
         parser.add_argument("--rule", help="only of this account rule")
-        parser.add_argument(
-            "--until", type=date.fromisoformat, metavar="DAY", help="the last day of the pins"
-        )
+        parser.add_argument("--until", type=a_day, metavar="DAY", help="the last day of the pins")
         parser.add_argument("--reason", default="", metavar="TEXT", help="why; needed to move")
         parser.add_argument("--apply", action="store_true", help="do it")
         parser.add_argument("--approve", action="store_true", help="though a limit is passed")
@@ -106,13 +105,12 @@ def _pool(name: str) -> ServerPool:
 
 def _chosen(options: dict[str, Any]) -> QuerySet[Account]:
     wanted = [uri.lower().removeprefix("sips:").removeprefix("sip:") for uri in options["aor"]]
-    accounts = Account.objects.exclude(state=State.REMOVED)
-    for option, column in _FILTERS.items():
-        if options[option]:
-            accounts = accounts.filter(**{column: options[option]})
-    if not wanted and not any(options[option] for option in _FILTERS):
+    given = [f"{key}={options[option]}" for option, key in _FILTERS.items()
+             if options[option] is not None]  # fmt: skip
+    if not wanted and not given:
         raise InvalidInput("Name SIP URIs, or say which accounts with --from, --domain, --site or "
                            "--rule. Nothing was changed.")  # fmt: skip
+    accounts = filter_accounts(Account.objects.exclude(state=State.REMOVED), given)
     if not wanted:
         return accounts
     accounts = accounts.filter(aor__in=wanted)

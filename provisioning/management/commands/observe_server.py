@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from provisioning.core.errors import ProvisioningError
 from provisioning.core.text import counted
-from provisioning.models import ConfigStore
+from provisioning.management.names import find_stores
 from provisioning.services.servers.observe import LABELS, Category, ObserveReport, observe_store
 from provisioning.services.servers.observe_csv import stream_csv
 
@@ -33,17 +33,12 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Look and print."""
-        store = ConfigStore.objects.filter(name=options["store"]).first()
-        if store is None:
-            names = ", ".join(ConfigStore.objects.order_by("name").values_list("name", flat=True))
-            raise CommandError(
-                f"There is no store “{options['store']}”. Stores: {names or 'none'}."
-            )
-        if options["csv"]:
-            for line in stream_csv(store=store):
-                self.stdout.write(line, ending="")
-            return
+        (store,) = find_stores([options["store"]])
         try:
+            if options["csv"]:
+                for line in stream_csv(store=store):
+                    self.stdout.write(line, ending="")
+                return
             report = observe_store(store=store, examples=options["examples"])
         except ProvisioningError as error:
             raise CommandError(error.message) from error

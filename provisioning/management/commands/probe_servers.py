@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
 
 from provisioning.core.errors import ProvisioningError
+from provisioning.management.names import find_servers
 from provisioning.models import ProbeResult, ServerPool, SipServer
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.probes.accounts import set_up_probes, take_probes_away
@@ -22,14 +23,14 @@ class Command(BaseCommand):
     """`probe_servers [SERVER …] [--set-up | --take-away] [--apply] [--json]`.
 
     Exit 0 when nothing was disproved, 1 when a server does something else, 2 when one could not be
-    probed.
+    probed, 3 when there is no such server.
     """
 
     help = (
         "Register, call and write at SIP servers with probe accounts, and tell which kinds of rows "
         "are effective. With --set-up or --take-away only make or remove the probe accounts; dry "
         "unless --apply. Exit status: 0 nothing was disproved; 1 a server does something else than "
-        "intended; 2 a server could not be probed."
+        "intended; 2 a server could not be probed; 3 there is no such server."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -45,7 +46,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Probe, or see to the accounts."""
-        servers = _find(options["servers"])
+        servers = find_servers(options["servers"])
         if options["set_up"] or options["take_away"]:
             self._accounts(servers, options)
             return
@@ -60,7 +61,7 @@ class Command(BaseCommand):
         if any(not each["probed"] for each in told):
             raise CommandError("Not every server could be probed.", returncode=_FAILED)
 
-    def _accounts(self, servers: Sequence[SipServer], options: dict[str, Any]) -> None:
+    def _accounts(self, servers: QuerySet[SipServer], options: dict[str, Any]) -> None:
         pools = ServerPool.objects.filter(servers__in=servers).distinct().order_by("name")
         change = set_up_probes if options["set_up"] else take_probes_away
         done = {}
@@ -117,13 +118,3 @@ def _result(result: ProbeResult) -> dict[str, Any]:
         "key": result.key, "outcome": result.outcome, "sent": result.sent,
         "expected": result.expected, "got": result.got, "at": result.at.isoformat(),
     }  # fmt: skip
-
-
-def _find(names: Sequence[str]) -> list[SipServer]:
-    servers = SipServer.objects.select_related("store", "pool").order_by("name")
-    if not names:
-        return list(servers.filter(enabled=True))
-    found = list(servers.filter(name__in=names))
-    if unknown := set(names) - {server.name for server in found}:
-        raise CommandError(f"There is no SIP server {min(unknown)}.", returncode=_FAILED)
-    return found

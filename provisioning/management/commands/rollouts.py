@@ -66,8 +66,8 @@ class Command(BaseCommand):
                 raise CommandError(
                     f"There is no rollout #{options['rollout']}.", returncode=_FAILED
                 )
-        if options["pool"]:
-            rows = rows.filter(pool__name=options["pool"])
+        if options["pool"] is not None:
+            rows = rows.filter(pool=_pool(options["pool"]))
         if options["first"] is not None:
             done = _choose(options)
         elif options["act"]:
@@ -108,11 +108,18 @@ class Command(BaseCommand):
             )
 
 
+def _pool(name: str) -> ServerPool:
+    found = ServerPool.objects.filter(name=name).first()
+    if found is None:
+        raise CommandError(f"There is no pool “{name}”.", returncode=_FAILED)
+    return found
+
+
 def _choose(options: dict[str, Any]) -> str:
     """Change the order of a pool's stages; says what it is, or would be."""
-    pool = ServerPool.objects.filter(name=options["pool"] or "").first()
-    if pool is None:
-        raise CommandError("Say whose servers: --pool NAME, one that there is.", returncode=_FAILED)
+    if options["pool"] is None:
+        raise CommandError("Say whose servers: --pool NAME.", returncode=_FAILED)
+    pool = _pool(options["pool"])
     try:
         with transaction.atomic():
             choose_first(pool=pool, names=options["first"], actor=COMMAND_LINE)

@@ -11,6 +11,7 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from provisioning.core.errors import ProvisioningError
+from provisioning.management.names import find_servers
 from provisioning.management.step_output import FAILED, WARNING, print_step, steps_as_json
 from provisioning.models import ConfigStore, PendingChange, SipServer
 from provisioning.services.servers.connection_test import Step, StepState, probe_server, probe_store
@@ -18,7 +19,6 @@ from provisioning.services.servers.health_history import history_of, reach_of
 from provisioning.services.servers.server_certificates import concern, read_certificates
 from provisioning.services.servers.servers import check_servers
 
-_UNKNOWN = 3
 _DAY = timedelta(days=1)
 
 
@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Look, then print."""
-        servers = _chosen(options["servers"])
+        servers = find_servers(options["servers"])
         if options["test"]:
             return self._test(servers, as_json=options["json"])
         if options["now"]:
@@ -123,19 +123,6 @@ class Command(BaseCommand):
         doubtful += [each["store"] for each in stores if each["problem"] or each["given_up"]]
         if doubtful:
             raise CommandError(f"Look at {', '.join(doubtful)}.", returncode=WARNING)
-
-
-def _chosen(names: list[str]) -> QuerySet[SipServer]:
-    """Those that are named, or all that are in use."""
-    servers = SipServer.objects.select_related("pool", "store").order_by("pool__name", "name")
-    there = set(servers.values_list("name", flat=True))
-    unknown = [name for name in names if name not in there]
-    if unknown:
-        listed = ", ".join(sorted(there)) or "none"
-        raise CommandError(
-            f"There is no SIP server “{unknown[0]}”. There are: {listed}.", returncode=_UNKNOWN
-        )
-    return servers.filter(name__in=names) if names else servers.filter(enabled=True)
 
 
 def _server_test(server: SipServer) -> tuple[str, str, list[Step]]:
