@@ -118,6 +118,25 @@ def test_they_are_listed_by_state_range_and_site(db: None, django_assert_num_que
     assert "no site “x”" in refused("list", "--site", "x")
 
 
+def test_what_a_number_is_that_nobody_has_is_set(db: None) -> None:
+    account = make_account(user_part="ann")
+    Number.objects.create(e164="+442079460001", state="assigned", account=account)
+    free = ("set", "+442079460002", "--state", "free", "--note", "Fax")
+    assert "not known → free\nNothing was changed" in run(*free)
+    assert Number.objects.count() == 1
+    assert run(*free, "--apply") == "+442079460002: not known → free\n"
+    told = json.loads(run("set", "+442079460002", "--state", "quarantined", "--apply", "--json"))
+    assert (told["before"], told["state"], told["dry"]) == ("free", "quarantined", False)
+    assert told["quarantined_until"]
+    assert "Say which number" in refused("set", "+442079460002", "--apply")
+    assert "belongs to an account" in refused("set", "+442079460001", "--state", "free", "--apply")
+    assert "is not a telephone number" in refused("set", "abc", "--state", "free", "--apply")
+    assert "by giving it to an account" in refused(
+        "set", "+442079460002", "--state", "assigned", "--apply"
+    )
+    assert AuditEvent.objects.count() == 2
+
+
 def test_what_is_listed_as_csv_can_be_imported(tmp_path: Path, db: None) -> None:
     account = make_account(user_part="ann")
     Number.objects.create(e164="+442079460001", state="assigned", account=account)

@@ -11,8 +11,9 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from provisioning.models import AuditEvent, ConfigStore, PendingChange
+from provisioning.models import Account, AuditEvent, ConfigStore, PendingChange
 from provisioning.services import leases
+from provisioning.services.accounts.credentials import rotate_credential
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.push import outbox, pause
 from tests.factories import make_account, make_domain, make_store
@@ -97,6 +98,49 @@ def test_everything_finds_and_mends_drift(site: Site, run: Run) -> None:
     assert site.subscribers() == before
 
 
+def test_every_row_that_would_be_written_is_told_without_a_secret(site: Site, run: Run) -> None:
+    _account("ann")
+    run("--apply")
+    account = Account.objects.get()
+    rotate_credential(account=account, actor=COMMAND_LINE)
+    _account("bob")
+    site.execute(
+        "INSERT INTO subscriber (username, domain, ha1) "
+        "VALUES ('cy', 'voice.example.com', 'theirs')"
+    )
+    _account("cy")
+    before = site.subscribers()
+    rows = {row["key"].partition("@")[0]: row for row in run("--details")["rows"]}
+    assert {name: row["action"] for name, row in rows.items()} == {
+        "ann": "change", "bob": "create", "cy": "refused",
+    }  # fmt: skip
+    assert rows["ann"]["fields"][0] == ["password", None, None]
+    assert ["user", "bob", None] in rows["bob"]["fields"]
+    assert "neither created nor adopted" in rows["cy"]["problem"]
+    told = json.dumps(rows)
+    assert "theirs" not in told
+    assert before["ann@voice.example.com"] not in told
+    assert site.subscribers() == before
+    outbox.mark_account(account)
+    Account.objects.update(state="removed")
+    rows = {row["key"].partition("@")[0]: row for row in run("--details", "--everything")["rows"]}
+    assert rows["ann"]["action"] == "delete"
+    assert ["user", None, "ann"] in rows["ann"]["fields"]
+    with pytest.raises(CommandError, match="goes without --apply"):
+        call_command("push_servers", "--details", "--apply")
+
+
+def test_what_was_given_up_is_tried_again_when_asked(site: Site, run: Run) -> None:
+    _account("ann")
+    PendingChange.objects.update(dead=True, problem="Too often")
+    assert run()["kinds"]["subscriber"]["given_up"] == 1
+    assert run("--apply", ends=1)["pushed"] == 0
+    assert run("--apply", "--retry")["pushed"] == 1
+    assert set(site.subscribers()) == {"ann@voice.example.com"}
+    assert AuditEvent.objects.filter(action="retried", actor_name="command line").count() == 1
+    assert run("--apply", "--retry")["state"] == "pushed"
+
+
 def test_a_foreign_row_is_refused_and_left_as_it_is(site: Site, run: Run) -> None:
     site.execute(
         "INSERT INTO subscriber (username, domain, ha1) "
@@ -144,7 +188,7 @@ def test_an_unreachable_store_ends_with_1_and_says_why(run: Run) -> None:
 
 
 def test_an_unknown_store_is_named_with_those_there_are(site: Site) -> None:
-    with pytest.raises(CommandError, match=f"no store nowhere. There are: {site.store}"):
+    with pytest.raises(CommandError, match=f"no store “nowhere”. There are: {site.store}"):
         call_command("push_servers", "nowhere")
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from provisioning.core.sip import ha1
 from provisioning.models import OwnedRow, PushRecord
-from provisioning.services.push import outbox
-from tests.factories import make_account
+from provisioning.services.push import drift_rows, outbox
+from tests.factories import make_account, make_store
 from tests.push_site import Site, new_lab, new_site, quick, site
 
 __all__ = ["new_lab", "new_site", "quick", "site"]
@@ -63,6 +65,59 @@ def test_drift_is_the_exit_code_and_repaired_on_demand(site: Site) -> None:
     site.push()
     assert site.subscribers() == before
     assert run("reconcile")["stores"][0]["drift"] == 0
+
+
+def test_drift_is_ignored_until_a_day_or_taken_over(site: Site) -> None:
+    account = make_account(user_part="ann")
+    make_account(user_part="bob")
+    outbox.mark_store(site.store)
+    site.push()
+    theirs = ha1("ann", DOMAIN, "theirs")
+    site.execute(f"UPDATE subscriber SET ha1 = '{theirs}'")  # noqa: S608
+    bob, day = f"bob@{DOMAIN}", ("--until", str(timezone.localdate() + timedelta(days=3)))
+    for wrong, says in (
+        (("--ignore", "--reason", "x"), "Say until which day"),
+        (("--ignore", *day), "Say why"),
+        (("--ignore", "--until", "2001-01-01", "--reason", "x"), "within the next year"),
+        (("--ignore", *day, "--reason", "x", "--of", "cy@x"), "no such difference"),
+    ):
+        with pytest.raises(CommandError, match=says) as raised:
+            run("reconcile", *wrong, "--apply")
+        assert raised.value.returncode == 2
+    ignore = ("reconcile", "--ignore", *day, "--reason", "Migration", "--of", bob)
+    for _ in range(2):
+        with pytest.raises(CommandError, match="There is drift"):
+            run(*ignore)
+    assert drift_rows.open_drift(store=site.store).count() == 2
+    with pytest.raises(CommandError, match="There is drift"):
+        run(*ignore, "--apply")
+    assert [row.key for row in drift_rows.open_drift(store=site.store)] == [account.aor]
+    told = run("reconcile", "--take-over", "--apply")
+    assert told["done"] == "1 difference taken over."
+    assert run("reconcile")["stores"][0]["ignored"] == 1
+    account.refresh_from_db()
+    assert account.credential.secret() is None
+
+
+def test_pushes_are_listed_with_the_numbers_that_revert_them(site: Site) -> None:
+    assert run("revert_push") == {"pushes": []}
+    make_account(user_part="ann")
+    outbox.mark_store(site.store)
+    site.push()
+    (told,) = run("revert_push")["pushes"]
+    record = PushRecord.objects.get()
+    assert (told["push"], told["created"], told["store"]) == (record.pk, 2, site.store.name)
+    with pytest.raises(CommandError, match="Say which push"):
+        run("revert_push", "--apply")
+    with pytest.raises(CommandError, match="no push 99999"):
+        run("revert_push", 99999)
+
+
+def test_a_store_that_cannot_be_read_is_said_also_where_csv_is_asked_for(db: None) -> None:
+    store = make_store(host="127.0.0.1", port=1, tls=False, user="nobody")
+    for form in ("--json", "--csv"):
+        with pytest.raises(CommandError, match="cannot be used right now"):
+            call_command("observe_server", store.name, form)
 
 
 def test_a_push_is_reverted_only_with_apply_and_a_reason(site: Site) -> None:

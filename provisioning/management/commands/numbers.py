@@ -1,4 +1,4 @@
-"""Numbers: listed, and imported from CSV; dry by default, with --apply for real."""
+"""Numbers: listed, given a state, imported from CSV; dry by default, with --apply for real."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import transaction
 from django.db.models import QuerySet
 
 from provisioning.core.errors import InvalidInput, ProvisioningError
@@ -25,6 +26,7 @@ from provisioning.services.numbers.number_import import (
     import_numbers,
     plan_import,
 )
+from provisioning.services.numbers.numbers import add_number, set_number_state
 from provisioning.services.numbers.ranges import numbers_in
 
 _PROBLEMS = 2
@@ -34,25 +36,32 @@ _STDIN = "-"
 
 
 class Command(AnyOrderCommand):
-    """`numbers (list | import) [FILE] [--state …] [--range …] [--site …] [--apply] …`."""
+    """`numbers (list | set | import) [NUMBER | FILE] [--state …] [--apply] [--json | --csv]`."""
 
     help = (
-        "List the numbers that the console knows, or import numbers from CSV. Exit status: 0 done; "
-        "1 not possible; 2 some lines cannot be imported, the others are or could be."
+        "List the numbers that the console knows, say what one is that nobody has, or import some "
+        "from CSV. Exit status: 0 done; 1 not possible; 2 some lines cannot be imported, the "
+        "others are or could be."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """What to do, with which, for real or not, and how to print."""
-        parser.add_argument("action", choices=("list", "import"))
-        parser.add_argument("file", nargs="?", metavar="FILE", help="import: CSV; - for stdin")
-        parser.add_argument("--state", choices=Number.State.values, help="list: only these")
+        parser.add_argument("action", choices=("list", "set", "import"))
+        parser.add_argument(
+            "what", nargs="?", metavar="NUMBER|FILE",
+            help="set: in E.164; import: CSV, - for stdin",
+        )  # fmt: skip
+        parser.add_argument(
+            "--state", choices=Number.State.values, help="list: only these; set: it"
+        )
+        parser.add_argument("--note", default="", metavar="TEXT", help="set: such as fax, floor 2")
         parser.add_argument("--range", metavar="NAME", help="list: only those of this range")
         parser.add_argument("--site", metavar="NAME", help="list: only of accounts of this site")
         parser.add_argument(
             "--country", default="", metavar="CC",
             help="import: whose national numbers they are, such as DE",
         )  # fmt: skip
-        parser.add_argument("--apply", action="store_true", help="import: do it")
+        parser.add_argument("--apply", action="store_true", help="set, import: do it")
         parser.add_argument("--json", action="store_true", help="print JSON")
         parser.add_argument("--csv", action="store_true", help="list: print CSV for import")
 
@@ -61,7 +70,9 @@ class Command(AnyOrderCommand):
         try:
             if options["action"] == "list":
                 return self._list(_chosen(options), options)
-            plan = _imported(_text(options["file"]), options)
+            if options["action"] == "set":
+                return self._set(options)
+            plan = _imported(_text(options["what"]), options)
         except ProvisioningError as error:
             raise CommandError(error.message) from error
         self._tell(plan, options)
@@ -86,6 +97,28 @@ class Command(AnyOrderCommand):
                 who = f"  {row.account} (sip:{row.account.aor})" if row.account else ""
                 note = f"  {row.note}" if row.note else ""
                 self.stdout.write(f"{row.e164}  {row.state}{who}{note}")
+
+    def _set(self, options: dict[str, Any]) -> None:
+        if not options["what"] or not options["state"]:
+            raise InvalidInput("Say which number, and --state. Nothing was changed.")
+        state, note = Number.State(options["state"]), options["note"]
+        known = Number.objects.filter(e164=options["what"]).first()
+        before = known.state if known else None
+        # Without --apply it is done and taken back, so that what would be refused is told.
+        with transaction.atomic():
+            number = (
+                set_number_state(number=known, state=state, note=note, actor=COMMAND_LINE)
+                if known
+                else add_number(e164=options["what"], state=state, note=note, actor=COMMAND_LINE)
+            )
+            transaction.set_rollback(not options["apply"])
+        if options["json"]:
+            told = {**_told(number), "before": before, "dry": not options["apply"]}
+            self.stdout.write(json.dumps(told, ensure_ascii=False, indent=2))
+            return
+        self.stdout.write(f"{number}: {before or 'not known'} → {number.state}")
+        if not options["apply"]:
+            self.stdout.write("Nothing was changed; add --apply.")
 
     def _tell(self, plan: ImportPlan, options: dict[str, Any]) -> None:
         if options["json"]:

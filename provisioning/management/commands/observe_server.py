@@ -11,7 +11,7 @@ from provisioning.core.errors import ProvisioningError
 from provisioning.core.text import counted
 from provisioning.management.names import find_stores
 from provisioning.services.servers.observe import LABELS, Category, ObserveReport, observe_store
-from provisioning.services.servers.observe_csv import stream_csv
+from provisioning.services.servers.observe_csv import write_csv
 
 
 class Command(BaseCommand):
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         (store,) = find_stores([options["store"]])
         try:
             if options["csv"]:
-                for line in stream_csv(store=store):
+                for line in write_csv(store=store):
                     self.stdout.write(line, ending="")
                 return
             report = observe_store(store=store, examples=options["examples"])

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from provisioning.drivers.base import Kind, StoreDriver
 from provisioning.models import ConfigStore, PendingChange
-from provisioning.services.push.comparison import find_difference
+from provisioning.services.push.comparison import Difference, find_difference
 from provisioning.services.push.desired import (
     Desired,
     derive,
@@ -16,6 +16,7 @@ from provisioning.services.push.desired import (
     wanted_pages,
 )
 from provisioning.services.push.push_record import in_doubt
+from provisioning.services.push.reconcile import Field, fields_of, values_of
 from provisioning.services.servers.driver_access import open_store
 
 
@@ -46,6 +47,20 @@ class KindPreview:
         return {name: count for name, count in asdict(self).items() if name != "kind"}
 
 
+@dataclass(frozen=True, slots=True)
+class RowPreview:
+    """One row that a push would `create`, `change` or `delete`, or that is `refused`.
+
+    `fields` are name, value and the value that stands there; of secrets the name alone.
+    """
+
+    kind: str
+    key: str
+    action: str
+    fields: tuple[Field, ...] = ()
+    problem: str = ""
+
+
 def preview_push(*, store: ConfigStore, everything: bool = False) -> list[KindPreview]:
     """What pushing what is pending would do, per kind; `everything` looks at every row instead,
     drift that waits for somebody among them.
@@ -56,25 +71,64 @@ def preview_push(*, store: ConfigStore, everything: bool = False) -> list[KindPr
         return [_preview(store, driver, kind, everything) for kind in Kind]
 
 
+def preview_rows(*, store: ConfigStore, everything: bool = False) -> Iterator[RowPreview]:
+    """The rows that a push would write, and those that it would refuse, page by page.
+
+    Raises as `preview_push` does.
+    """
+    with open_store(store) as driver:
+        for kind in Kind:
+            marked, keys = _keys(store, kind, everything)
+            if keys is None or marked:
+                for found in _differences(store, driver, kind, keys, everything):
+                    yield from _rows(found)
+
+
+def _rows(found: Difference) -> Iterator[RowPreview]:
+    kind = found.kind.value
+    for change in found.changes:
+        before = found.before.get(change.key)
+        if change.after is None:
+            stands = values_of(before) if before else ()
+            gone = tuple((name, None, have) for name, have, _ in stands)
+            yield RowPreview(kind, change.key, "delete", gone)
+        elif before is None:
+            yield RowPreview(kind, change.key, "create", tuple(values_of(change.after)))
+        else:
+            yield RowPreview(kind, change.key, "change", tuple(fields_of(change.after, before)))
+    for key, problem in found.failed.items():
+        yield RowPreview(kind, key, "refused", problem=problem)
+
+
+def _keys(store: ConfigStore, kind: Kind, everything: bool) -> tuple[int, list[str] | None]:
+    """How many keys are marked, and which; None for all that there are."""
+    marked = PendingChange.objects.filter(store=store, kind=kind, dead=False)
+    keys = list(marked.values_list("key", flat=True))
+    return len(keys), None if everything or PendingChange.ALL in keys else keys
+
+
 def _preview(store: ConfigStore, driver: StoreDriver, kind: Kind, everything: bool) -> KindPreview:
-    marked = PendingChange.objects.filter(store=store, kind=kind)
-    keys: list[str] | None = list(marked.filter(dead=False).values_list("key", flat=True))
-    pending = len(keys or ())
-    given_up = marked.filter(dead=True).count()
-    if everything or PendingChange.ALL in (keys or ()):
-        keys = None
-    elif not keys:
+    pending, keys = _keys(store, kind, everything)
+    given_up = PendingChange.objects.filter(store=store, kind=kind, dead=True).count()
+    if keys is not None and not keys:
         return KindPreview(kind.value, 0, 0, 0, 0, 0, given_up)
-    doubt = in_doubt(store=store) if keys is None and not everything else None
     create = change = delete = refused = 0
-    for desired in _pages(store, kind, keys):
-        found = find_difference(store=store, driver=driver, kind=kind, desired=desired, doubt=doubt)
+    for found in _differences(store, driver, kind, keys, everything):
         gone = sum(each.after is None for each in found.changes)
         create += len(found.changes) - gone - found.replaced
         change += found.replaced
         delete += gone
         refused += len(found.failed)
     return KindPreview(kind.value, pending, create, change, delete, refused, given_up)
+
+
+def _differences(
+    store: ConfigStore, driver: StoreDriver, kind: Kind, keys: list[str] | None, everything: bool
+) -> Iterator[Difference]:
+    """What differs at `keys`, or everywhere, page by page."""
+    doubt = in_doubt(store=store) if keys is None and not everything else None
+    for desired in _pages(store, kind, keys):
+        yield find_difference(store=store, driver=driver, kind=kind, desired=desired, doubt=doubt)
 
 
 def _pages(store: ConfigStore, kind: Kind, keys: list[str] | None) -> Iterator[Desired]:

@@ -212,9 +212,9 @@ def find_differences(
         if have is None:
             yield Found(key, Drift.Problem.MISSING, missing=rows[key])
         elif key in ours:
-            yield Found(key, Drift.Problem.CHANGED, tuple(_fields(rows[key], have)))
+            yield Found(key, Drift.Problem.CHANGED, tuple(fields_of(rows[key], have)))
         elif not serves_alike(have, rows[key]):
-            yield Found(key, Drift.Problem.FOREIGN, tuple(_fields(rows[key], have)))
+            yield Found(key, Drift.Problem.FOREIGN, tuple(fields_of(rows[key], have)))
     for key in leftover:
         if key in ours:
             yield Found(key, Drift.Problem.EXTRA)
@@ -237,7 +237,8 @@ def values_of(row: Row) -> Iterator[Field]:
             yield each.name.replace("_", " "), str(value), None
 
 
-def _fields(want: Row, have: Row) -> Iterator[Field]:
+def fields_of(want: Row, have: Row) -> Iterator[Field]:
+    """In what two rows differ, as name, wanted and standing; of secrets the name alone."""
     if isinstance(want, SubscriberRow) and isinstance(have, SubscriberRow):
         for name, label in _SECRET.items():
             if getattr(want, name) != getattr(have, name):

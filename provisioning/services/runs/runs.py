@@ -61,6 +61,11 @@ def request_rules_run(*, actor: Actor, dry: bool = False) -> Run:
     return request(Run(kind=Run.Kind.RULES, dry=dry), actor)
 
 
+def decide_here(*, actor: Actor, dry: bool, watch: Watch | None = None) -> Run:
+    """Decide every account by the account rules in this process; as `sync_here` does."""
+    return carry_out(Run(kind=Run.Kind.RULES, dry=dry), actor, watch)
+
+
 def request_expiry_run() -> Run:
     """Queue a decision of the accounts of those who expired."""
     return request(Run(kind=Run.Kind.EXPIRY), SCHEDULE)

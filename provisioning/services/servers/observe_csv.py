@@ -12,15 +12,20 @@ from provisioning.services.servers.observe import LABELS, Observation
 _COLUMNS = ("finding", "address or number", "name at the server", "person", "detail")
 
 
-def stream_csv(*, store: ConfigStore) -> Iterator[str]:
-    """Lines of CSV; where the store stops answering, the last one says that it is incomplete."""
+def write_csv(*, store: ConfigStore) -> Iterator[str]:
+    """Lines of CSV; raises Unreachable or Rejected where the store stops answering."""
     return csv_lines(_rows(store))
+
+
+def stream_csv(*, store: ConfigStore) -> Iterator[str]:
+    """The same for a download that has begun: its last line says that it is incomplete."""
+    try:
+        yield from write_csv(store=store)
+    except ProvisioningError as error:
+        yield from csv_lines([("INCOMPLETE", "", "", "", error.message)])
 
 
 def _rows(store: ConfigStore) -> Iterator[tuple[str, ...]]:
     yield _COLUMNS
-    try:
-        for each in Observation(store).findings():
-            yield LABELS[each.category], each.key, each.name, each.person, each.detail
-    except ProvisioningError as error:
-        yield "INCOMPLETE", "", "", "", error.message
+    for each in Observation(store).findings():
+        yield LABELS[each.category], each.key, each.name, each.person, each.detail
