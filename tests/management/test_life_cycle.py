@@ -105,7 +105,7 @@ def test_accounts_move_to_another_pool_only_with_apply(company: Company, ann: So
         (("Berlin",), "Name SIP URIs"),
         (("Nowhere", "--from", "Frankfurt"), "There are: Berlin, Frankfurt"),
         (("Berlin", "nobody@voice.example.com"), "No such account: nobody"),
-        (("Berlin", "--site", "Atlantis"), "no such account"),
+        (("Berlin", "--site", "Atlantis"), "no site “Atlantis”"),
         (("Berlin", "--from", "Frankfurt", "--apply"), "Say why"),
     ],
 )
