@@ -11,7 +11,15 @@ from provisioning.services.accounts.aliases import LONGEST_DAYS
 from provisioning.web.ids import row_id
 
 REASON = "It is kept in the audit log and shown to the next administrator."
-DATE = {"type": "date"}
+
+
+class DayInput(forms.DateInput):
+    """A browser's own choice of a day, which takes and gives ISO 8601 whatever the language."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
 
 
 class ReasonForm(forms.Form):
@@ -68,7 +76,7 @@ class MoveManyForm(ApprovableForm, ReasonForm):
     ends_on = forms.DateField(
         label="Until",
         required=False,
-        widget=forms.DateInput(attrs=DATE),
+        widget=DayInput(),
         help_text="The account rules decide again from the next day. Empty: until you end the pin.",
     )
     field_order = ("ids", "all", "pool", "ends_on", "reason", "approved")
@@ -84,7 +92,7 @@ class RestoreForm(ReasonForm):
     ends_on = forms.DateField(
         label="Until",
         required=False,
-        widget=forms.DateInput(attrs=DATE),
+        widget=DayInput(),
         help_text="Empty: until you end the pin.",
     )
 
@@ -94,7 +102,7 @@ class HoldForm(ReasonForm):
 
     ends_on = forms.DateField(
         label="Last day of the leave",
-        widget=forms.DateInput(attrs=DATE),
+        widget=DayInput(),
         help_text="The day after, directory and rules decide again by themselves.",
     )
     field_order = ("ends_on", "reason")
@@ -184,7 +192,7 @@ class OwnAccountForm(PlaceForm):
     ends_on = forms.DateField(
         label="Ends on",
         required=False,
-        widget=forms.DateInput(attrs=DATE),
+        widget=DayInput(),
         help_text="The last day on which it works. Empty: no end.",
     )
     field_order: tuple[str, ...] = ("name", "pool", "site", "profile", "responsible", "ends_on")

@@ -13,7 +13,7 @@ from provisioning.drivers.base import Kind
 from provisioning.models import ConfigStore, DirectoryGroup, SipDomain
 from provisioning.services.push.revert import HOLD_DAYS
 from provisioning.services.servers.adopt_choice import MATCHES, Portion, read_aors
-from provisioning.web.forms.accounts import DATE
+from provisioning.web.forms.accounts import DayInput
 from provisioning.web.ids import row_id
 from provisioning.web.servers.stores import KINDS
 
@@ -141,9 +141,7 @@ class ScopeForm(forms.Form):
 class IgnoreForm(forms.Form):
     """Until when differences are left alone, and why."""
 
-    until = forms.DateField(
-        label="Ignore until", required=False, widget=forms.DateInput(attrs=DATE)
-    )
+    until = forms.DateField(label="Ignore until", required=False, widget=DayInput())
     reason = forms.CharField(max_length=200, required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

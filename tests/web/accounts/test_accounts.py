@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -166,6 +166,14 @@ def test_a_room_is_made_from_the_form(as_helpdesk: Client) -> None:
     account = Account.objects.get()
     assert (account.name, account.number.e164) == (ODD, "+442079460123")
     assert "reaches the managed SIP servers" in text_of(response)
+
+
+def test_the_end_date_of_a_contractor_stands_in_its_form_as_browsers_read_it(
+    as_helpdesk: Client,
+) -> None:
+    account = make_account("Ann", kind=Account.Kind.CONTRACTOR, ends_on=date(2031, 12, 3))
+    page = as_helpdesk.get(reverse("account-edit", args=[account.pk])).content.decode()
+    assert re.search(r'type="date" name="ends_on" value="2031-12-03"', page)
 
 
 def test_a_room_with_a_taken_address_is_not_made_and_the_form_says_whose_it_is(
