@@ -12,7 +12,7 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
+from django.shortcuts import redirect, resolve_url
 from django.template.loader import render_to_string
 
 _log = logging.getLogger(__name__)
@@ -57,16 +57,20 @@ class SignInRequired(LoginRequiredMiddleware):
     """Sends whoever has not signed in to the sign-in page.
 
     A part of a page that htmx asks for after the session ended must not get the sign-in page in
-    place of itself: the whole browser goes there, and comes back to the page that was open.
+    place of itself: the whole browser goes there, and comes back to the page that was open. So
+    does whoever sent a form: its address is no page to come back to.
     """
 
     def handle_no_permission(  # type: ignore[override] # Django itself takes any response
         self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
     ) -> HttpResponseBase:
         """The redirect, in the way that the browser or htmx understands."""
-        if request.headers.get("HX-Request") != "true":
+        htmx = request.headers.get("HX-Request") == "true"
+        if not htmx and request.method in {"GET", "HEAD"}:
             return super().handle_no_permission(request, view_func)
-        at = urlsplit(request.headers.get("HX-Current-URL", ""))
+        at = urlsplit(request.headers.get("HX-Current-URL" if htmx else "Referer", ""))
         page = f"{at.path}?{at.query}" if at.query else at.path
         goal = f"{resolve_url(self.get_login_url(view_func))}?{urlencode({'next': page or '/'})}"
-        return HttpResponse(status=401, headers={"HX-Redirect": goal})
+        if htmx:
+            return HttpResponse(status=401, headers={"HX-Redirect": goal})
+        return redirect(goal)

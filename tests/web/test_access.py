@@ -92,3 +92,13 @@ def test_a_part_of_a_page_never_becomes_the_sign_in_page(
     assert answer.status_code == 401
     assert answer["HX-Redirect"] == "/sign-in/?next=%2Faccounts%2F%3Fq%3Dan"
     assert answer.content == b""
+
+
+def test_a_form_that_is_sent_too_late_leads_back_to_its_page_and_not_to_its_address(
+    client: Client,
+) -> None:
+    page = {"Referer": "http://testserver/sources/1/?tab=schedule"}
+    answer = client.post("/sources/1/sync/", headers=page)
+    assert answer.status_code == 302
+    assert answer["Location"] == "/sign-in/?next=%2Fsources%2F1%2F%3Ftab%3Dschedule"
+    assert client.post("/sources/1/sync/")["Location"] == "/sign-in/?next=%2F"
