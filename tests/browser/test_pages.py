@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from provisioning.models import ConsoleUser
+from provisioning.models import Account, ConsoleUser
+from provisioning.services.accounts.accounts import NewAccount, create_account
+from provisioning.services.actor import Actor
 from tests.browser.console import NARROW, WIDE, Console
 from tests.browser.pages import every_page
 from tests.browser.scene import make_company
+from tests.factories import make_domain, make_pool
 
 # The pages are shared out between test processes.
 SHARES = 4
@@ -45,3 +48,17 @@ def test_pages_without_the_shell_are_clean_accessible_and_narrow(
     problems += console.violations()
     console.resize(NARROW)
     assert problems + console.overflow() == []
+
+
+def test_the_longest_name_and_sip_uri_fit_the_page_of_their_account(
+    signed_in: Console, administrator: ConsoleUser
+) -> None:
+    new = NewAccount(
+        kind=Account.Kind.ROOM, name="x" * 200, user_part="u" * 64, domain=make_domain(),
+        pool=make_pool(),
+    )  # fmt: skip
+    account = create_account(new=new, actor=Actor.of(administrator))
+    signed_in.open(f"/accounts/{account.pk}/")
+    found = signed_in.overflow()
+    signed_in.resize(NARROW)
+    assert found + signed_in.overflow() == []
