@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import Model, Q
@@ -43,6 +43,7 @@ _LABELS = {
     "same_as": "same person as",
     "guid": "key",
     "by": "because of",
+    "pins_until": "pinned until",
 }
 _TITLES = {
     ("person", "create"): "New in the directory",
@@ -61,7 +62,7 @@ _TITLES = {
 # Of something new only this is told; all of it is on the page itself.
 _OF_NEW = frozenset({"login", "department", "office", "phone", "aor", "number", "pool", "rule"})
 _HIDDEN = frozenset(
-    {"name_key", "search_key", "content_hash", "user_part", "source", "person", "version"}
+    {"name_key", "search_key", "content_hash", "user_part", "source", "person", "version", "pins"}
 )
 _STATUSES = PlannedChange.Status
 _SETTLED = APPLIED | Q(
@@ -138,6 +139,7 @@ def _of_changes(person: Person | None, keys: list[tuple[str, str]]) -> list[Happ
     for kind, key in keys:
         changes += (
             PlannedChange.objects.filter(_SETTLED, kind=kind, key=key, source_id=person.source_id)
+            .exclude(run__dry=True)
             .select_related("run")
             .order_by("-id")[:LATEST]
         )
@@ -186,6 +188,8 @@ def _value(field: str, value: Any, names: dict[tuple[str, int], str]) -> Any:
         return names.get((field, int(value)), f"#{value}") if value else ""
     if field == "state" and value in MEANINGS:
         return MEANINGS[State(value)].label
+    if field == "pins_until" and value:
+        return f"{date.fromisoformat(value):%-d %b %Y}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return value

@@ -141,11 +141,17 @@ def _done(run: Run) -> Standing:
         return Standing("Nothing to change.", _nothing(run))
     if not run.changes.filter(APPLIED).exists():
         return Standing("Over. Nothing was applied.", "What waited for approval was discarded.")
-    took = ""
-    if run.started_at and run.finished_at:
-        seconds = (run.finished_at - run.started_at).total_seconds()
-        took = f" It took {seconds:,.0f} s." if seconds >= 1 else " It took less than a second."
-    return Standing("Done.", f"{_READ_BACK if _writes(run) else _what_follows()}{took}")
+    return Standing("Done.", f"{_READ_BACK if _writes(run) else _what_follows()}{_took(run)}")
+
+
+def _took(run: Run) -> str:
+    """How long it worked: while it waited for an approval it did not."""
+    began = run.approved_at or run.started_at
+    if began is None or run.finished_at is None:
+        return ""
+    seconds = (run.finished_at - began).total_seconds()
+    after = " after the approval" if run.approved_at else ""
+    return f" It took {f'{seconds:,.0f} s' if seconds >= 1 else 'less than a second'}{after}."
 
 
 def _nothing(run: Run) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 from provisioning.core.states import State
 from provisioning.models import (
     Account,
+    Pin,
     Run,
 )
 from provisioning.services.actor import COMMAND_LINE
@@ -181,6 +183,34 @@ def test_an_undo_is_looked_at_done_and_its_pins_ended(
     assert "No pin was ended." in text_of(response)
     response = as_administrator.post(f"/changes/{back.pk}/undo/", follow=True)
     assert "Nothing was undone." in text_of(response)
+
+
+def test_an_account_tells_of_an_undo_in_words_and_of_no_preview(
+    as_administrator: Client, disabled: Run
+) -> None:
+    as_administrator.post(f"/changes/{disabled.pk}/undo/", {"dry": "1"})
+    preview = execute_run(run_id=Run.objects.latest("id").pk)
+    as_administrator.post(f"/changes/{disabled.pk}/undo/")
+    back = execute_run(run_id=Run.objects.latest("id").pk)
+    until = Pin.objects.latest("id").ends_on
+    page = as_administrator.get(f"/accounts/{Account.objects.latest('id').pk}/history/")
+    told = text_of(page)
+    assert f"{back} " in told
+    assert f"{preview} " not in told
+    assert f"pinned until {until:%-d %b %Y}" in told
+    assert "{" not in told
+
+
+def test_waiting_for_an_approval_is_not_told_as_time_that_a_run_took(
+    as_viewer: Client, disabled: Run
+) -> None:
+    assert disabled.started_at
+    began = disabled.started_at - timedelta(days=1)
+    Run.objects.filter(pk=disabled.pk).update(started_at=began)
+    assert re.search(
+        r"It took (less than a second|\d s) after the approval\.",
+        text_of(as_viewer.get(f"/changes/{disabled.pk}/")),
+    )
 
 
 def test_help_desk_neither_undoes_a_run_nor_is_offered_to(
