@@ -116,16 +116,11 @@ def set_number_state(
                 f"{current} leads to the group address {group}. Nothing was changed; take it from "
                 "there first."
             )
-        before = current.get_state_display()
-        current.state, current.note, current.used_in = state, note, None
-        current.quarantined_until = (
-            timezone.now() + QUARANTINE if state == Number.State.QUARANTINED else None
-        )
-        current.save()
-        audit.record(
-            actor=actor, action="changed", obj=current,
-            detail={"state": [before, current.get_state_display()], "note": note},
-        )  # fmt: skip
+        before = {"state": current.get_state_display(), "note": current.note}
+        _keep(current, state, note)
+        after = {"state": current.get_state_display(), "note": note}
+        changed = {name: [was, after[name]] for name, was in before.items() if was != after[name]}
+        audit.record(actor=actor, action="changed", obj=current, detail=changed)
     return current
 
 
@@ -134,11 +129,27 @@ def add_number(
 ) -> Number:
     """Keep a number that the console did not know: free, reserved or used elsewhere."""
     value = normalise(e164, country)
+    note = require_line(note.strip(), "The note")[:200]
     with transaction.atomic():
-        if Number.objects.filter(e164=value).exists():
-            raise InvalidInput(f"{value} is known already. Nothing was changed.")
-        number = Number.objects.create(e164=value)
-        return set_number_state(number=number, state=state, note=note, actor=actor)
+        known = Number.objects.filter(e164=value).select_related("account").first()
+        if known is not None:
+            what = known.account or known.get_state_display().lower()
+            raise InvalidInput(f"{value} is known already ({what}). Nothing was changed.")
+        number = Number(e164=value)
+        _keep(number, state, note)
+        audit.record(
+            actor=actor, action="added", obj=number,
+            detail={"state": number.get_state_display(), "note": note},
+        )  # fmt: skip
+    return number
+
+
+def _keep(number: Number, state: Number.State, note: str) -> None:
+    """Save a number that nobody has, with this state and note."""
+    number.state, number.note, number.used_in = state, note, None
+    quarantined = state == Number.State.QUARANTINED
+    number.quarantined_until = timezone.now() + QUARANTINE if quarantined else None
+    number.save()
 
 
 def _check_available(number: Number) -> None:

@@ -89,6 +89,25 @@ def test_a_number_used_elsewhere_is_not_given_out(actor: Actor) -> None:
         assign_number(account=make_account(), e164="+442079460001", actor=actor)
 
 
+def test_the_audit_log_tells_a_new_number_from_a_changed_one_and_only_what_changed(
+    actor: Actor,
+) -> None:
+    number = add_number(e164="+442079460001", state=Number.State.FREE, note="fax", actor=actor)
+    assert AuditEvent.objects.get().action == "added"
+    assert AuditEvent.objects.get().detail == {"state": "Free", "note": "fax"}
+    set_number_state(number=number, state=Number.State.FREE, note="lift", actor=actor)
+    assert AuditEvent.objects.latest("id").detail == {"note": ["fax", "lift"]}
+
+
+def test_a_number_that_is_known_is_not_added_and_it_is_said_what_it_is(actor: Actor) -> None:
+    add_number(e164="+442079460001", state=Number.State.USED_ELSEWHERE, actor=actor)
+    with pytest.raises(InvalidInput, match=r"is known already \(used elsewhere\)"):
+        add_number(e164="+442079460001", state=Number.State.FREE, actor=actor)
+    assign_number(account=make_account("Lobby"), e164="+442079460002", actor=actor)
+    with pytest.raises(InvalidInput, match=r"is known already \(Lobby\)"):
+        add_number(e164="+442079460002", state=Number.State.FREE, actor=actor)
+
+
 def test_an_assigned_number_cannot_become_free_behind_the_back_of_its_account(actor: Actor) -> None:
     number = assign_number(account=make_account(), e164="+442079460001", actor=actor)
     with pytest.raises(InvalidInput, match="release it first"):

@@ -159,6 +159,24 @@ def test_a_file_that_cannot_be_read_says_why(
     assert said in text_of(response)
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("", "no line follows"),
+        ("nonsense\n", "Correct the lines with a problem"),
+        ("+442079460001\n", "what the console knows already"),
+    ],
+)
+def test_a_file_of_which_nothing_is_imported_says_why(
+    as_helpdesk: Client, lines: str, said: str
+) -> None:
+    Number.objects.create(e164="+442079460001")
+    file = SimpleUploadedFile("numbers.csv", f"number\n{lines}".encode())
+    page = text_of(as_helpdesk.post(reverse("numbers-import"), {"file": file}))
+    assert "Nothing to import" in page
+    assert said in page
+
+
 def test_a_preview_that_the_console_did_not_make_is_refused(as_helpdesk: Client) -> None:
     response = as_helpdesk.post(reverse("numbers-import"), {"parcel": "forged", "digest": ""})
     assert response.status_code == 400
