@@ -30,6 +30,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at 
         )  # fmt: skip
         labels = {"is_default": "Use it where no account and no rule names one"}  # noqa: RUF012
         help_texts = {  # noqa: RUF012
+            "is_default": "The profile that was used there before is not any more",
             "allow_ph2ph": "Needs a TLS port at the account's SIP servers",
             "media_encryption": "Of the voice; signalling goes over TLS wherever the servers have "
             "it",
@@ -42,6 +43,11 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at 
         widgets = {  # noqa: RUF012
             "ca_pem": forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "class": "rt-mono"})
         }
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """Another default profile is no error: saving takes that place from it."""
+        known: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]  # no stub
+        return known | {"is_default"}
 
 
 class SecretChoice(forms.Form):

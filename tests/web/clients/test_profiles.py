@@ -59,6 +59,16 @@ def test_a_preview_of_nobody_says_what_to_try(account: Account, as_viewer: Clien
     assert b"No active account matches." in as_viewer.get(url, {"account": "zzz"}).content
 
 
+def test_another_profile_becomes_the_default(account: Account, as_administrator: Client) -> None:
+    other = ClientProfile.objects.create(name="Other")
+    url = reverse("profile-edit", args=[other.pk])
+    form = as_administrator.get(url).context["form"]
+    values = {name: value for name, value in form.initial.items() if value not in (None, False)}
+    response = as_administrator.post(url, {**values, "is_default": "on"})
+    assert response.status_code == 302, response.context["form"].errors
+    assert ClientProfile.objects.get(is_default=True) == other
+
+
 def test_a_link_and_its_qr_code_are_shown_once(account: Account, as_administrator: Client) -> None:
     url = reverse("account-link-new", args=[account.pk])
     response = as_administrator.post(url, {"format": "linphone", "hours": 24})
