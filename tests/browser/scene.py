@@ -20,6 +20,7 @@ from provisioning.models import (
     Number,
     NumberRange,
     RegisteredContact,
+    Rehire,
     Run,
     SettingValue,
     SipServer,
@@ -123,3 +124,8 @@ def _make_people(source: DirectorySource, rule: AccountRule) -> None:
         )
     sales = make_group("Sales", members=tuple(people))
     GroupNesting.objects.create(parent=make_group("Everybody", source=source), child=sales)
+    former = make_person("Rita Returned", source=source, left_at=timezone.now())
+    Rehire.objects.create(
+        person=make_person("Rita Returned", source=source), former=former,
+        evidence=[["employee ID", "4711"]], created_at=timezone.now(),
+    )  # fmt: skip
