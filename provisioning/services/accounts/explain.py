@@ -20,6 +20,7 @@ from provisioning.models import (
     PlannedChange,
 )
 from provisioning.services.accounts.explain_state import why_state
+from provisioning.services.accounts.pins import value_in_words
 from provisioning.services.directory.memberships import find_membership, find_memberships
 from provisioning.services.directory.person_facts import describe_standing
 from provisioning.services.push.at_stores import find_at_stores
@@ -276,7 +277,7 @@ def _pin(pin: Pin) -> Explanation:
     by = f" by {pin.by}" if pin.by else ""
     until = f" until {pin.ends_on:%-d %b %Y}" if pin.ends_on else ""
     return Explanation(
-        f"Pin of {pin.get_field_display()}", pin.value or "none", f"{pin.reason}{by}{until}"
+        f"Pin of {pin.get_field_display()}", value_in_words(pin), f"{pin.reason}{by}{until}"
     )
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import date
 
 from provisioning.core.errors import InvalidInput
+from provisioning.core.states import MEANINGS, State
 from provisioning.core.text import require_line
-from provisioning.models import Account, Pin
+from provisioning.models import Account, ClientProfile, Pin, ServerPool, Site
 from provisioning.services.actor import Actor
+
+_NAMED = {Pin.Field.POOL: ServerPool, Pin.Field.SITE: Site, Pin.Field.PROFILE: ClientProfile}
 
 
 def set_pin(
@@ -36,3 +39,15 @@ def checked_reason(reason: str) -> str:
     if len(reason) > 200:
         raise InvalidInput("The reason is longer than 200 characters.")
     return reason
+
+
+def value_in_words(pin: Pin) -> str:
+    """What the pin fixes, as people read it: names instead of ids, "none" for nothing."""
+    if pin.field == Pin.Field.STATE:
+        return MEANINGS[State(pin.value)].label
+    if not pin.value:
+        return "none"
+    model = _NAMED.get(Pin.Field(pin.field))
+    if model is None:
+        return pin.value
+    return str(model._default_manager.filter(pk=pin.value).first() or "deleted since")

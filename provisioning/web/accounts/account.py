@@ -18,6 +18,7 @@ from provisioning.models import Account, ClientProfile, Pin, Proposal
 from provisioning.services.accounts.explain import explain_account
 from provisioning.services.accounts.history import find_history
 from provisioning.services.accounts.known_clients import known_clients
+from provisioning.services.accounts.pins import value_in_words
 from provisioning.services.clients.documents import unservable_formats
 from provisioning.services.push.at_stores import find_at_stores
 from provisioning.services.settings.places import Place
@@ -73,7 +74,7 @@ def show_overview(
         "unservable": [each.label for each in unservable_formats(account=account)],
         "stores": stores,
         "troubles": [one for one in stores if one.refused],
-        "pins": pins,
+        "pins": [(pin, value_in_words(pin)) for pin in pins],
         "leave": _leave_of(account, pins),
         "aliases": list(account.aliases.order_by("-ends_at")),
         "proposal": Proposal.objects.filter(account=account, state=Proposal.State.OPEN).first(),

@@ -11,13 +11,29 @@ from django.utils import timezone
 
 from provisioning.core.states import State
 from provisioning.drivers.base import Kind
-from provisioning.models import Account, ConfigStore, ConsoleUser, OwnedRow, PendingChange, Person
+from provisioning.models import (
+    Account,
+    ConfigStore,
+    ConsoleUser,
+    OwnedRow,
+    PendingChange,
+    Person,
+    Pin,
+)
 from provisioning.services.accounts.blocks import block_account, restore_leaver
 from provisioning.services.accounts.explain import explain_account, explain_person
+from provisioning.services.accounts.pins import set_pin
 from provisioning.services.actor import Actor
 from provisioning.services.numbers.numbers import assign_number
 from provisioning.services.push import outbox
-from tests.factories import make_account, make_group, make_person, make_rule, make_store
+from tests.factories import (
+    make_account,
+    make_group,
+    make_person,
+    make_rule,
+    make_site,
+    make_store,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.database]
 
@@ -67,7 +83,7 @@ def test_a_restored_leaver_shows_the_pin_and_who_made_it(actor: Actor) -> None:
     make_rule()
     account = make_account(person=make_person(left_at=timezone.now()), state=State.GRACE)
     found = answers(restore_leaver(account=account, reason="Handover", actor=actor))
-    assert found["Pin of State"] == ("active", "Handover by Anna Admin")
+    assert found["Pin of State"] == ("Active", "Handover by Anna Admin")
 
 
 def test_a_sticky_address_says_what_the_formula_would_give_now() -> None:
@@ -81,6 +97,19 @@ def test_a_number_from_the_console_is_explained_by_its_pin(actor: Actor) -> None
     account = make_account(person=make_person())
     assign_number(account=account, e164="+442079460001", actor=actor)
     assert answers(account)["Number"] == ("+442079460001", "pinned: Set in the console")
+
+
+def test_pins_are_told_by_name_and_not_by_id(actor: Actor) -> None:
+    site = make_site()
+    account = make_account(person=make_person(), state=State.HELD)
+    for field, value in (("site", str(site.pk)), ("state", "held"), ("number", "")):
+        set_pin(account=account, field=Pin.Field(field), value=value, reason="Leave", actor=actor)
+    told = answers(account)
+    assert told["Pin of Site"][0] == str(site)
+    assert told["Pin of State"][0] == "Held"
+    assert told["Pin of Number"][0] == "none"
+    site.delete()
+    assert answers(account)["Pin of Site"][0] == "deleted since"
 
 
 def test_what_became_of_the_account_is_said_for_every_store() -> None:
