@@ -10,12 +10,15 @@ from provisioning.drivers.sip.agent import UserAgent
 from provisioning.drivers.sip.message import Response
 from provisioning.models import TrustedHost
 from provisioning.services.probes.facts import DomainProbe, Facts
-from provisioning.services.probes.verdict import Verdict, judge, untried
+from provisioning.services.probes.verdict import Outcome, Verdict, judge, untried
 from provisioning.services.routing.probe_routes import ALLOWED_NUMBER, REFUSED_NUMBER, dialled
 
 _NOWHERE = "rtcadmin-probe.invalid"
 _NOBODY = "rtcadmin-nobody"
 _REFUSED = 403
+_NOT_FOUND = 404
+# What only the pool says that has the account: no telephone is there, or another probe's.
+_KNOWN = (180, 480, 486)
 # RFC 3428, section 7: nothing is known of what becomes of it.
 _TAKEN_OVER = 202
 _TOO_LARGE = (413, 513)
@@ -96,6 +99,30 @@ def probe_stranger(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdic
         "A call without a password is refused here, as it must be. What a call from a trusted "
         "address may do only shows from there."
     )
+
+
+def probe_pools(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:
+    """The probe account of each other pool is known there, whether a telephone is there or not."""
+    facts.check_accepted(phone.local_host)
+    if not facts.elsewhere:
+        return untried("No other pool that answers has a probe account. Set them up there.")
+    nobody = _call(probe, phone, _NOBODY)
+    if nobody.status != _NOT_FOUND:
+        return untried(f"It answers {nobody.words} to calls for nobody.")
+    for pool, uri in facts.elsewhere.items():
+        answer = phone.invite(probe.login, uri)
+        if answer.status == _NOT_FOUND:
+            # A pool that was slow has been left out; a second time its next server is asked.
+            answer = phone.invite(probe.login, uri)
+        verdict = judge(
+            answer,
+            good=answer.status in _KNOWN,
+            sent=f"INVITE to nobody, and to {uri}, a probe account of “{pool}”",
+            expected="404, and 480 from there, where no telephone of it is",
+        )
+        if verdict.outcome is not Outcome.EFFECTIVE:
+            break
+    return verdict
 
 
 def probe_messaging(facts: Facts, probe: DomainProbe, phone: UserAgent) -> Verdict:

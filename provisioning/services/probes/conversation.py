@@ -32,6 +32,7 @@ _OF_DOMAINS: Mapping[Kind, Probe] = MappingProxyType(
 _OF_KINDS: Mapping[Kind, Probe] = MappingProxyType(
     {
         Kind.DIAL_RULE: calling.probe_dial_rule,
+        Kind.POOL_SERVER: calling.probe_pools,
         Kind.TRUSTED_HOST: calling.probe_stranger,
     }
 )
@@ -61,7 +62,6 @@ _OF_SETTINGS: Mapping[str, Probe] = MappingProxyType(
 # Why something is not tried.
 _KINDS_UNTRIED: Mapping[Kind, str] = MappingProxyType(
     {
-        Kind.POOL_SERVER: "Only an account of the other pool would prove it, and it would ring.",
         Kind.TRUNK: "Only its provider sees whether the server registers there.",
     }
 )

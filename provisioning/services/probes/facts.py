@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 
 from provisioning.core.errors import ProvisioningError, Rejected
 from provisioning.core.records import Listener
@@ -33,6 +34,7 @@ from provisioning.models import (
 )
 from provisioning.services.probes.verdict import Verdict
 from provisioning.services.routing.desired_routing import sites_that_dial
+from provisioning.services.routing.pool_servers import pool_server_rows
 from provisioning.services.settings.effective import effective_at
 from provisioning.services.settings.places import Place
 
@@ -76,8 +78,9 @@ class Facts:
 
     `kinds` are those that stand at the server, all of them pushed and reloaded; `settings` the
     values that it should go by, of those that were given; `preferences` the account settings that
-    some account has, and `own` those that the probe accounts have and are tried by. `gateway` is
-    where the console takes calls itself, if it does.
+    some account has, and `own` those that the probe accounts have and are tried by. `elsewhere` is
+    a probe account's SIP URI by the name of each other pool that is asked for it and not down,
+    `gateway` where the console takes calls itself, if it does.
     """
 
     server: str
@@ -91,6 +94,7 @@ class Facts:
     preferences: frozenset[str] = frozenset()
     own: frozenset[str] = frozenset()
     trusted: tuple[TrustedHost, ...] = ()
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
     gateway: tuple[str, int] | None = None
 
     def trusts(self, address: str) -> str:
@@ -138,6 +142,7 @@ def gather(server: SipServer) -> Facts:
         preferences=_preferences(store),
         own=frozenset(key.partition("/")[0] for key in own.values_list("key", flat=True)),
         trusted=tuple(TrustedHost.objects.all()),
+        elsewhere=_elsewhere(server),
         gateway=settings.PROBE_GATEWAY,
     )
 
@@ -222,6 +227,21 @@ def _settings(server: SipServer) -> dict[str, Value]:
     effective = effective_at(place=Place(SettingScope.SERVER, server))
     values = {each.setting.key: each.value for each in effective}
     return {key: values.get(key, "") for key in sorted(stored)}
+
+
+def _elsewhere(server: SipServer) -> dict[str, str]:
+    """A probe account that stands at a store of each other pool, by the name of the pool."""
+    asked = {row.pool for row in pool_server_rows(pool_id=server.pool_id).values()}
+    down = SipServer.Health.DOWN
+    up = SipServer.objects.filter(pool__in=asked, enabled=True).exclude(health=down)
+    stored = OwnedRow.objects.filter(
+        store__pool=OuterRef("pool"), kind=Kind.SUBSCRIBER, key=OuterRef("aor")
+    )
+    accounts = Account.objects.filter(
+        Exists(stored), pool__in=up.values("pool"), probe__role=_Role.OPEN, state=State.ACTIVE
+    )
+    found = accounts.order_by("pk").values_list("pool__name", "aor")
+    return {pool: f"sip:{aor}" for pool, aor in found}
 
 
 def _preferences(store: ConfigStore) -> frozenset[str]:
