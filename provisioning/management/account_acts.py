@@ -9,7 +9,7 @@ from django.db.models import Model
 
 from provisioning.core.errors import InvalidInput
 from provisioning.models import Account, ClientProfile, Number, ServerPool, SipDomain, Site
-from provisioning.services.accounts import accounts, blocks, credentials
+from provisioning.services.accounts import accounts, addresses, blocks, credentials
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.numbers.numbers import assign_number, release_number
 
@@ -62,6 +62,32 @@ def number(ids: Sequence[int], options: dict[str, Any]) -> Sequence[int]:
     if has is None:
         raise InvalidInput(f"{account} has no number. Nothing was changed.")
     release_number(number=has, free=options["free"], actor=COMMAND_LINE)
+    return ids
+
+
+def rename(ids: Sequence[int], options: dict[str, Any]) -> Sequence[int]:
+    """Give one account another SIP URI."""
+    account = Account.objects.get(pk=_one(ids))
+    if not options["user_part"]:
+        raise InvalidInput("Say --user-part: what stands before the @. Nothing was changed.")
+    addresses.rename_account(
+        account=account, user_part=options["user_part"], reason=options["reason"],
+        alias_days=options["alias_days"], actor=COMMAND_LINE,
+    )  # fmt: skip
+    return ids
+
+
+def unpin(ids: Sequence[int], options: dict[str, Any]) -> Sequence[int]:
+    """Let rules and directory decide a value of one account again, or all that are pinned."""
+    account = Account.objects.get(pk=_one(ids))
+    pins = account.pins.order_by("field")
+    if options["pin"]:
+        pins = pins.filter(field=options["pin"])
+    if not pins:
+        there = ", ".join(account.pins.order_by("field").values_list("field", flat=True))
+        raise InvalidInput(f"No such value is pinned; there are: {there or 'none'}.")
+    for pin in pins:
+        blocks.end_pin(pin=pin, actor=COMMAND_LINE)
     return ids
 
 

@@ -200,6 +200,29 @@ def test_a_leaver_is_restored_and_nobody_else(managed: None) -> None:
     assert "not in grace" in refused("restore", account.aor, "--reason", "Back", "--apply")
 
 
+def test_another_sip_uri_is_given_and_its_pin_ended(managed: None) -> None:
+    account = make_account(user_part="ann", kind="person", person=make_person())
+    wanted = ("rename", account.aor, "--user-part", "ann.lee", "--alias-days", "30")
+    assert "Say why" in refused(*wanted, "--apply")
+    assert "Say --user-part" in refused("rename", account.aor, "--reason", "x", "--apply")
+    said = run(*wanted, "--reason", "Married")
+    assert "ann@voice.example.com → ann.lee@voice.example.com, active" in said
+    account.refresh_from_db()
+    assert account.aor == "ann@voice.example.com"
+    run(*wanted, "--reason", "Married", "--apply")
+    account.refresh_from_db()
+    assert account.aor == "ann.lee@voice.example.com"
+    assert [alias.aor for alias in account.aliases.all()] == ["ann@voice.example.com"]
+    assert "No such value is pinned; there are: user_part." in refused(
+        "unpin", account.aor, "--pin", "number", "--apply"
+    )
+    run("unpin", account.aor)
+    assert account.pins.count() == 1
+    run("unpin", account.aor, "--apply")
+    assert account.pins.count() == 0
+    assert "there are: none" in refused("unpin", account.aor, "--apply")
+
+
 def test_an_account_without_a_person_is_made_and_removed(managed: None) -> None:
     domain, pool, site = make_domain(), make_pool(), make_site()
     wanted = (

@@ -19,14 +19,14 @@ from provisioning.management import account_acts
 from provisioning.management.account_choice import add_filter, filter_accounts, find_account
 from provisioning.management.any_order import AnyOrderCommand
 from provisioning.management.names import a_day
-from provisioning.models import Account
+from provisioning.models import Account, Pin
 from provisioning.services.accounts.at_risk import Toll, weigh
 from provisioning.services.accounts.blocks import MOST_AT_ONCE
 
 _LIMIT_PASSED = 2
 _EXAMPLES = 20
 # What acts change, told as it was before and is after.
-_MOVING = ("state", "number")
+_MOVING = ("account", "state", "number")
 _KINDS = [kind for kind in Account.Kind.values if kind != Account.Kind.PERSON]
 # What is done: the act, and what became of the accounts, in words.
 _ACTS: dict[str, tuple[account_acts.Act, str]] = {
@@ -35,6 +35,8 @@ _ACTS: dict[str, tuple[account_acts.Act, str]] = {
     "renew": (account_acts.renew, "given new credentials"),
     "restore": (account_acts.restore, "restored"),
     "number": (account_acts.number, "given another number"),
+    "rename": (account_acts.rename, "renamed"),
+    "unpin": (account_acts.unpin, "left to rules and directory"),
     "remove": (account_acts.remove, "removed"),
     "create": (account_acts.create, "created"),
 }
@@ -46,11 +48,12 @@ _COUNTED = {"block": Category.SERVICE, "renew": Category.CREDENTIAL}
 
 
 class Command(AnyOrderCommand):
-    """`accounts (list | block | unblock | renew | restore | number | create | remove) [NAME …]`."""
+    """`accounts (list | block | unblock | renew | restore | number | …) [NAME …] [--apply]`."""
 
     help = (
-        "List accounts, block and unblock them, give them new credentials or a number, restore who "
-        "left; create and remove accounts without a person. Dry unless --apply. "
+        "List accounts, block and unblock them, give them new credentials, a number or another SIP "
+        "URI, restore who left, end pins; create and remove accounts without a person. Dry unless "
+        "--apply. "
         "Exit status: 0 done, 1 not possible, 2 a limit is passed."
     )
 
@@ -70,7 +73,16 @@ class Command(AnyOrderCommand):
         parser.add_argument("--free", action="store_true", help="with --release: free at once")
         parser.add_argument("--kind", choices=_KINDS, help="create: what it is for")
         parser.add_argument("--name", help="create: its name")
-        parser.add_argument("--user-part", metavar="NAME", help="create: what stands before the @")
+        parser.add_argument(
+            "--user-part", metavar="NAME", help="create, rename: what stands before the @"
+        )
+        parser.add_argument(
+            "--alias-days", type=int, default=0, metavar="N",
+            help="rename: so long the former SIP URI leads on",
+        )  # fmt: skip
+        parser.add_argument(
+            "--pin", choices=Pin.Field.values, help="unpin: only this value; all without"
+        )
         parser.add_argument("--domain", help="create: its SIP domain")
         parser.add_argument("--pool", help="create: its home pool")
         parser.add_argument("--site", help="create: its site")
@@ -197,7 +209,10 @@ def _standing(ids: Sequence[int]) -> dict[int, dict[str, str]]:
 def _moved(each: dict[str, Any], name: str) -> str:
     """The state or number, with what it was before where that was something else."""
     before, now = each["before"].get(name, each[name]), each[name]
-    return str(now) if before == now else f"{before or 'none'} → {now or 'none'}"
+    if before == now:
+        # The SIP URI stands before already.
+        return "" if name == "account" else str(now)
+    return f"{before or 'none'} → {now or 'none'}"
 
 
 def _told(row: Account) -> dict[str, Any]:
