@@ -20,6 +20,8 @@ def _start(data: Path, *arguments: str, **environment: str) -> subprocess.Popen[
         stderr=subprocess.PIPE,
         env={"RTCADMIN_DATA": str(data), "PATH": "", **environment},
         text=True,
+        # Whoever runs tests in the background of a shell has it ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -55,7 +57,7 @@ def test_interrupted_it_says_so_and_ends_with_130(tmp_path: Path) -> None:
     # Opened for writing as soon as the command reads; it then waits for what never comes.
     with pipe.open("w"):
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate()
+        _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said == "Interrupted. What was done before stays done.\n"
 

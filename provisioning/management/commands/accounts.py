@@ -90,8 +90,9 @@ class Command(AnyOrderCommand):
         parser.add_argument("--responsible", default="", help="create: somebody responsible")
         parser.add_argument("--apply", action="store_true", help="do it")
         parser.add_argument("--approve", action="store_true", help="though a limit is passed")
-        parser.add_argument("--json", action="store_true", help="print JSON")
-        parser.add_argument("--csv", action="store_true", help="list: print CSV")
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="print JSON")
+        form.add_argument("--csv", action="store_true", help="list: print CSV")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """List them, or act."""

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 
 from provisioning.core.errors import InvalidInput, ProvisioningError
 from provisioning.core.spreadsheet import csv_lines
+from provisioning.core.telephone import normalise
 from provisioning.management.any_order import AnyOrderCommand
 from provisioning.management.json_stream import write_object
 from provisioning.models import Number, NumberRange, Site
@@ -62,8 +63,9 @@ class Command(AnyOrderCommand):
             help="import: whose national numbers they are, such as DE",
         )  # fmt: skip
         parser.add_argument("--apply", action="store_true", help="set, import: do it")
-        parser.add_argument("--json", action="store_true", help="print JSON")
-        parser.add_argument("--csv", action="store_true", help="list: print CSV for import")
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--json", action="store_true", help="print JSON")
+        form.add_argument("--csv", action="store_true", help="list: print CSV for import")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """List or import."""
@@ -102,14 +104,15 @@ class Command(AnyOrderCommand):
         if not options["what"] or not options["state"]:
             raise InvalidInput("Say which number, and --state. Nothing was changed.")
         state, note = Number.State(options["state"]), options["note"]
-        known = Number.objects.filter(e164=options["what"]).first()
+        e164 = normalise(options["what"])
+        known = Number.objects.filter(e164=e164).first()
         before = known.state if known else None
         # Without --apply it is done and taken back, so that what would be refused is told.
         with transaction.atomic():
             number = (
                 set_number_state(number=known, state=state, note=note, actor=COMMAND_LINE)
                 if known
-                else add_number(e164=options["what"], state=state, note=note, actor=COMMAND_LINE)
+                else add_number(e164=e164, state=state, note=note, actor=COMMAND_LINE)
             )
             transaction.set_rollback(not options["apply"])
         if options["json"]:
