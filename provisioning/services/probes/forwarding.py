@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from dataclasses import replace
 
 from provisioning.core.errors import Rejected
 from provisioning.drivers.sip.agent import UserAgent
@@ -75,14 +74,14 @@ def _reach(facts: Facts, probe: DomainProbe, phone: UserAgent, *, rings: bool) -
     called = [each.user == _AWAY for each in phone.rung[before:] if each.method == "INVITE"]
     waited = not rings or took > RINGS_FOR / 2
     does = f"rings, and which forwards after {RINGS_FOR} s" if rings else "is busy, and forwards"
-    verdict = judge(
+    rang = ", then ".join("there" if there else "here" for there in called) or "nowhere"
+    return judge(
         answer,
         good=called == [True, False] and waited,
         sent=f"INVITE to an account whose telephone {does} to the probe",
         expected="it rings there, then here",
+        seen=f"it rang {rang}, for {took:.1f} s",
     )
-    rang = ", then ".join("there" if there else "here" for there in called) or "nowhere"
-    return replace(verdict, got=f"{answer.words}; it rang {rang}, for {took:.1f} s")
 
 
 def _given(account: Login | None) -> Login:

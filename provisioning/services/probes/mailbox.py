@@ -7,7 +7,7 @@ from provisioning.drivers.sip.digest import Login
 from provisioning.drivers.sip.message import parameter
 from provisioning.drivers.sip.next_hop import NextHop
 from provisioning.services.probes.facts import DomainProbe, Facts
-from provisioning.services.probes.verdict import Outcome, Verdict, judge, untried
+from provisioning.services.probes.verdict import Outcome, Verdict, arrived, judge, untried
 
 # Why a call comes to a mailbox (RFC 4458): no telephone, a busy one, and its owner who listens.
 _ABSENT, _BUSY, _OWNER = "503", "486", ""
@@ -35,11 +35,8 @@ def probe_mailbox(hop: NextHop, facts: Facts, probe: DomainProbe, phone: UserAge
 def _call(hop: NextHop, phone: UserAgent, caller: Login, mailbox: Login, cause: str) -> Verdict:
     before = len(hop.rung)
     answer = phone.invite(caller, mailbox.uri)
-    causes = [
-        parameter(each.uri, "cause")
-        for each in hop.rung[before:]
-        if each.method == "INVITE" and each.user == mailbox.user
-    ]
+    calls = [each for each in hop.rung[before:] if each.method == "INVITE"]
+    causes = [(each.user, parameter(each.uri, "cause")) for each in calls]
     who = {
         _ABSENT: "INVITE to an account with voicemail that is not registered",
         _BUSY: "INVITE to an account with voicemail whose telephone is busy",
@@ -47,9 +44,10 @@ def _call(hop: NextHop, phone: UserAgent, caller: Login, mailbox: Login, cause: 
     }
     return judge(
         answer,
-        good=causes == [cause],
+        good=causes == [(mailbox.user, cause)],
         sent=who[cause],
         expected=f"it arrives at the mailbox, {f'with cause={cause}' if cause else 'its own'}",
+        seen=arrived(calls),
     )
 
 

@@ -22,7 +22,7 @@ from provisioning.drivers.sip.next_hop import NextHop
 from provisioning.services.probes import calling
 from provisioning.services.probes.facts import DomainProbe, Facts, Probe
 from provisioning.services.probes.mailbox import probe_mailbox
-from provisioning.services.probes.verdict import Outcome, Verdict, judge, untried
+from provisioning.services.probes.verdict import Outcome, Verdict, arrived, judge, untried
 from provisioning.services.routing.probe_routes import (
     GROUP_NUMBER,
     GROUP_USER,
@@ -61,6 +61,7 @@ def probe_gateway(hop: NextHop, facts: Facts, probe: DomainProbe, phone: UserAge
         good=any(each.user == as_sent(number) for each in calls),
         sent=f"INVITE to {number}, whose gateway is the console",
         expected=f"it arrives there as {as_sent(number)}",
+        seen=arrived(calls),
     )
 
 
@@ -71,13 +72,14 @@ def probe_group_address(
     facts.check_asked(phone.local_host)
     before = len(hop.rung)
     answer = phone.invite(probe.login, f"sip:{GROUP_NUMBER}@{probe.domain}")
-    calls = [each for each in hop.rung[before:] if each.user == GROUP_USER]
-    told = [_address(each.first("p-asserted-identity")) for each in calls]
+    calls = hop.rung[before:]
+    told = [(each.user, _address(each.first("p-asserted-identity"))) for each in calls]
     return judge(
         answer,
-        good=told == [probe.login.uri],
+        good=told == [(GROUP_USER, probe.login.uri)],
         sent=f"INVITE to {GROUP_NUMBER}, a group address that leads to the console",
-        expected=f"it arrives there as a call to {GROUP_USER} by {probe.login.user}",
+        expected=f"it arrives there for {GROUP_USER}, with {probe.login.user} as who calls",
+        seen=arrived(calls),
     )
 
 
@@ -199,8 +201,9 @@ def _shows(call: Request, number: str) -> bool:
 
 
 def _told(call: Request) -> str:
-    names = ("From", "P-Asserted-Identity", "Privacy")
-    return "; ".join(f"{name}: {call.first(name.lower()) or 'none'}" for name in names)
+    told = {name: _address(call.first(name.lower())) for name in ("From", "P-Asserted-Identity")}
+    told["Privacy"] = call.first("privacy")
+    return "; ".join(f"{name}: {value or 'none'}" for name, value in told.items())
 
 
 def _address(sender: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from provisioning.drivers.base import Kind
-from provisioning.drivers.sip.message import Response
+from provisioning.drivers.sip.message import Request, Response
 from provisioning.models import ProbeResult
 
 Outcome = ProbeResult.Outcome
@@ -31,12 +32,19 @@ class Finding:
     verdict: Verdict
 
 
-def judge(response: Response, *, good: bool, sent: str, expected: str) -> Verdict:
-    """What an answer says; a server that has no time for it says nothing."""
+def judge(response: Response, *, good: bool, sent: str, expected: str, seen: str = "") -> Verdict:
+    """What an answer says, and what was `seen` beside it; who has no time says nothing."""
     if not good and response.status == _BUSY and response.first("retry-after"):
         return untried(f"It answered {response.words}: this says nothing of how it is set up.")
     outcome = Outcome.EFFECTIVE if good else Outcome.INEFFECTIVE
-    return Verdict(outcome, response.words, sent, expected)
+    got = f"{response.words}; {seen}" if seen else response.words
+    return Verdict(outcome, got, sent, expected)
+
+
+def arrived(requests: Sequence[Request]) -> str:
+    """What came to the console itself, in words."""
+    came = ", ".join(f"{each.method} {each.uri}" for each in requests)
+    return f"there arrived {came or 'nothing'}"
 
 
 def untried(why: str) -> Verdict:
