@@ -20,6 +20,11 @@ class Actor:
         """The signed-in console user."""
         return cls(user.username, user, request_id)
 
+    @property
+    def label(self) -> str:
+        """As pages call it: people by their names."""
+        return self.name if self.user is None else str(self.user)
+
 
 SYNC = Actor("directory sync")
 RULES = Actor("account rules")

@@ -64,7 +64,7 @@ def test_nothing_is_done_without_apply(rollout: Rollout) -> None:
     run(str(rollout.pk), "--cancel", "--reason", "no", "--apply")
     rollout.refresh_from_db()
     assert rollout.state == "cancelled"
-    assert "command line cancelled it: no." in rollout.problem
+    assert "command line gave it up: no." in rollout.problem
 
 
 def test_what_is_refused_is_said(rollout: Rollout) -> None:

@@ -24,6 +24,7 @@ from provisioning.services.routing.probe_routes import OF_PROBES
 _Outcome = ProbeResult.Outcome
 # Kinds with a row for each account: counting them takes long.
 _MANY = frozenset({Kind.SUBSCRIBER.value, Kind.ALIAS.value, Kind.PREFERENCE.value})
+_HELD = "A rollout holds it back: see Changes."
 _AGAIN = "Pushed again since it was proved. The next probe follows."
 
 
@@ -57,9 +58,10 @@ class AtServer:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """Changes of a kind that a store has not got: how many were given up, and why."""
+    """Changes of a kind that a store has not got: how many were given up or held, and why."""
 
     given_up: int
+    held: int
     why: str | None
     problem: str
 
@@ -106,6 +108,7 @@ def _read(servers: Sequence[SipServer], kinds: Sequence[Kind]) -> _Known:
     # Of several one that was given up speaks for all.
     for store, kind, *told in waiting.values_list("store", "kind").annotate(
         left=Count("pk", filter=given_up),
+        held=Count("pk", filter=Q(stage__open=False)),
         said=Max("problem", filter=given_up),
         any_said=Max("problem"),
     ):
@@ -150,7 +153,8 @@ def _standing(server: SipServer, kind: Kind, known: _Known) -> Standing:
         return Standing(kind, "observe", rows)
     if change is not None:
         word = "failed" if change.given_up else "pending"
-        return Standing(kind, word, rows, change.why or change.problem)
+        held = _HELD if change.held else ""
+        return Standing(kind, word, rows, change.why or change.problem or held)
     if kind.value in server.reload_pending:
         why = server.reload_problem or "Written; the server has not reloaded it yet."
         return Standing(kind, "pending", rows, why)

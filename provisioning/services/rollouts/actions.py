@@ -61,7 +61,7 @@ def pause(*, rollout: Rollout, reason: str, actor: Actor) -> None:
         now.stages.update(open=False)
         under_way = now.stages.filter(state__in=(StageState.WRITING, StageState.WATCHING))
         under_way.update(state=StageState.WAITING, since=timezone.now())
-        now.state, now.waits = State.PAUSED, f"Paused by {actor.name}: {reason}"
+        now.state, now.waits = State.PAUSED, f"Paused by {actor.label}: {reason}"
         _keep(now, actor, "paused", "state", "waits", reason=reason)
 
 
@@ -82,7 +82,7 @@ def roll_back(*, rollout: Rollout, reason: str, actor: Actor) -> None:
     with transaction.atomic():
         now = _locked(rollout, State.RUNNING, State.PAUSED)
         _keep(now, actor, "rolled back", reason=reason)
-        begin_roll_back(now, f"{actor.name} rolled it back: {reason}.")
+        begin_roll_back(now, f"{actor.label} rolled it back: {reason}.")
 
 
 def cancel(*, rollout: Rollout, reason: str, actor: Actor) -> None:
@@ -91,17 +91,17 @@ def cancel(*, rollout: Rollout, reason: str, actor: Actor) -> None:
     Whoever changes one of the same things again makes a new rollout of it.
     """
     reason = _checked_reason(reason)
-    said = f"{actor.name} cancelled it: {reason}."
+    said = f"{actor.label} gave it up: {reason}."
     with transaction.atomic():
         now = _locked(rollout, State.WAITING, State.RUNNING, State.PAUSED, State.ROLLED_BACK)
         if now.state in (State.RUNNING, State.PAUSED):
             now.cancels = True
-            _keep(now, actor, "cancelled", "cancels", reason=reason)
+            _keep(now, actor, "gave up", "cancels", reason=reason)
             begin_roll_back(now, said)
             return
         now.problem = f"{now.problem} {said}".strip()
         now.state, now.waits, now.ended_at = State.CANCELLED, "", timezone.now()
-        _keep(now, actor, "cancelled", "state", "waits", "ended_at", "problem", reason=reason)
+        _keep(now, actor, "gave up", "state", "waits", "ended_at", "problem", reason=reason)
         _wake_others(now)
 
 

@@ -90,6 +90,12 @@ def test_who_makes_a_change_is_told_which_rollout_brings_it(
     told = text_of(as_administrator.post(reverse("trusted-new"), host, follow=True))
     assert brings in told
     assert "with the next push" not in told
+    server = SipServer.objects.create(
+        name="sip1", pool=pool, store=ConfigStore.objects.get(), sip_host="localhost",
+        rpc_url="http://127.0.0.1:1/RPC",
+    )  # fmt: skip
+    for page in (reverse("routes"), reverse("server", args=[server.pk])):
+        assert "Pending A rollout holds it back" in text_of(as_administrator.get(page))
     # What changes nothing at the servers joins nothing.
     policy = reverse("setting", args=["global", 0, "register_interval"])
     told = text_of(as_administrator.post(policy, {"value": "30 min"}, follow=True))
@@ -114,7 +120,10 @@ def test_giving_up_asks_why_and_a_dialog_goes_on_to_the_page(
     assert "Say why" in text_of(as_administrator.post(address, {"reason": ""}, follow=True))
     answer = as_administrator.post(address, {"reason": "no"}, headers={"HX-Request": "true"})
     assert answer.headers["HX-Redirect"] == f"/rollouts/{rollout.pk}/"
-    assert "Given up" in text_of(as_administrator.get(f"/rollouts/{rollout.pk}/"))
+    said = text_of(as_administrator.get(f"/rollouts/{rollout.pk}/"))
+    assert "Given up" in said
+    assert "Anna Admin gave it up: no." in said
+    assert f"Gave up {rollout}" in text_of(as_administrator.get("/audit/"))
 
 
 def test_an_open_page_is_made_anew_when_the_state_is_another(
