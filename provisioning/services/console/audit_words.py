@@ -30,7 +30,7 @@ def tell(detail: dict[str, Any]) -> Told:
         if isinstance(value, list) and len(value) == 2 and name not in _LISTS:
             before, after = value
             told.rows.append((label, _said(name, before), _said(name, after)))
-        elif value not in ([], {}):
+        elif value not in ([], {}, "", None):
             told.facts.append((label, _said(name, value)))
     return told
 

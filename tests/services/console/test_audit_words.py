@@ -41,6 +41,10 @@ def test_counts_are_no_python() -> None:
     ]
 
 
+def test_what_is_empty_is_not_told() -> None:
+    assert tell({"client": "", "note": None, "rows": 0}).facts == [("rows", 0)]
+
+
 def test_of_a_mapping_each_entry_that_differs_is_told_by_itself() -> None:
     source = DirectorySource.objects.create(
         name="corp", key_attribute="entryUUID", tls="ldaps",
