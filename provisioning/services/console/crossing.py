@@ -21,7 +21,10 @@ def newest_event(row: Model) -> int:
 
 
 def crossed(row: Model, *, since: int) -> InvalidInput:
-    """That somebody else changed `row` after the event `since`: who, and what."""
+    """That somebody else changed `row` after the event `since`: who, and what.
+
+    That nothing was saved is said by the form.
+    """
     events = list(_events(row).filter(pk__gt=since)[:_MOST_EVENTS])
     who = " and ".join(dict.fromkeys(event.who for event in reversed(events)))
     changed = [
@@ -32,9 +35,9 @@ def crossed(row: Model, *, since: int) -> InvalidInput:
     more = f" and {len(changed) - _MOST_VALUES} more" if len(changed) > _MOST_VALUES else ""
     what = f" ({'; '.join(changed[:_MOST_VALUES])}{more})" if changed else ""
     return InvalidInput(
-        f"{who or 'Somebody else'} changed “{row}” after you had opened this form{what}. Nothing "
-        "was saved. The form shows what you typed: look at what is kept now, in another tab, and "
-        "save again only where yours shall replace it."
+        f"{who or 'Somebody else'} changed “{row}” after you had opened this form{what}. The "
+        "form shows what you typed: look at what is kept now, in another tab, and save again only "
+        "where yours shall replace it."
     )
 
 

@@ -34,6 +34,5 @@ def require_newest(*, place: Place, setting: Setting, seen: int) -> None:
     before, after = newest.detail[setting.label]
     raise InvalidInput(
         f"{newest.who} changed “{setting.label}” after you had opened this form ({before} → "
-        f"{after}). Nothing was saved. The form shows what you typed: send it again only where "
-        "yours shall replace it."
+        f"{after}). The form shows what you typed: send it again only where yours shall replace it."
     )

@@ -17,6 +17,7 @@ from provisioning.models import Account, SipDomain, Site
 from provisioning.services.accounts.counts import with_account_counts
 from provisioning.services.actor import Actor
 from provisioning.services.probes.standing import standing_at_servers
+from provisioning.services.rollouts.joined import look_before, tell_joined
 from provisioning.services.routing.ways import find_way
 from provisioning.services.rules.domains import Unconfirmed, delete_sip_domain, save_sip_domain
 from provisioning.services.rules.sites import delete_site, save_site
@@ -87,8 +88,12 @@ class SitePage(EditPage[Site]):
 
     def save(self, form: SiteForm, actor: Actor) -> HttpResponse:
         """Keep it."""
+        before = look_before()
         save_site(site=form.instance, actor=actor)
-        return self.saved(f"{form.instance} was saved.\nThe next sync places people by it.")
+        servers = tell_joined(before) or "Its dial rules and numbers come with the next push."
+        return self.saved(
+            f"{form.instance} was saved.\nThe next sync places people by it. {servers}"
+        )
 
     def context(self, row: Site | None, form: Any) -> dict[str, Any]:
         """Where the dial rules are tried out."""

@@ -96,6 +96,12 @@ def test_who_makes_a_change_is_told_which_rollout_brings_it(
     )  # fmt: skip
     for page in (reverse("routes"), reverse("server", args=[server.pk])):
         assert "Pending A rollout holds it back" in text_of(as_administrator.get(page))
+    site = {
+        "name": "London", "country": "GB", "time_zone": "Europe/London",
+        "dial_rules": "0([1-9]\\d+) -> +44\\1",
+    }  # fmt: skip
+    told = text_of(as_administrator.post(reverse("site-new"), site, follow=True))
+    assert brings in told
     # What changes nothing at the servers joins nothing.
     policy = reverse("setting", args=["global", 0, "register_interval"])
     told = text_of(as_administrator.post(policy, {"value": "30 min"}, follow=True))
