@@ -21,7 +21,8 @@ function show() {
     page.indeterminate = chosen > 0 && !page.checked;
   }
   list.querySelector("[data-selection-bar]").hidden = count === 0;
-  list.querySelector("[data-select-all]").hidden = all || chosen < boxes().length;
+  const everything = Number(list.dataset.total) <= boxes().length;
+  list.querySelector("[data-select-all]").hidden = all || everything || chosen < boxes().length;
   const more = all && "uncounted" in list.dataset ? "more than " : "";
   list.querySelector("[data-selected]").textContent = more + count.toLocaleString("en");
 }

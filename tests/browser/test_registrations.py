@@ -13,6 +13,7 @@ def test_before_registrations_end_the_dialog_says_how_many(
     make_company(administrator)
     signed_in.open("/registrations/")
     signed_in.find("[data-select-page]").click()
+    assert not signed_in.all("[data-select-all]")[0].is_displayed(), "all of them are on the page"
     signed_in.button("End registration", within="[data-selection-bar]").click()
     asked = signed_in.find("#confirm p").text
     assert asked.startswith(f"Chosen: {RegisteredContact.objects.count()}. Calls to these clients")

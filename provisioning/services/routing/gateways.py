@@ -8,7 +8,7 @@ from django.db.models import Max, Q, QuerySet
 
 from provisioning.core.errors import InvalidFields, InvalidInput, about
 from provisioning.core.sip import check_domain
-from provisioning.core.text import require_line
+from provisioning.core.text import counted, require_line
 from provisioning.models import Gateway, Route
 from provisioning.models.routing import FIRST_NUMBER
 from provisioning.services.actor import Actor
@@ -19,6 +19,8 @@ from provisioning.services.servers import targets
 # To whom the password would answer.
 _TRUST = ("host", "port", "transport", "domain", "realm", "auth_user")
 _REGISTRATION = ("user", "domain", "auth_user", "realm")
+# How many of the routes that use a gateway are named.
+_NAMED = 5
 _PREFIX = re.compile(r"[+0-9*#]*", re.ASCII)
 _NAME = re.compile(r"[^\s\"\\:;<>@]{1,64}", re.ASCII)
 
@@ -56,9 +58,11 @@ def delete_gateway(*, gateway: Gateway, actor: Actor) -> None:
     """Delete a gateway that no route names, and take it from every managed store."""
     uses = routes_of(gateway).count()
     if uses:
-        what = "1 route" if uses == 1 else f"{uses:,} routes"
+        names = routes_of(gateway).order_by("name").values_list("name", flat=True)[:_NAMED]
+        more = ", …" if uses > _NAMED else ""
         raise InvalidInput(
-            f"“{gateway}” is still used by {what}. Nothing was deleted; change those first."
+            f"“{gateway}” is still used by {counted(uses, 'route')}: {', '.join(names)}{more}. "
+            "Nothing was deleted; change that first."
         )
     with marking_routing(actor=actor, about=f"gateway {gateway} deleted"):
         saving.delete(row=gateway, actor=actor)

@@ -96,9 +96,9 @@ def test_what_is_wrong_stands_at_its_field(as_administrator: Client) -> None:
 
 def test_a_gateway_in_use_says_what_uses_it(as_administrator: Client) -> None:
     gateway = make_gateway()
-    make_route("+", gateway)
+    make_route("+", gateway, name="World")
     answer = as_administrator.post(reverse("gateway-delete", args=[gateway.pk]), follow=True)
-    assert "still used by 1 route" in text_of(answer)
+    assert "still used by 1 route: World." in text_of(answer)
 
 
 def test_no_choice_of_a_route_is_a_row_of_dashes(as_administrator: Client) -> None:
