@@ -25,7 +25,8 @@ class RevertPlan:
     """What a revert does: rows written back, created again and deleted; `moved` are left out.
 
     `released` are adopted rows that are nobody's here afterwards; `loses` accounts that cannot
-    register any more, of which `allowed` pass without approval. Examples are (kind, key, what is
+    register any more, of which `allowed` pass without approval; `aside` rows that the console wants
+    otherwise, once it is done. Examples are (kind, key, what is
     done with it), of what moved on (kind, key).
     """
 
@@ -37,6 +38,7 @@ class RevertPlan:
     moved: int = 0
     loses: int = 0
     allowed: int = 0
+    aside: int = 0
     moved_examples: list[tuple[str, str]] = field(default_factory=list)
     examples: list[tuple[str, str, str]] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
@@ -135,14 +137,14 @@ def _note(plan: RevertPlan, block: Block, image: Image, have: Row | None) -> Non
 class Restorer:
     """Writes blocks back, as long as the lease is ours.
 
-    `set_aside` says what becomes of the console still wanting the rows otherwise; it is called in
-    the transaction that notes what is about to be restored.
+    `set_aside` says what becomes of rows that the console wants otherwise still, and how many they
+    are; it is called in the transaction that notes what is about to be restored.
     """
 
     store: ConfigStore
     journal: Journal
     renew: Callable[[], None]
-    set_aside: Callable[[Block], None]
+    set_aside: Callable[[Block], int]
 
     def restore(self, driver: StoreDriver, block: Block, plan: RevertPlan) -> None:
         """Write one block back; what the store refuses is in `plan.problems`."""
@@ -156,7 +158,7 @@ class Restorer:
             )
             kinds = {block.kind} & driver.reload_kinds if changes else frozenset[Kind]()
             note_reloads(store=self.store, kinds=kinds)
-            self.set_aside(block)
+            plan.aside += self.set_aside(block)
         outcomes = driver.apply(changes) if changes else []
         failed = {each.key: each.error for each in outcomes if each.error}
         plan.problems |= failed

@@ -6,6 +6,7 @@ rows are kept as ignored drift until a date, so that nobody overwrites them mean
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,9 +21,11 @@ from provisioning.models import ConfigStore, Drift, OwnedRow, PushRecord
 from provisioning.services import leases
 from provisioning.services.accounts.pins import checked_reason
 from provisioning.services.actor import Actor
+from provisioning.services.bulk import among
 from provisioning.services.console import audit
 from provisioning.services.push import drift_rows, pause
 from provisioning.services.push.activation import activate_servers
+from provisioning.services.push.desired import fingerprint
 from provisioning.services.push.push_record import Journal
 from provisioning.services.push.restoring import Block, Restorer, RevertPlan, blocks
 from provisioning.services.servers.driver_access import open_store
@@ -126,12 +129,17 @@ class _Aside:
     days: int
     actor: Actor
 
-    def __call__(self, block: Block) -> None:
-        """Keep what is restored as drift that is ignored: the console wants it otherwise still."""
+    def __call__(self, block: Block) -> int:
+        """Keep as drift that is ignored what the console wants otherwise still; how many rows.
+
+        What it wants just so, as where a revert is reverted, is no drift any more.
+        """
         now = timezone.now()
         until = timezone.localdate() + timedelta(days=self.days)
-        keys = [c.key for c in block.changes if c.key not in set(block.released)]
-        before = {c.key: c.after for c in block.changes}
+        before = {c.key: c.after for c in block.changes if c.key not in set(block.released)}
+        same = self._as_wanted(block.kind, before)
+        Drift.objects.filter(store=self.store, kind=block.kind, key__in=among(same)).delete()
+        keys = [key for key in before if key not in same]
         rows = [
             Drift(
                 store=self.store, kind=block.kind, key=key, first_seen=now, seen_at=now,
@@ -146,6 +154,15 @@ class _Aside:
             unique_fields=["store", "kind", "key"],
             update_fields=["problem", "seen_at", "ignored_until", "ignored_reason", "ignored_by"],
         )
+        return len(keys)
+
+    def _as_wanted(self, kind: Kind, rows: Mapping[str, Row | None]) -> set[str]:
+        owned = OwnedRow.objects.filter(store=self.store, kind=kind, key__in=among(list(rows)))
+        return {
+            key
+            for key, content in owned.values_list("key", "content")
+            if (row := rows[key]) is not None and fingerprint(row) == content
+        }
 
 
 def _problem(have: Row | None, before: Row | None) -> Drift.Problem:

@@ -27,12 +27,13 @@ class _Held:
 
     record: PushRecord
 
-    def __call__(self, block: Block) -> None:
+    def __call__(self, block: Block) -> int:
         keys = [change.key for change in block.changes]
         outbox.mark(
             store_ids=[self.record.store_id], kind=block.kind, keys=keys,
             stage=self.record.stage_id,
         )  # fmt: skip
+        return len(keys)
 
 
 def put_back(rollout: Rollout, *, renew: Callable[[], None]) -> str:

@@ -94,11 +94,13 @@ def _told(done: RevertPlan, days: int) -> str:
     """What a revert did, what it left out and why, and until when that stays so."""
     said = []
     if done.rows:
+        said.append(f"{counted(done.rows, 'row')} restored.")
+    if done.aside:
         until = timezone.localdate() + timedelta(days=days)
-        one = done.rows == 1
+        one = done.aside == 1
         said.append(
-            f"{counted(done.rows, 'row')} restored. The console wants {'it' if one else 'them'} "
-            f"otherwise still and leaves {'it' if one else 'them'} alone until {until:%-d %b %Y}."
+            f"The console wants {counted(done.aside, 'row')} otherwise still and leaves "
+            f"{'it' if one else 'them'} alone until {until:%-d %b %Y}."
         )
     if done.released:
         said.append(f"{counted(done.released, 'row')} not the console's any more.")

@@ -275,8 +275,11 @@ def test_a_revert_that_takes_away_too_much_waits_for_approval(either_site: Site)
     revert(record=record, reason="start again", actor=COMMAND_LINE, approved=True)
     assert either_site.subscribers() == {}
     again = PushRecord.objects.get(kind="revert")
-    revert(record=again, reason="after all", actor=COMMAND_LINE)
+    assert Drift.objects.exists()
+    done = revert(record=again, reason="after all", actor=COMMAND_LINE)
     assert len(either_site.subscribers()) == 4
+    assert not Drift.objects.exists(), "all stands there as the console wants it"
+    assert (done.aside, reconcile(store=either_site.store).total) == (0, 0)
 
 
 def drift_by_hand(site: Site) -> None:
