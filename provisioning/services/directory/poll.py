@@ -13,6 +13,7 @@ from provisioning.services.directory.failover import watched
 from provisioning.services.directory.readers import open_reader
 from provisioning.services.rules.rule_book import RuleBook
 from provisioning.services.runs.runs import execute_run
+from provisioning.services.scim.scim_find import has_users
 from provisioning.services.sync.sync import reading_of
 
 log = structlog.stdlib.get_logger(__name__)
@@ -22,9 +23,12 @@ def read_changes(*, source: DirectorySource) -> Run | None:
     """Read what changed in `source` and apply it here; the run, None where nothing had changed.
 
     A directory that cannot tell what changed is read whole, and again only after a while. One that
-    cannot be reached leaves one failed run, however often it is asked. Raises Busy when another run
-    of the source is under way; what changed is told again then.
+    cannot be reached leaves one failed run, however often it is asked; a SCIM client that has sent
+    nobody yet leaves none. Raises Busy when another run of the source is under way; what changed is
+    told again then.
     """
+    if source.is_scim and not source.cookie and not has_users(source=source):
+        return None
     try:
         if _nothing_changed(source) and not failed_last(source=source):
             return None

@@ -38,6 +38,11 @@ def find_resource(*, source: DirectorySource, kind: str, uid: str) -> ScimResour
     return found
 
 
+def has_users(*, source: DirectorySource) -> bool:
+    """Whether the client of `source` has sent any user that it did not delete since."""
+    return _present(source, ScimResource.Kind.USER).exists()
+
+
 def list_resources(
     *,
     source: DirectorySource,

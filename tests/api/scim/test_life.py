@@ -52,6 +52,17 @@ def test_a_user_gets_an_account_by_rule_and_loses_it_when_set_inactive(scim: Sci
     assert account.state == State.ACTIVE
 
 
+def test_the_clock_waits_for_the_first_user_and_takes_it_at_once(scim: ScimClient) -> None:
+    assert read_new(scim) is None
+    assert read_new(scim) is None
+    assert not Run.objects.exists()
+    ann = scim.user("ann@example.com", displayName="Ann")
+    run = read_new(scim)
+    assert run is not None
+    assert run.state == Run.State.DONE
+    assert Person.objects.get().guid == ann
+
+
 def test_a_deleted_user_leaves_and_the_account_has_its_grace(scim: ScimClient) -> None:
     make_rule()
     ids = many(scim, 30)
