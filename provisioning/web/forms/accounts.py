@@ -8,6 +8,7 @@ from django import forms
 
 from provisioning.models import Account, ClientProfile, ServerPool, SipDomain, Site
 from provisioning.services.accounts.aliases import LONGEST_DAYS
+from provisioning.web.forms.choices import choose_the_only
 from provisioning.web.ids import row_id
 
 REASON = "It is kept in the audit log and shown to the next administrator."
@@ -228,9 +229,4 @@ class NewAccountForm(OwnAccountForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Where there is only one, nobody should have to choose it.
-        for name in ("domain", "pool"):
-            field = self.fields[name]
-            rows = list(field.queryset[:2])  # type: ignore[attr-defined]
-            if len(rows) == 1:
-                self.initial.setdefault(name, rows[0].pk)
+        choose_the_only(self, "domain", "pool")

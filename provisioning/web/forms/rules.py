@@ -8,6 +8,7 @@ from django import forms
 
 from provisioning.core.records import PERSON_FIELDS
 from provisioning.models import AccountRule, DirectoryGroup
+from provisioning.web.forms.choices import choose_the_only
 from provisioning.web.ids import row_id
 
 
@@ -77,18 +78,11 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg] # not subscriptable a
         for name, label in empty.items():
             self.fields[name].empty_label = label  # type: ignore[attr-defined]
         if self.instance.pk is None:
-            self._choose_the_only("domain", "pool")
+            choose_the_only(self, "domain", "pool")
 
     def clean_alias_days(self) -> int:
         """Nothing means not at all."""
         return self.cleaned_data["alias_days"] or 0
-
-    def _choose_the_only(self, *names: str) -> None:
-        """Choose what there is only one of, so that people appear in the preview at once."""
-        for name in names:
-            found = list(self.fields[name].queryset[:2])  # type: ignore[attr-defined]
-            if len(found) == 1:
-                self.initial[name] = found[0].pk
 
     def clean(self) -> dict[str, Any]:
         """A group is chosen, or none is."""

@@ -168,6 +168,19 @@ def test_a_room_is_made_from_the_form(as_helpdesk: Client) -> None:
     assert "reaches the managed SIP servers" in text_of(response)
 
 
+@pytest.mark.parametrize("page", ["account-new", "rule-new"])
+def test_where_nothing_can_be_chosen_yet_the_form_leads_to_the_first(
+    as_administrator: Client, page: str
+) -> None:
+    form = as_administrator.get(reverse(page)).content.decode()
+    for first in ("domain-new", "pool-new"):
+        assert f'<a href="{reverse(first)}">' in form
+    make_domain(), make_pool()
+    form = as_administrator.get(reverse(page)).content.decode()
+    for first in ("domain-new", "pool-new"):
+        assert f'<a href="{reverse(first)}">' not in form
+
+
 def test_the_end_date_of_a_contractor_stands_in_its_form_as_browsers_read_it(
     as_helpdesk: Client,
 ) -> None:
