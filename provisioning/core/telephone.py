@@ -15,8 +15,14 @@ E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 _EXTENSION = re.compile(r"(?i)[;,\s]*(?:ext\.?|x|#)\s*[0-9]{1,7}$")
 
 
+_BEFORE = re.compile(r"^[^+\d]+")
+
+
 @lru_cache(maxsize=4096)
 def _parse(text: str, region: str | None) -> str | None:
+    # Letters are digits of a telephone's keys only where somebody means that: "112 or so".
+    if phonenumbers.is_alpha_number(_BEFORE.sub("", text)):
+        return None
     try:
         parsed = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:

@@ -25,6 +25,7 @@ READ = {
     ("+44 20 7946 0001 x123", ""): "+442079460001",
     ("+44 20 7946 0001 ext. 123", ""): "+442079460001",
     ("020 7946 0001 #12", "GB"): "+442079460001",
+    ("Tel. 020 7946 0001", "GB"): "+442079460001",
     ("\uff0b\uff14\uff14 20 7946 0001", ""): "+442079460001",
 }
 
@@ -41,6 +42,9 @@ REFUSED = {
     "an extension alone": ("1234", "GB"),
     "a number that is only local": ("7946 0001", "GB"),
     "a local number in a domain": ("tel:7042;phone-context=example.com", "GB"),
+    "a number with words behind it": ("112 or so", "GB"),
+    "words around a number": ("call 112 or so", "GB"),
+    "letters of a telephone's keys": ("1-800-FLOWERS", "US"),
     "a number that is too long": ("+4420794600011234567", ""),
     "a country code that is none": ("+999 1234567", ""),
     "a region that is none": ("020 7946 0001", "XX"),
