@@ -7,7 +7,7 @@ import zoneinfo
 import phonenumbers
 
 from provisioning.core.dialling import read_rules
-from provisioning.core.errors import InvalidInput, about
+from provisioning.core.errors import InvalidFields, InvalidInput, about
 from provisioning.core.telephone import normalise
 from provisioning.core.text import require_line
 from provisioning.models import Site
@@ -32,6 +32,7 @@ def save_site(*, site: Site, actor: Actor) -> None:
             setattr(site, field, normalise(text, site.country))
     with about("dial_rules"):
         site.dial_rules = "\n".join(map(str, read_rules(site.dial_rules)))
+    _check_matches(site)
     saving.check_fields(site)
     with marking_routing(actor=actor, about=f"site {site}"):
         saving.save(row=site, before=saving.find_stored(site), actor=actor)
@@ -41,3 +42,16 @@ def delete_site(*, site: Site, actor: Actor) -> None:
     """Delete a site that no account, rule or range names; its routes go with it."""
     with marking_routing(actor=actor, about=f"site {site} deleted"):
         saving.delete(row=site, actor=actor)
+
+
+def _check_matches(site: Site) -> None:
+    """Raise InvalidFields where a directory value of `site` means another site already."""
+    for other in Site.objects.exclude(pk=site.pk).exclude(name=site.name):
+        shared = sorted(site.matches() & other.matches())
+        if shared:
+            raise InvalidFields(
+                {
+                    "match_values": f"“{shared[0]}” means the site {other} already. Nothing was "
+                    "saved; take it out at one of the two."
+                }
+            )

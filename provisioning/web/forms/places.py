@@ -137,6 +137,8 @@ class SiteForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run
         zones = sorted(zoneinfo.available_timezones())
         self.fields["time_zone"].choices = [(zone, zone) for zone in zones]  # type: ignore[attr-defined]
         self.initial.setdefault("time_zone", "UTC")
+        # "Germany" is refused; cut by the browser it would be Georgia.
+        self.fields["country"].widget.attrs.pop("maxlength")
 
     def clean_country(self) -> str:
         """Capital letters, however they were typed."""

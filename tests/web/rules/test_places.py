@@ -278,6 +278,27 @@ def test_a_number_that_is_none_is_said_at_its_field(as_administrator: Client) ->
     assert Site.objects.get().main_number == "+442079460000"
 
 
+def test_a_country_that_is_typed_out_is_refused_and_not_cut_to_another_one(
+    as_administrator: Client,
+) -> None:
+    form = as_administrator.get(reverse("site-new")).context["form"]
+    assert "maxlength" not in str(form["country"])
+    values = {"name": "Berlin", "country": "Germany", "time_zone": "Europe/Berlin"}
+    response = as_administrator.post(reverse("site-new"), values)
+    assert response.status_code == 422
+    assert "at most 2 characters" in text_of(response)
+
+
+def test_a_directory_value_means_one_site(as_administrator: Client) -> None:
+    make_site("London")
+    form = {"name": "Bristol", "country": "gb", "time_zone": "Europe/London",
+            "match_values": "Harbour\nLONDON"}  # fmt: skip
+    response = as_administrator.post(reverse("site-new"), form)
+    assert "“london” means the site London already." in text_of(response)
+    as_administrator.post(reverse("site-new"), form | {"match_values": "Harbour"})
+    assert Site.objects.get(name="Bristol").match_values == "Harbour"
+
+
 def test_lists_cost_the_same_however_long_they_are(as_viewer: Client, ids: dict[str, int]) -> None:
     counts = {}
     for name in ("servers", "pools", "domains", "sites", "profiles"):
