@@ -140,4 +140,4 @@ def test_the_command_says_by_its_status_how_it_is(
         assert {each["state"] for each in said["domains"][DOMAIN]} >= {"published"}
     with pytest.raises(CommandError) as caught:
         call_command("check_dns", "elsewhere.example")
-    assert caught.value.returncode == 2
+    assert caught.value.returncode == 3
