@@ -1063,6 +1063,7 @@ class Migration(migrations.Migration):
                             ("open", "Registers and calls itself"),
                             ("blocked", "Must be refused"),
                             ("away", "Forwards calls that it does not take"),
+                            ("mailbox", "Its calls go to a mailbox at the console"),
                         ],
                         max_length=10,
                     ),
