@@ -27,7 +27,7 @@ from provisioning.services.console import crossing
 from provisioning.services.servers.pools import save_pool
 from provisioning.web import as_opened
 from provisioning.web.forms.sources import new_source
-from tests.factories import make_pool, make_rule, make_store
+from tests.factories import make_account, make_pool, make_rule, make_store
 from tests.security.console import forms_of
 from tests.web.pages import text_of
 
@@ -83,6 +83,30 @@ def test_the_second_of_two_edits_is_refused_and_names_the_first(
     again_sent = {"name": "Paris", "as_opened": again[1]}
     assert as_administrator.post(address, again_sent).status_code == 302
     assert ServerPool.objects.get().name == "Paris"
+
+
+def test_the_second_of_two_who_change_an_account_is_refused_and_names_the_first(
+    as_administrator: Client, colleague: Client
+) -> None:
+    account = make_account("Aquarium")
+    address = reverse("account-edit", args=[account.pk])
+    sent = {"name": "Aquarium", "pool": str(account.pool_id), "site": "", "profile": ""}
+    mine, theirs = opened(as_administrator, address), opened(colleague, address)
+    first = sent | {"responsible": "Facilities", "as_opened": theirs}
+    assert colleague.post(address, first).status_code == 302
+
+    response = as_administrator.post(address, sent | {"name": "Terrarium", "as_opened": mine})
+
+    assert response.status_code == 422
+    said = text_of(response)
+    assert "bea changed “Aquarium” after you had opened this form" in said
+    assert "(responsible: nothing → Facilities)" in said
+    account.refresh_from_db()
+    assert (account.name, account.responsible) == ("Aquarium", "Facilities")
+    again = sent | {"name": "Terrarium", "as_opened": opened(as_administrator, address)}
+    assert as_administrator.post(address, again).status_code == 302
+    account.refresh_from_db()
+    assert (account.name, account.responsible) == ("Terrarium", "")
 
 
 def test_the_second_of_two_values_of_a_setting_is_refused_and_names_the_first(

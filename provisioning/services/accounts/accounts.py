@@ -29,7 +29,7 @@ from provisioning.services.accounts.credentials import make_credential, replace_
 from provisioning.services.accounts.pins import checked_reason, set_pin
 from provisioning.services.accounts.standing import locked, mark, revoke_links, settle
 from provisioning.services.actor import Actor
-from provisioning.services.console import audit
+from provisioning.services.console import audit, crossing
 from provisioning.services.numbers.numbers import assign_number, release_number
 from provisioning.services.servers.homes import find_refused
 
@@ -115,6 +115,7 @@ class AccountChange:
 def change_account(*, account: Account, change: AccountChange, actor: Actor) -> Account:
     """Give the account what `change` says; a person's home pool, site and profile become pins."""
     with transaction.atomic():
+        crossing.require_unchanged(account)
         current = locked([account.pk])[0]
         if current.state == State.REMOVED:
             raise InvalidInput("The account was removed. Nothing was changed.")

@@ -20,6 +20,7 @@ from provisioning.services.actor import Actor
 from provisioning.services.console.once import Done
 from provisioning.services.numbers import numbers
 from provisioning.services.servers.end_contacts import end_contact
+from provisioning.web import as_opened
 from provisioning.web.access import ConsoleRequest, actor_of, needs
 from provisioning.web.accounts.account import DIALOGS, show_overview
 from provisioning.web.acting import act_once, refuse
@@ -68,7 +69,11 @@ def edit(request: ConsoleRequest, pk: int) -> HttpResponse:
         name: getattr(account, name)
         for name in ("name", "pool", "site", "profile", "responsible", "ends_on")
     }
+    seal = as_opened.seal(account, form_class.base_fields)
+    crossing = as_opened.begin(request, account, form_class.base_fields)
     form = form_class(request.POST or None, initial=initial)
+    if crossing:
+        form.add_error(None, crossing)
     if request.method == "POST" and form.is_valid():
         change = accounts.AccountChange(**form.cleaned_data)
         try:
@@ -86,6 +91,7 @@ def edit(request: ConsoleRequest, pk: int) -> HttpResponse:
             ("Change", ""),
         ],
         "form": form,
+        "as_opened": seal,
         "cancel": reverse("account", args=[pk]),
         "button": "Save",
     }
