@@ -13,7 +13,7 @@ from django.urls import NoReverseMatch, reverse
 from provisioning.core.roles import Capability
 from provisioning.core.severity import Severity
 from provisioning.models import Alert, ConsoleUser, DirectorySource, PushPause, Run
-from provisioning.services.directory.source_standing import is_late, with_newest_run
+from provisioning.services.directory.source_standing import is_late, read_last, with_newest_run
 from provisioning.web.templatetags.console import ago
 
 # From good to bad: the worst source speaks for all.
@@ -158,7 +158,12 @@ def open_alerts() -> tuple[int, str]:
 def directory_health() -> Health | None:
     """The state of the sources, of the worst one first; None without any."""
     sources = with_newest_run(DirectorySource.objects.order_by("last_complete_at")).only(
-        "name", "enabled", "last_complete_at", "interval_seconds", "groups_stale_since"
+        "name",
+        "enabled",
+        "last_complete_at",
+        "last_changes_at",
+        "interval_seconds",
+        "groups_stale_since",
     )
     found = [_health_of(source) for source in sources]
     if not found:
@@ -172,7 +177,7 @@ def _health_of(source: Any) -> Health:
     """How one source (with its newest run) stands; what a decision or a look would mend first."""
     here = href_of("source", source.pk)
     run = href_of("run", source.newest_run) if source.newest_run else here
-    at, stale = source.last_complete_at, source.groups_stale_since
+    at, stale = read_last(source), source.groups_stale_since
     if source.newest_state == Run.State.FAILED:
         text = f"{source.name} · {ago(source.newest_at)}"
         return Health("red", "alert-triangle", "Last sync failed", text, run)

@@ -14,7 +14,7 @@ from provisioning.core.text import counted
 from provisioning.drivers.base import Kind
 from provisioning.models import ConfigStore, Rollout, Run, SipServer
 from provisioning.services.alerts.watch import Watched, is_down
-from provisioning.services.directory.source_standing import is_late
+from provisioning.services.directory.source_standing import is_late, read_last
 from provisioning.services.push.waiting import Waiting, waiting_at
 from provisioning.services.servers.server_certificates import concern
 
@@ -67,7 +67,7 @@ KINDS = {
     "drift": "A store holds other rows than the console left there",
     "registrations-unread": "The live registrations of a store cannot be read",
     "sync-failed": "A source could not be read",
-    "sync-late": "A source was not read completely for three of its intervals",
+    "sync-late": "A source was not read for three of its intervals",
     "groups-stale": "The groups of a source are out of date",
     "links-tried": "Many provisioning links are asked for that do not work",
     "channel-failing": "Alerts do not arrive at a channel",
@@ -255,8 +255,8 @@ def _of_sources(watched: Watched) -> Iterator[Condition]:
         elif is_late(source):
             yield Condition(
                 "sync-late", Severity.WARNING, f"{source.name} is late.",
-                "It was not read completely for three of its intervals. Is a worker running?",
-                "source", source.pk, source.last_complete_at,
+                "It was not read for three of its intervals. Is a worker running?",
+                "source", source.pk, read_last(source),
             )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
@@ -32,8 +32,16 @@ def with_newest_run(sources: QuerySet[DirectorySource]) -> QuerySet[DirectorySou
 
 
 def is_late(source: DirectorySource) -> bool:
-    """Whether a source that is read on schedule was not read completely for too long."""
-    if not source.enabled or source.last_complete_at is None:
+    """Whether a source that is read on schedule was not read, whole or by changes, for too long."""
+    read_at = read_last(source)
+    if not source.enabled or read_at is None:
         return False
     late = timedelta(seconds=max(source.interval_seconds, 60) * LATE_AFTER)
-    return timezone.now() - source.last_complete_at > late
+    return timezone.now() - read_at > late
+
+
+def read_last(source: DirectorySource) -> datetime | None:
+    """When the source was last read, completely or by its changes since; None: never completely."""
+    if source.last_complete_at is None or source.last_changes_at is None:
+        return source.last_complete_at
+    return max(source.last_complete_at, source.last_changes_at)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from provisioning.core.states import State
-from provisioning.models import Account, DirectoryGroup, GroupMember, Person, Run
+from provisioning.models import Account, DirectoryGroup, DirectorySource, GroupMember, Person, Run
 from provisioning.services.actor import SYNC
 from provisioning.services.directory.poll import read_changes
+from provisioning.services.directory.source_standing import is_late
 from provisioning.services.runs.runs import execute_run, request_sync
 from provisioning.tasks import read_scim
 from tests.api.scim.client import ENTERPRISE, ScimClient
@@ -194,3 +198,15 @@ def test_a_source_that_is_switched_off_keeps_what_comes_and_wakes_nobody(
     assert messages == []
     read_all(scim)
     assert Person.objects.count() == 2
+
+
+def test_a_quiet_source_whose_changes_are_asked_for_is_not_late(scim: ScimClient) -> None:
+    many(scim, 1)
+    read_all(scim)
+    long_ago = timezone.now() - timedelta(hours=5)
+    DirectorySource.objects.update(last_complete_at=long_ago, last_changes_at=long_ago)
+    scim.source.refresh_from_db()
+    assert is_late(scim.source)
+    assert read_new(scim) is None
+    scim.source.refresh_from_db()
+    assert not is_late(scim.source)
