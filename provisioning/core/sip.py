@@ -96,7 +96,8 @@ def check_domain(value: str) -> str:
     """`value` as a SIP domain in lower case (1 to 64 characters); raises InvalidInput otherwise."""
     domain = value.strip().lower().rstrip(".")
     if not _HOST.fullmatch(domain):
-        raise InvalidInput(f"“{value[:80]}” is not a domain name such as voice.example.com.")
+        hint = "" if domain.isascii() else " Write it as DNS does, with xn-- before such a part."
+        raise InvalidInput(f"“{value[:80]}” is not a domain name such as voice.example.com.{hint}")
     return domain
 
 

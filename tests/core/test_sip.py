@@ -93,3 +93,8 @@ def test_a_digest_is_that_of_the_standards() -> None:
 
 def test_a_digest_reads_text_as_utf_8() -> None:
     assert ha1("jäsøn", "realm", "pässwörd") != ha1("jason", "realm", "password")
+
+
+def test_a_domain_with_an_umlaut_is_told_how_dns_writes_it() -> None:
+    with pytest.raises(InvalidInput, match="Write it as DNS does, with xn-- before such a part"):
+        check_domain("münchen.example")

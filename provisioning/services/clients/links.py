@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from provisioning.core.errors import InvalidInput, ProvisioningError
@@ -113,14 +114,19 @@ def fetch_document(*, token: str, address: str) -> File | None:
     return file
 
 
+def fetchable(*, accounts: Sequence[Account]) -> QuerySet[ProvisioningLink]:
+    """The links that hand out a document as long as their account is active."""
+    links = ProvisioningLink.objects.filter(
+        account__in=accounts, revoked_at=None, expires_at__gt=timezone.now()
+    )
+    return links.exclude(one_time=True, used_at__isnull=False)
+
+
 def revoke_links(*, accounts: Sequence[Account], actor: Actor) -> int:
     """Make every link of `accounts` that still works useless; how many there were."""
-    now = timezone.now()
     with transaction.atomic():
-        count = ProvisioningLink.objects.filter(
-            account__in=accounts, revoked_at__isnull=True, expires_at__gt=now
-        ).count()
-        standing.revoke_links(accounts, now=now)
+        count = fetchable(accounts=accounts).count()
+        standing.revoke_links(accounts, now=timezone.now())
         if count:
             for account in accounts:
                 audit.record(actor=actor, action="revoked the links of", obj=account)

@@ -160,6 +160,7 @@ def _show(
             (row, dict(FORMATS).get(row.format, row.format), _state(row, account, now))
             for row in rows
         ],
+        "revocable": links.fetchable(accounts=[account]).exists(),
         "may_export": request.user.may_export_secrets,
     }
     return render(request, "profiles/_links.html", known | (context or {}))

@@ -59,7 +59,7 @@ class RangeForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the st
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["site"].empty_label = "Choose"  # type: ignore[attr-defined]
+        self.fields["site"].empty_label = "No site"  # type: ignore[attr-defined]
 
 
 class ImportForm(forms.Form):

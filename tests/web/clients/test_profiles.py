@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from provisioning.models import (
     Account,
@@ -112,6 +114,22 @@ def test_a_revoked_link_gives_nothing(account: Account, as_helpdesk: Client) -> 
     assert as_helpdesk.post(wrong).status_code == 404
     as_helpdesk.post(reverse("account-link-revoke", args=[account.pk, link.pk]))
     assert ProvisioningLink.objects.get().revoked_at is not None
+
+
+@pytest.mark.parametrize(
+    ("values", "offered"),
+    [({}, True), ({"used_at": timezone.now()}, False), ({"revoked_at": timezone.now()}, False),
+     ({"expires_at": timezone.now()}, False)],
+)  # fmt: skip
+def test_links_are_revoked_where_one_could_still_be_used(
+    account: Account, as_helpdesk: Client, values: dict[str, object], offered: bool
+) -> None:
+    soon = timezone.now() + timedelta(hours=1)
+    ProvisioningLink.objects.create(
+        account=account, format="rtc", token_hash="x", **{"expires_at": soon, **values}
+    )
+    page = as_helpdesk.get(reverse("account-links", args=[account.pk]))
+    assert (reverse("account-links-revoke", args=[account.pk]) in page.content.decode()) is offered
 
 
 def test_a_document_is_downloaded_and_audited(account: Account, as_administrator: Client) -> None:
