@@ -5,7 +5,7 @@ import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +20,9 @@ from lab.state import State, write_private
 from lab.suite import Suite
 from provisioning.drivers.kamailio.settings_lines import settings_modules, settings_routes
 from provisioning.drivers.kamailio.setup import forwarding_routes, routing_modules, routing_routes
+
+# What SQLite says to a Kamailio that meets somebody who writes; it waits for nobody, and ends.
+_LOCKED, _STARTS = "database is locked", 5
 
 CONFIGURATION = Path(__file__).with_name("kamailio.cfg")
 # `standard` makes the table of versions that the others write to.
@@ -113,6 +116,9 @@ class Store(Protocol):
     def create(self) -> None:
         """Makes the tables, unless they exist."""
 
+    def held_open(self) -> AbstractContextManager[object]:
+        """What stays open as long as a server runs."""
+
     def execute(self, text: str) -> None:
         """Runs SQL statements with every right."""
 
@@ -141,6 +147,16 @@ class SqliteStore:
         with closing(sqlite3.connect(self.file)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.executescript(f"BEGIN; {self.release.schema(self.dialect)} COMMIT;")
+
+    def held_open(self) -> AbstractContextManager[object]:
+        """A connection that keeps all others from being the last one.
+
+        The last one locks the file while it closes, and a Kamailio that begins to read just then
+        waits for nothing: one of its processes ends, and so does the server.
+        """
+        connection = sqlite3.connect(self.file, timeout=30, check_same_thread=False)
+        connection.execute("SELECT COUNT(*) FROM version").fetchone()
+        return closing(connection)
 
     def execute(self, text: str) -> None:
         with closing(sqlite3.connect(self.file, timeout=30)) as connection:
@@ -186,6 +202,10 @@ class PostgresqlStore:
         if not self.cluster.has_database(self.template):
             self._create_template()
         self.cluster.create_database(self.name, template=self.template)
+
+    def held_open(self) -> AbstractContextManager[object]:
+        """Nothing: the database's server goes on by itself."""
+        return nullcontext()
 
     def drop(self) -> None:
         self.cluster.drop_database(self.name)
@@ -262,6 +282,10 @@ class MariadbStore:
         )
         self.execute(f"{self.release.schema(self.dialect)} {' '.join(grants)}")
 
+    def held_open(self) -> AbstractContextManager[object]:
+        """Nothing: the database's server goes on by itself."""
+        return nullcontext()
+
     def drop(self) -> None:
         self.cluster.drop_database(self.name)
 
@@ -316,6 +340,7 @@ class Kamailio(Counterpart):
         self.rpc_url = f"http://{HOST}:{self.rpc_port}/RPC"
         self.rpc_secret = state.secret("rpc")
         self._instance = self.directory / "instance.cfg"
+        self._open = ExitStack()
         self.process = Process(
             "kamailio",
             [
@@ -327,12 +352,23 @@ class Kamailio(Counterpart):
         )  # fmt: skip
 
     def start(self) -> None:
+        if self.process.running:
+            return
         self.store.create()
         self._configure()
-        self.process.start(self._answers)
+        self._open.enter_context(self.store.held_open())
+        for left in reversed(range(_STARTS)):
+            try:
+                self.process.start(self._answers)
+            except LabError:
+                if not left or _LOCKED not in self.process.log.read_text(errors="replace"):
+                    raise
+            else:
+                return
 
     def stop(self) -> None:
         self.process.stop()
+        self._open.close()
 
     def rpc(
         self, method: str, params: Sequence[str | int] = (), *, timeout: float = 30.0
