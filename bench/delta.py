@@ -23,7 +23,7 @@ from bench.sync import FILTER, MAPPING, PEOPLE
 from bench.worker import worker_of
 from lab import ldif
 from lab.authority import Authority
-from lab.kamailio import PostgresqlStore
+from lab.kamailio_store import PostgresqlStore
 from lab.ports import HOST
 from lab.postgresql import temporary_postgresql
 from lab.process import Process

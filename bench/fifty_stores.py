@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.console import BenchConsole, bench_console
 from bench.worker import worker_of
-from lab.kamailio import PostgresqlStore
+from lab.kamailio_store import PostgresqlStore
 from lab.ports import HOST
 from lab.postgresql import temporary_postgresql
 from lab.proxy import Delay, Proxy

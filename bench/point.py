@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.console import BenchConsole
 from lab.asterisk import AsteriskStore
-from lab.kamailio import PostgresqlStore
+from lab.kamailio_store import PostgresqlStore
 from lab.ports import HOST
 
 _ONCE = "bench.push_once"

@@ -24,7 +24,7 @@ from bench.names import PEOPLE
 from bench.point import point
 from bench.processor import processor_seconds
 from bench.worker import worker_of
-from lab.kamailio import PostgresqlStore
+from lab.kamailio_store import PostgresqlStore
 from lab.postgresql import temporary_postgresql
 
 ROUNDS = 3

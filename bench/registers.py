@@ -27,7 +27,8 @@ from bench.console import BenchConsole, bench_console
 from bench.names import PEOPLE
 from bench.point import point
 from lab.authority import Authority
-from lab.kamailio import Kamailio, PostgresqlStore
+from lab.kamailio import Kamailio
+from lab.kamailio_store import PostgresqlStore
 from lab.postgresql import temporary_postgresql
 from lab.sip import Login, SipClient
 

@@ -16,7 +16,7 @@ import psycopg
 from bench.console import DATABASES, BenchConsole, bench_console
 from bench.names import DOMAINS, PEOPLE, user_part_of
 from bench.point import point
-from lab.kamailio import PostgresqlStore
+from lab.kamailio_store import PostgresqlStore
 from lab.postgresql import temporary_postgresql
 
 POLLS = 3

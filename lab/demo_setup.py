@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from lab.kamailio import Kamailio, SqliteStore
+from lab.kamailio import Kamailio
+from lab.kamailio_store import SqliteStore
 from lab.sites import SITES, Site
 from lab.slapd import Slapd
 from lab.slapd_entries import BIND_DN, GROUPS, PEOPLE

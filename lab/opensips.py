@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lab.kamailio import Release, Store
+from lab.kamailio_store import Release, Store
 from lab.opensips_schema import schema
 from lab.ports import HOST
 from lab.process import Counterpart, Process, executable, run

@@ -9,7 +9,8 @@ from pathlib import Path
 from lab.authority import Authority
 from lab.console import Console
 from lab.demo_setup import SOURCE, write_setup
-from lab.kamailio import Kamailio, SqliteStore
+from lab.kamailio import Kamailio
+from lab.kamailio_store import SqliteStore
 from lab.people import company
 from lab.process import Counterpart, LabError, Process, wait_until
 from lab.slapd import Slapd

@@ -17,14 +17,8 @@ import pytest
 from pytest_django import Settings
 
 from lab.authority import Authority
-from lab.kamailio import (
-    KAMAILIO_5_6,
-    Kamailio,
-    MariadbStore,
-    PostgresqlStore,
-    Release,
-    SqliteStore,
-)
+from lab.kamailio import Kamailio
+from lab.kamailio_store import KAMAILIO_5_6, MariadbStore, PostgresqlStore, Release, SqliteStore
 from lab.mariadb import Mariadb, temporary_mariadb
 from lab.ports import HOST
 from lab.postgresql import Postgresql, temporary_postgresql

@@ -15,10 +15,10 @@ import psycopg
 import pytest
 
 from lab.authority import Authority
-from lab.kamailio import (
+from lab.kamailio import Kamailio
+from lab.kamailio_store import (
     KAMAILIO_5_6,
     KAMAILIO_6_1,
-    Kamailio,
     MariadbStore,
     PostgresqlStore,
     Release,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lab.authority import Authority
-from lab.kamailio import Release
+from lab.kamailio_store import Release
 from lab.opensips import OPENSIPS_3_4, OPENSIPS_3_6, OpenSipsRelease
 from lab.ports import free_port
 from lab.postgresql import Postgresql

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.authority import Authority
-from lab.kamailio import MariadbStore
+from lab.kamailio_store import MariadbStore
 from lab.mariadb import Mariadb, temporary_mariadb
 from provisioning.core.errors import Rejected, Unreachable
 from provisioning.drivers.base import Kind, SubscriberRow

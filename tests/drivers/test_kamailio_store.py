@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lab.kamailio import PostgresqlStore
+from lab.kamailio_store import PostgresqlStore
 from provisioning.core.errors import Rejected
 from provisioning.drivers.base import (
     ForeignAccount,

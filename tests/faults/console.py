@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from kombu import Connection, Queue
 
-from lab.kamailio import PostgresqlStore
+from lab.kamailio_store import PostgresqlStore
 from lab.postgresql import Postgresql
 from lab.process import Process, run, wait_until
 from lab.proxy import Proxy

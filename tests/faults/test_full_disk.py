@@ -13,7 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from lab.disk import SmallDisk
-from lab.kamailio import SqliteStore
+from lab.kamailio_store import SqliteStore
 from provisioning.models import ConfigStore
 from provisioning.services import wake
 from provisioning.services.push import outbox

@@ -11,7 +11,7 @@ from threading import Timer
 import pytest
 from pytest_django import Settings
 
-from lab.kamailio import PostgresqlStore, SqliteStore
+from lab.kamailio_store import PostgresqlStore, SqliteStore
 from lab.postgresql import Postgresql, temporary_postgresql
 from lab.proxy import BlackHole, CutAfter, Delay, Pass, Proxy, Refuse
 from provisioning.core.errors import Busy

@@ -6,7 +6,8 @@ import pytest
 
 from lab.asterisk import Asterisk, AsteriskStore
 from lab.authority import Authority
-from lab.kamailio import Kamailio, PostgresqlStore, SqliteStore, Store
+from lab.kamailio import Kamailio
+from lab.kamailio_store import PostgresqlStore, SqliteStore, Store
 from lab.people import Company, company
 from lab.postgresql import Postgresql, temporary_postgresql
 from lab.samba import DomainController

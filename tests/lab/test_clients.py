@@ -12,7 +12,8 @@ import pytest
 
 from lab.authority import Authority
 from lab.baresip import Baresip
-from lab.kamailio import Kamailio, SqliteStore
+from lab.kamailio import Kamailio
+from lab.kamailio_store import SqliteStore
 from lab.linphone import Linphone
 
 pytestmark = pytest.mark.client

@@ -12,7 +12,8 @@ from lab.authority import Authority
 from lab.console import Console
 from lab.demo import Stop, stop_on_signals
 from lab.demo_setup import write_setup
-from lab.kamailio import Kamailio, SqliteStore
+from lab.kamailio import Kamailio
+from lab.kamailio_store import SqliteStore
 from lab.ports import HOST
 from lab.process import LabError
 from lab.slapd import Slapd

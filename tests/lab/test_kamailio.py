@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from lab.authority import Authority
-from lab.kamailio import Kamailio, RpcError, SqliteStore, Store
+from lab.kamailio import Kamailio, RpcError
+from lab.kamailio_store import SqliteStore, Store
 from lab.ports import HOST
 from lab.process import wait_until
 from lab.sip import Login, SipClient, Transport

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from lab.kamailio import PostgresqlStore
+from lab.kamailio_store import PostgresqlStore
 from lab.postgresql import Postgresql, temporary_postgresql
 
 

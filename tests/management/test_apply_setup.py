@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from lab.kamailio import SqliteStore
+from lab.kamailio_store import SqliteStore
 from provisioning.directory.kerberos import KEYTAB
 from provisioning.models import (
     AccountRule,

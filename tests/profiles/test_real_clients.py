@@ -10,7 +10,8 @@ import pytest
 from lab.authority import Authority
 from lab.baresip import Baresip as BaresipClient
 from lab.gateway import Gateway as LabGateway
-from lab.kamailio import Kamailio, SqliteStore
+from lab.kamailio import Kamailio
+from lab.kamailio_store import SqliteStore
 from lab.linphone import Linphone as LinphoneClient
 from lab.linphone import Registration
 from lab.process import LabError, wait_until

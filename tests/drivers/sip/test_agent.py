@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from lab.authority import Authority
-from lab.kamailio import Kamailio, SqliteStore
+from lab.kamailio import Kamailio
+from lab.kamailio_store import SqliteStore
 from lab.ports import HOST, free_port
 from provisioning.core.errors import Rejected, Unreachable
 from provisioning.core.records import Listener, Transport

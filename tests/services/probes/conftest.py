@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from lab.authority import Authority
-from lab.kamailio import KAMAILIO_5_6, KAMAILIO_6_1, Kamailio
+from lab.kamailio import Kamailio
+from lab.kamailio_store import KAMAILIO_5_6, KAMAILIO_6_1
 from provisioning.models import ProbeResult, SipServer
 from provisioning.services.actor import COMMAND_LINE
 from provisioning.services.probes.accounts import set_up_probes

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.kamailio import PostgresqlStore
+from lab.kamailio_store import PostgresqlStore
 from lab.opensips import OPENSIPS_3_6, OpenSips
 from lab.ports import HOST
 from lab.postgresql import Postgresql

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import pytest
 
 from lab.gateway import Gateway as LabGateway
-from lab.kamailio import KAMAILIO_5_6, KAMAILIO_6_1, Kamailio
+from lab.kamailio import Kamailio
+from lab.kamailio_store import KAMAILIO_5_6, KAMAILIO_6_1
 from lab.process import wait_until
 from lab.sip import Login, Response, SipClient
 from provisioning.core.settings.catalogue import CATALOGUE

@@ -13,7 +13,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from lab.kamailio import PostgresqlStore, SqliteStore
+from lab.kamailio_store import PostgresqlStore, SqliteStore
 from lab.ports import HOST
 from lab.postgresql import temporary_postgresql
 from provisioning.core.errors import ProvisioningError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.kamailio import SqliteStore
+from lab.kamailio_store import SqliteStore
 from provisioning.models import SipServer
 from provisioning.services.servers.registrations import list_registrations
 from tests.factories import make_account, make_pool, make_store

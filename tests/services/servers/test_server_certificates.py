@@ -11,7 +11,8 @@ import pytest
 from django.utils import timezone
 
 from lab.authority import Authority
-from lab.kamailio import Kamailio, SqliteStore
+from lab.kamailio import Kamailio
+from lab.kamailio_store import SqliteStore
 from provisioning.core.errors import Rejected
 from provisioning.models import AuditEvent, SipServer
 from provisioning.services.actor import COMMAND_LINE

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from lab.kamailio import SqliteStore
+from lab.kamailio_store import SqliteStore
 from provisioning.core.errors import InvalidFields, InvalidInput
 from provisioning.drivers.kamailio.store import KamailioStore
 from provisioning.models import (

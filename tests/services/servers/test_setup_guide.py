@@ -16,7 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 from lab.asterisk import TABLES, Asterisk, AsteriskStore
 from lab.authority import Authority
 from lab.gateway import Gateway
-from lab.kamailio import SqliteStore
+from lab.kamailio_store import SqliteStore
 from lab.ports import HOST, free_port
 from lab.postgresql import Postgresql
 from lab.sip import Login, SipClient

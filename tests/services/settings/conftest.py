@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from lab.kamailio import KAMAILIO_5_6, KAMAILIO_6_1, Kamailio
+from lab.kamailio import Kamailio
+from lab.kamailio_store import KAMAILIO_5_6, KAMAILIO_6_1
 from tests.lab.fixtures import authority
 from tests.push_site import Site, cluster, make_server, new_kamailio, new_lab, new_site, site
 from tests.services.settings.field import Field

@@ -9,7 +9,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from lab.kamailio import Kamailio, SqliteStore
+from lab.kamailio import Kamailio
+from lab.kamailio_store import SqliteStore
 from provisioning.models import SipServer
 from tests.factories import make_store
 from tests.lab.fixtures import authority, kamailio

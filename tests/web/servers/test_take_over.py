@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from lab.kamailio import SqliteStore
+from lab.kamailio_store import SqliteStore
 from provisioning.core.sip import ha1
 from provisioning.models import Account, ConfigStore, Drift, OwnedRow, PushRecord
 from provisioning.services.push import outbox
